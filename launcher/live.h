@@ -1,0 +1,26 @@
+/* SPDX-License-Identifier: MIT */
+/* live - the one line at the foot of a terminal while a job runs. Rewritten at most four
+ * times a second, taken away before anything else is printed; absent without a tty. */
+#ifndef LAUNCHER_LIVE_H
+#define LAUNCHER_LIVE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "launcher/steps.h"
+
+struct live;
+struct live *live_create(int fd); /* inert unless fd is a tty; colour only without NO_COLOR */
+void live_destroy(struct live *v);
+bool live_is_active(const struct live *v);
+/* Text before there are steps ("starting agents 3/4"), or the step line. */
+void live_status(struct live *v, const char *text);
+void live_steps(struct live *v, const struct steps_now *now, const char *node_of_slowest);
+/* Around other output to the same terminal. */
+void live_hide(struct live *v);
+void live_show(struct live *v);
+/* The line itself, for tests: no escape codes, at most `columns`. */
+size_t live_format_steps(const struct steps_now *now, const char *node_of_slowest,
+                         char *out, size_t len, unsigned columns);
+
+#endif

@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: MIT */
+/* outfiles - the ranks' output at the head: attempt-<k>/rank-<0000>.{out,err}, exact
+ * bytes at their offsets (so a chunk that comes twice changes nothing), and the copy on
+ * the launcher's own stdout and stderr, labelled "node:rank: " line by line with -l.
+ *
+ * Never blocks on the terminal or pipe: what the reader of stdout has not taken queues
+ * here, and outfiles_backlog tells the caller to hold back credit. A file that cannot be
+ * written (disk full) is said once, with the range that is missing, and the run goes on.
+ */
+#ifndef LAUNCHER_OUTFILES_H
+#define LAUNCHER_OUTFILES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "proto/base/loop.h"
+
+struct outfiles;
+struct outfiles_config {
+    const char *dir;           /* .../attempt-<k>, exists */
+    uint32_t world_size;
+    const char *const *node_of_rank; /* names for labels; kept by reference */
+    bool label;
+    int stdout_fd, stderr_fd;  /* dup'ed; -1: no copy */
+};
+int outfiles_create(struct loop *l, const struct outfiles_config *c, struct outfiles **ret,
+                    struct err *e);
+/* stream 0: out, 1: err. Bytes already written (offset below what is there) are written
+ * to the file again but not copied to stdout twice. */
+void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
+                    const void *data, size_t len);
+void outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
+                  uint64_t length);
+size_t outfiles_backlog(const struct outfiles *o); /* bytes not yet taken by stdout */
+/* drained: called whenever the backlog falls below 1 MiB. */
+void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg);
+/* The last part of a stream without a newline goes out too (its label kept whole). */
+void outfiles_end(struct outfiles *o, uint32_t rank, int stream);
+/* Wait up to ms for stdout to take the rest, fsync and close the files, free. */
+void outfiles_destroy(struct outfiles *o, unsigned ms);
+
+#endif

@@ -1,0 +1,110 @@
+/* SPDX-License-Identifier: MIT */
+/* spec - what the user asked for: defaults < site.toml < job file < environment
+ * (AOLANI_*) < flags, every value with who set it.
+ *
+ * One table (spec.c) names every key: section, name, type, range, default, where it is
+ * stored. Strings and lists are owned by the spec; spec_destroy frees all.
+ */
+#ifndef LAUNCHER_SPEC_H
+#define LAUNCHER_SPEC_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+
+struct strlist {
+    char **items; /* owned, NULL-ended */
+    size_t n;
+};
+
+enum spec_backend { BACKEND_AUTO, BACKEND_LOCAL, BACKEND_SSH, BACKEND_SLURM };
+enum spec_mpi { SPEC_MPI_AUTO, SPEC_MPI_PMIX, SPEC_MPI_NONE };
+enum spec_origin { FROM_DEFAULT, FROM_SITE, FROM_FILE, FROM_ENV, FROM_FLAG };
+
+struct spec {
+    char *path; /* of the job file, for messages and relative paths */
+    struct {
+        char *name;           /* default: the job file's name without .toml */
+        struct strlist command;
+        char *workdir;        /* default: where aolani-run was started */
+        struct strlist env;   /* "NAME=value" */
+        char *setup;          /* shell text run before the program; NULL */
+        int64_t ranks_per_node; /* 0: "gpu"; default: see spec.c */
+        uint64_t time_limit_ms; /* 0: none */
+        char *output;         /* folder of run directories; default "runs" */
+        enum spec_mpi mpi;
+    } job;
+    struct {
+        char *address;        /* NULL: guessed */
+        int64_t port_lo, port_hi; /* 0: any */
+    } head;
+    struct {
+        enum spec_backend backend;
+        struct strlist hosts; /* hostlists as typed */
+        char *hostfile;
+        int64_t count;        /* 0: all */
+        int64_t spares;
+    } nodes;
+    struct {
+        struct strlist command; /* default {"ssh"} */
+        struct strlist options; /* put after the command */
+        int64_t window;       /* handshakes at once */
+        int64_t fanout;
+        uint64_t connect_timeout_ms;
+    } ssh;
+    struct {
+        int64_t nodes;        /* simulated nodes on this machine */
+    } local;
+    struct {
+        bool cores;           /* bind ranks to cores */
+        bool strict;
+        int64_t housekeeping_cores;
+    } bind;
+    struct {
+        char *source;         /* "auto", "client", "nccl", "log" */
+        char *log_pattern;
+        int64_t warmup;       /* steps left out of the statistics */
+        int64_t keep;         /* raw step records kept per rank */
+    } steps;
+    struct {
+        int64_t max_restarts;
+        uint64_t grace_ms, hang_timeout_ms; /* 0: "auto" */
+        int64_t min_nodes;
+        char *checkpoint_signal;
+        uint64_t head_lease_ms;
+    } failure;
+    struct {
+        double gpu_hour;
+        char *currency;
+    } cost;
+
+    /* Of the command line alone. */
+    bool label;               /* -l */
+    uint8_t origin[128];      /* by row of the table: enum spec_origin */
+};
+
+struct spec_flag {            /* one "--set section.key=value" or its short form */
+    const char *key;          /* "job.time_limit" */
+    const char *value;
+    const char *spelled;      /* as the user typed the flag, for messages */
+};
+
+/* Read and check everything. Errors of the job file are written to `diag` as toml_errors
+ * does, all at once; then the return is ERR_USAGE with a one-line summary in e.
+ * site_path NULL: the default places ($AOLANI_SITE, ~/.config/aolani/site.toml,
+ * /etc/aolani/site.toml), missing is fine. extra_args go after job.command. */
+int spec_load(const char *job_path, const char *site_path, const struct spec_flag *flags,
+              size_t n_flags, char *const *extra_args, struct spec **ret,
+              struct buf *diag, struct err *e);
+void spec_destroy(struct spec *s);
+
+/* The resolved spec as TOML (spec.toml of the run directory), readable by spec_load. */
+int spec_format(const struct spec *s, struct buf *out);
+/* Every key, its value and who set it, a line each, aligned (check --show). */
+int spec_show(const struct spec *s, struct buf *out);
+
+#endif

@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* steps - what the head knows of step times: per rank histograms, the step in which all
+ * ranks have reported, the slowest rank, straggler loss. Pure: no clock, no I/O.
+ *
+ * busy = wall - waiting. For a step, E = max busy - median busy over the ranks is the
+ * straggler loss, charged to the rank with the largest busy. A step is closed when all
+ * ranks have reported it, or 2 s after its first record when 90 % have. The first `warmup`
+ * steps of a rank and special steps stay out of histograms and loss.
+ */
+#ifndef LAUNCHER_STEPS_H
+#define LAUNCHER_STEPS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "proto/base/hist.h"
+#include "proto/wire/steprec.h"
+
+struct steps;
+
+struct steps_rank {           /* times in microseconds */
+    uint32_t rank;
+    uint64_t n;               /* steps in the statistics */
+    uint64_t dropped;
+    uint32_t last_step;
+    uint64_t p50, p90, p99, max;  /* wall */
+    double mean, cv;              /* wall; cv = sd / mean, diagnostic */
+    uint64_t busy_p50, wait_p50;
+    uint64_t busy_sum, wait_sum, wall_sum;
+    uint64_t cpu_sum, rundelay_sum, throttled_sum, blocked_sum, stolen_sum;
+    uint64_t loss_sum;        /* straggler loss charged to this rank */
+    uint64_t slowest_n;       /* steps in which it was the slowest by more than 5 % */
+};
+
+struct steps_now {            /* for the live line */
+    uint32_t step;            /* last closed */
+    uint64_t closed;
+    double rate;              /* steps per second over the last closed steps */
+    uint64_t p50, p99;        /* of the job's recent steps (T = largest wall), us */
+    int32_t slowest_rank;     /* by loss over the recent steps; -1: none stands out */
+    double slowest_percent;   /* its busy over the median busy, percent */
+};
+
+struct steps_job {
+    uint64_t closed, special;
+    uint64_t p50, p90, p99, max;  /* of T, the wall of the slowest rank of each step */
+    uint64_t t_sum, loss_sum;
+};
+
+int steps_create(uint32_t world_size, uint32_t warmup, struct steps **ret);
+void steps_destroy(struct steps *s);
+/* One record at now_ms (any monotonic clock). Records of a rank come in order; a step that
+ * is already closed or repeats (a restart from a checkpoint) is handled as the header
+ * says and never breaks the totals. */
+void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms);
+void steps_dropped(struct steps *s, uint32_t rank, uint64_t dropped);
+void steps_tick(struct steps *s, uint64_t now_ms); /* closes steps that waited too long */
+void steps_finish(struct steps *s);                /* closes all */
+
+void steps_now(const struct steps *s, struct steps_now *ret);
+void steps_job(const struct steps *s, struct steps_job *ret);
+void steps_rank(const struct steps *s, uint32_t rank, struct steps_rank *ret);
+/* The rank that the report names: it was charged most of the straggler loss (more than
+ * half of it, and more than twice the next) and the loss is more than 2 % of the step
+ * time; -1 otherwise. */
+int32_t steps_culprit(const struct steps *s);
+
+#endif

@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: MIT */
+/* summary - what a run comes to: filled by the job, shown by the report, kept in run.json.
+ * Everything is borrowed from the job for the time of the call. Times in milliseconds
+ * unless named otherwise. */
+#ifndef LAUNCHER_SUMMARY_H
+#define LAUNCHER_SUMMARY_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "launcher/steps.h"
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+
+struct summary_phase {
+    const char *name; /* "connect", "prepare", "start", "run", "stop", "teardown" */
+    uint64_t ms;
+};
+
+struct summary_node {
+    const char *name;      /* as typed */
+    const char *hostname;  /* as the host says; "" when it never connected */
+    const char *teardown;  /* "clean", "forced", "not clean", "not proven", "lost" */
+    const char *detail;    /* "" or what is left and why */
+    int64_t clock_offset_us;  /* node minus head */
+    uint64_t clock_error_us;
+    bool copied;           /* the agent had to be copied there */
+};
+
+struct summary_rank {
+    uint32_t rank, node;   /* node: index */
+    const char *cpus;      /* as applied; "" not bound */
+    const char *end;       /* "exit 0", "exit 3", "signal 9 (Killed)", "lost", "not started" */
+    bool ended_by_us;
+    uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib;
+    uint64_t out_bytes, err_bytes;
+};
+
+struct summary {
+    const char *run_id, *name, *dir, *version, *started_utc;
+    int exit_status;
+    const char *sentence;  /* "all 8 ranks ended with status 0", "rank 3 on gpu2 ..." */
+    uint64_t wall_ms;
+    const struct summary_phase *phases;
+    size_t n_phases;
+    const struct summary_node *nodes;
+    size_t n_nodes;
+    const struct summary_rank *ranks;
+    size_t n_ranks;
+    const char *const *warnings;
+    size_t n_warnings;
+    const struct steps *steps; /* NULL: no rank marked steps */
+};
+
+#endif

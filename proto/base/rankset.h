@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+/* rankset - a set of small integers: ranks, node indexes, CPUs. Text "0-7,12".
+ *
+ * Grows as needed up to `max` members' values; the caller owns the struct.
+ */
+#ifndef PROTO_BASE_RANKSET_H
+#define PROTO_BASE_RANKSET_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/err.h"
+
+struct rankset {
+    uint64_t *words;
+    size_t n_words;
+};
+
+void rankset_fini(struct rankset *s); /* takes a zeroed one */
+int rankset_add(struct rankset *s, uint32_t id);      /* -ENOMEM, ERR_LIMIT >= 2^20 */
+void rankset_remove(struct rankset *s, uint32_t id);
+bool rankset_has(const struct rankset *s, uint32_t id);
+size_t rankset_count(const struct rankset *s);
+/* The first member >= from, or -1. */
+int64_t rankset_next(const struct rankset *s, uint32_t from);
+/* "" is the empty set. ERR_PARSE names the position; "3-0" and "1,,2" are refused. */
+int rankset_parse(struct rankset *s, const char *text, struct err *e);
+int rankset_format(const struct rankset *s, struct buf *out);
+
+#endif

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT */
+/* conn - one connection: a byte stream, the encryption over it, and the session that it
+ * carries once the peer is known.
+ *
+ * Head: conn_accept for each accepted TCP stream or ssh channel; nothing is believed
+ * until the peer has proved its node; then ops->session(node) says which session it is,
+ * a link that this session had before is closed, and the new one is attached. Agent:
+ * conn_dial over one stream. A connection that has not proved itself within 10 s is
+ * closed. The conn owns the stream and closes itself after ops->closed, which comes
+ * exactly once unless conn_destroy was called before.
+ */
+#ifndef PROTO_WIRE_CONN_H
+#define PROTO_WIRE_CONN_H
+
+#include "proto/base/loop_stream.h"
+#include "proto/wire/secure.h"
+#include "proto/wire/session.h"
+
+struct conn;
+struct conn_ops {
+    const struct secure_key *(*key)(void *arg, uint32_t node); /* head only */
+    /* The peer has proved itself: the session to attach, NULL to refuse. */
+    struct session *(*session)(void *arg, struct conn *c, uint32_t node, uint64_t epoch);
+    /* The connection is over: 0 end of file, else a code; the conn is freed after this
+     * call. `e` says why in words. The session (if any) has been detached. */
+    void (*closed)(void *arg, struct conn *c, const struct err *e);
+};
+
+/* Takes over the stream in every case; on failure it is destroyed. */
+int conn_create(struct loop *l, struct loop_stream *stream, const struct secure_config *c,
+                const struct conn_ops *ops, void *arg, struct conn **ret, struct err *e);
+void conn_destroy(struct conn *c); /* takes NULL; no callback afterwards */
+/* To be called by the session's output op. */
+void conn_output(struct conn *c, const void *frame, size_t len);
+/* Bytes accepted from the session but not yet by the kernel. */
+size_t conn_queued(const struct conn *c);
+/* The conn that carries the session now, or NULL. */
+struct session *conn_session(const struct conn *c);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* steprec - the record of one step of one rank, and the ring that carries it from the
+ * rank to its agent.
+ *
+ * A record is 72 bytes, little endian, fixed. Microseconds saturate, never wrap. It says:
+ * wall = busy + waiting; cpu, run delay, blocked and stolen are parts of the wall as the
+ * thread that ended the step saw them.
+ */
+#ifndef PROTO_WIRE_STEPREC_H
+#define PROTO_WIRE_STEPREC_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#define STEPREC_BYTES 72
+
+enum steprec_flag {
+    STEPREC_SPECIAL = 1,     /* evaluation, checkpoint: not in the variance */
+    STEPREC_HOST_PACED = 2,
+    STEPREC_PARTIAL = 4,     /* some fields were not available: see sources */
+    STEPREC_DEEP = 8,
+    STEPREC_GAP = 16,        /* records before this one were lost */
+};
+enum steprec_source { STEPREC_NONE, STEPREC_API, STEPREC_KERNEL, STEPREC_MARKER, STEPREC_FLOW };
+
+struct steprec {
+    uint32_t rank, step;
+    uint64_t t_end_ns; /* CLOCK_MONOTONIC of the node */
+    uint32_t wall_us, wait_us, n_coll, payload_kib;
+    uint32_t cpu_us, rundelay_us, throttled_us, blocked_us, stolen_us, gpu_throttle_us;
+    uint16_t nvcsw, nivcsw, majflt, minflt16; /* minflt16: minor faults / 16 */
+    uint16_t gpu_event_mask, sm_mhz_min, flags;
+    uint8_t source, confidence;
+};
+
+void steprec_encode(const struct steprec *r, uint8_t ret[STEPREC_BYTES]);
+void steprec_decode(const uint8_t data[STEPREC_BYTES], struct steprec *ret);
+static inline uint32_t steprec_busy_us(const struct steprec *r)
+{
+    return r->wall_us > r->wait_us ? r->wall_us - r->wait_us : 0;
+}
+
+/* ---- the ring: a file of RING_BYTES in memory, one producer, one consumer ----
+ * The agent makes the file (mode 0600) and maps it; the rank finds its path in
+ * AOLANI_STEP_PATH. The producer never waits: when the ring is full it counts a drop. Each
+ * side owns its own cache line. The consumer trusts nothing in it but the bytes' being
+ * there: head and tail are masked, and impossible distances resynchronise and count. */
+#define RING_MAGIC   0x31474e4952414f41ull /* "AOARING1" */
+#define RING_RECORDS 4096u                 /* a power of two */
+
+struct ring {
+    uint64_t magic;
+    uint32_t version, records;
+    uint8_t pad0[48];
+    _Atomic uint64_t head;    /* next record to write; producer */
+    _Atomic uint64_t dropped; /* producer */
+    uint8_t pad1[48];
+    _Atomic uint64_t tail; /* next record to read; consumer */
+    _Atomic uint32_t stop_requested; /* set by the agent, read by aolani_stop_requested */
+    uint8_t pad2[52];
+    uint8_t record[RING_RECORDS][STEPREC_BYTES];
+};
+_Static_assert(sizeof(struct ring) == 192 + RING_RECORDS * STEPREC_BYTES, "ring layout");
+#define RING_BYTES sizeof(struct ring)
+
+void ring_init(struct ring *r); /* over zeroed memory */
+/* 0, or -ENOSPC: full, counted. */
+int ring_push(struct ring *r, const uint8_t rec[STEPREC_BYTES]);
+/* Copy up to max records out; returns how many. *ret_lost: records that were found to be
+ * lost or nonsense since the last call (a producer that writes rubbish). */
+unsigned ring_pop(struct ring *r, uint8_t (*out)[STEPREC_BYTES], unsigned max,
+                  uint64_t *ret_lost);
+
+#endif
