@@ -10,10 +10,9 @@ LIBS_wire     = $(WIRE) $(BASE)
 LIBS_client   = $(WIRE) $(BASE)
 LIBS_launcher = $(LAUNCH) $(WIRE) $(BASE)
 LIBS_agent    = $(AGENT) $(WIRE) $(BASE)
-layer_of      = $(word 3,$(subst /, ,$(1)))
 
 .SECONDEXPANSION:
-$(BUILD)/tests/unit/%: tests/unit/%.c $$(LIBS_$$(call layer_of,$$<)) | $(PB).h
+$(BUILD)/tests/unit/%: tests/unit/%.c $$(LIBS_$$(firstword $$(subst /, ,$$*))) | $(PB).h
 	$(call say,TEST,$@)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(LDFLAGS) -o $@ $< \
 	  $(filter %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
 
