@@ -1,9 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* spec - what the user asked for: defaults < site.toml < job file < environment
- * (AOLANI_*) < flags, every value with who set it.
+ * (AOLANI_SECTION_KEY) < flags, every value with who set it.
  *
- * One table (spec.c) names every key: section, name, type, range, default, where it is
- * stored. Strings and lists are owned by the spec; spec_destroy frees all.
+ * One table (spec_table.c) names every key: section, name, type, range, default, where it
+ * is stored. Strings and lists are owned by the spec; spec_destroy frees all.
+ *
+ * A relative path belongs to who wrote it: in a job or site file to that file's folder,
+ * anywhere else to the folder where aolani-run was started. After spec_load all paths are
+ * absolute, the back end is chosen (never BACKEND_AUTO) and the hosts are expanded.
  */
 #ifndef LAUNCHER_SPEC_H
 #define LAUNCHER_SPEC_H
@@ -15,11 +19,14 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
+#include "proto/base/hostlist.h"
 
 struct strlist {
     char **items; /* owned, NULL-ended */
     size_t n;
 };
+
+#define SPEC_KEYS_MAX 128     /* rows that the table may have */
 
 enum spec_backend { BACKEND_AUTO, BACKEND_LOCAL, BACKEND_SSH, BACKEND_SLURM };
 enum spec_mpi { SPEC_MPI_AUTO, SPEC_MPI_PMIX, SPEC_MPI_NONE };
@@ -31,12 +38,13 @@ struct spec {
         char *name;           /* default: the job file's name without .toml */
         struct strlist command;
         char *workdir;        /* default: where aolani-run was started */
-        struct strlist env;   /* "NAME=value" */
+        struct strlist env;   /* "NAME=value", each name once */
         char *setup;          /* shell text run before the program; NULL */
-        int64_t ranks_per_node; /* 0: "gpu"; default: see spec.c */
+        int64_t ranks_per_node; /* default 1; 0: "gpu", refused by this version */
         uint64_t time_limit_ms; /* 0: none */
         char *output;         /* folder of run directories; default "runs" */
         enum spec_mpi mpi;
+        uint64_t spool_bytes; /* undelivered output kept per stream on a node */
     } job;
     struct {
         char *address;        /* NULL: guessed */
@@ -48,6 +56,8 @@ struct spec {
         char *hostfile;
         int64_t count;        /* 0: all */
         int64_t spares;
+        struct hostlist names; /* of hosts or hostfile, expanded and cut to count; empty
+                                  with the local back end */
     } nodes;
     struct {
         struct strlist command; /* default {"ssh"} */
@@ -60,9 +70,15 @@ struct spec {
         int64_t nodes;        /* simulated nodes on this machine */
     } local;
     struct {
-        bool cores;           /* bind ranks to cores */
+        char *partition, *account, *qos, *time, *gres, *constraint;
+        struct strlist extra;
+    } slurm;
+    struct {
+        bool cores;           /* key "cpu": bind ranks to cores */
         bool strict;
         int64_t housekeeping_cores;
+        char *gpu, *memory;
+        struct strlist nic, exclude_nics;
     } bind;
     struct {
         char *source;         /* "auto", "client", "nccl", "log" */
@@ -78,13 +94,28 @@ struct spec {
         uint64_t head_lease_ms;
     } failure;
     struct {
+        bool require_bare_metal;
+        char *require_net;
+        struct strlist skip;
+    } audit;
+    struct {
         double gpu_hour;
-        char *currency;
+        char *currency, *baseline;
     } cost;
+    struct {
+        char *listen;
+    } serve;
+    struct {
+        char *begin, *signal;
+        bool requeue;
+        int64_t chain;
+    } schedule;
 
     /* Of the command line alone. */
     bool label;               /* -l */
-    uint8_t origin[128];      /* by row of the table: enum spec_origin */
+    struct strlist notes;     /* what the user should know: a key that this version does
+                                 not act on yet; a line each, for log_warn */
+    uint8_t origin[SPEC_KEYS_MAX]; /* by row of the table: enum spec_origin */
 };
 
 struct spec_flag {            /* one "--set section.key=value" or its short form */

@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: MIT */
+/* options - the command line of every verb, read by one table that also writes --help.
+ *
+ * No abbreviations; '-' and '_' in a name are alike; options and the operand come in any
+ * order; all after "--" belongs to the program. A verb does
+ *
+ *   struct options o;
+ *   struct err e;
+ *   int rc = options_parse(verbs_find("run"), argc, argv, &o, &e);
+ *   if (rc > 0)
+ *       return 0;                       // --help or --version was printed
+ *   if (!rc)
+ *       rc = options_load_spec(&o, &spec, &e);   // diagnostics printed
+ *   if (rc) {
+ *       log_err(&e);
+ *       ...
+ *   }
+ *   options_fini(&o);
+ */
+#ifndef LAUNCHER_OPTIONS_H
+#define LAUNCHER_OPTIONS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "launcher/spec.h"
+#include "launcher/verbs.h"
+#include "proto/base/err.h"
+#include "proto/base/log.h"
+
+struct options {
+    const char *path;        /* the operand: a job file or a run; NULL when none came */
+    const char *site;        /* --site FILE; NULL: the default places */
+    struct spec_flag *flags; /* owned; texts borrowed from argv or from `texts` */
+    size_t n_flags;
+    struct strlist texts;    /* owned */
+    char *const *extra;      /* into argv: what follows "--", NULL-ended; NULL: no "--" */
+    int verbosity;           /* -1 with -q, 0, 1 with -v, 2 with -vv */
+    bool label;              /* -l */
+    bool show;               /* check --show */
+    bool json;               /* report --json */
+};
+
+/* 0; 1 when --help or --version was asked for and printed on stdout; ERR_USAGE, -ENOMEM.
+ * ret is valid (for options_fini) in every case. Borrows argv. A missing operand that the
+ * verb needs is ERR_USAGE. On 0 the log level is set from -v and -q. */
+int options_parse(const struct verb_info *v, int argc, char **argv, struct options *ret,
+                  struct err *e);
+void options_fini(struct options *o);
+
+/* The spec of o's job file, site file, environment and flags. Prints the diagnostics on
+ * stderr when there are some and logs the spec's notes as warnings. */
+int options_load_spec(const struct options *o, struct spec **ret, struct err *e);
+
+/* --help of one verb, to a buffer (the man page's list is checked against it). */
+int options_help(const struct verb_info *v, struct buf *out);
+
+#endif

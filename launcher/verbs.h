@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* verbs - what comes after "aolani-run": the table of verbs and how main finds one.
+ *
+ * A verb gets argv with itself (or the program's name, when it was left out) in argv[0]
+ * and returns the exit status of the program. */
+#ifndef LAUNCHER_VERBS_H
+#define LAUNCHER_VERBS_H
+
+enum verb_bit { VERB_RUN = 1, VERB_CHECK = 2, VERB_REPORT = 4 };
+
+struct verb_info {
+    const char *name;
+    enum verb_bit bit;           /* which rows of the option table it takes */
+    int (*fn)(int argc, char **argv);
+    const char *operand;         /* "job.toml", "RUN"; NULL: takes none */
+    const char *rest;            /* what "--" leads to; NULL: nothing may follow */
+    const char *summary;         /* one line of --help */
+};
+
+/* NULL when there is no such verb. */
+const struct verb_info *verbs_find(const char *name);
+/* Find the verb in argv[1] (run, when it is none), call it, return its exit status. */
+int verbs_main(int argc, char **argv);
+
+int cmd_run(int argc, char **argv);
+int cmd_check(int argc, char **argv);
+int cmd_report(int argc, char **argv);
+
+#endif
