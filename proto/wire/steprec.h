@@ -46,6 +46,7 @@ static inline uint32_t steprec_busy_us(const struct steprec *r)
  * side owns its own cache line. The consumer trusts nothing in it but the bytes' being
  * there: head and tail are masked, and impossible distances resynchronise and count. */
 #define RING_MAGIC   0x31474e4952414f41ull /* "AOARING1" */
+#define RING_VERSION 1u
 #define RING_RECORDS 4096u                 /* a power of two */
 
 struct ring {
@@ -66,8 +67,9 @@ _Static_assert(sizeof(struct ring) == 192 + RING_RECORDS * STEPREC_BYTES, "ring 
 void ring_init(struct ring *r); /* over zeroed memory */
 /* 0, or -ENOSPC: full, counted. */
 int ring_push(struct ring *r, const uint8_t rec[STEPREC_BYTES]);
-/* Copy up to max records out; returns how many. *ret_lost: records that were found to be
- * lost or nonsense since the last call (a producer that writes rubbish). */
+/* Copy up to max records out; returns how many. *ret_lost (may be NULL): records that were
+ * found to be lost since the last call because the producer wrote rubbish into head; those
+ * that it dropped itself are in r->dropped and not counted here. */
 unsigned ring_pop(struct ring *r, uint8_t (*out)[STEPREC_BYTES], unsigned max,
                   uint64_t *ret_lost);
 
