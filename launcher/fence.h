@@ -3,7 +3,8 @@
  *
  * A fence is complete when every node that it names has given its part; then all get the
  * parts joined in order of the node index. It fails, never hangs: when a participant is
- * lost all others get a failure. */
+ * lost, or says that it cannot give its part, all others get a failure; so does whoever
+ * comes later to a collective that has failed, or that names a node which is gone. */
 #ifndef LAUNCHER_FENCE_H
 #define LAUNCHER_FENCE_H
 
@@ -12,6 +13,7 @@
 #include "proto/base/err.h"
 #include "proto/wire/aolani.pb-c.h"
 
+/* Called from within the functions below; must not call back into them. */
 struct fence_ops {
     void (*done)(void *arg, uint32_t node, const Aolani__FenceDone *m);
     void (*get)(void *arg, uint32_t node, const Aolani__ModexGet *m);   /* ask its owner */

@@ -27,6 +27,12 @@
                                           who they are */
 #define LIMIT_STEP_BATCH   4096u       /* step records in one message */
 
+/* PMIx. */
+#define LIMIT_FENCES       1024u  /* collectives under way in a job at once */
+#define LIMIT_FENCE_KEY    64u    /* bytes that name one collective */
+#define LIMIT_FENCE_BYTES  (64u << 20) /* parts kept at the head for all of them */
+#define LIMIT_MODEX_GETS   65536u /* key look-ups under way in a job at once */
+
 /* A node's disk and memory. */
 #define LIMIT_RING_RECORDS 4096u       /* steps a rank may be ahead of its agent */
 #define LIMIT_SPOOL_BYTES  (1ull << 30) /* undelivered output kept for one stream */
