@@ -1,44 +1,59 @@
 # aolani-run: `make demo`, `make test`; `make help` lists the rest.
 #
 # Every .c file of a folder belongs to that folder's program or library; a new file needs
-# no line here. What is optional (nvcc, NCCL, Slurm, PMIx) is looked for and named in one
-# summary by `make config`.
+# no line here. What is optional (MPI, PMIx, Slurm, CUDA, NCCL) is looked for, and
+# `make config` says what was found and what does not work without it.
+
+VERSION := 0.1.0
+
+# ---- what a user may set
 
 PREFIX  ?= /usr/local
 DESTDIR ?=
-BUILD   ?= build
-CC      ?= gcc
-V       ?=
-SAN     ?=
+BUILD   ?= build$(if $(SAN),/asan)
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
+CFLAGS  ?= -O2 -g
+DEPS    ?= scripts/deps# DEPS=: leaves the installing of packages to you
+V       ?=# V=1 shows whole commands
+SAN     ?=# SAN=1: AddressSanitizer and UBSan
+WERROR  ?=# WERROR=1: a warning is an error, as in CI
 
-VERSION := 0.1.0
+# ---- flags
+
 Q       := $(if $(V),,@)
 say      = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)';)
+mk       = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC))
+NPROC   := $(shell nproc 2>/dev/null || echo 2)
 
-CPPFLAGS += -D_GNU_SOURCE -DAOLANI_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen
-CFLAGS   ?= -O2 -g
-WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
-            -Wpointer-arith -Wformat=2 -Wno-format-nonliteral $(if $(WERROR),-Werror)
-CFLAGS   += -std=c11 $(WARN) -fstack-protector-strong -fno-common
-DEPFLAGS  = -MMD -MP
+WARN := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wvla \
+        -Wpointer-arith -Wformat=2 -Wno-format-nonliteral $(if $(WERROR),-Werror)
+our_cppflags = -D_GNU_SOURCE -DAOLANI_VERSION='"$(VERSION)"' -I. -I$(BUILD)/gen $(CPPFLAGS)
+our_cflags   = -std=c11 $(WARN) $(CFLAGS) -fstack-protector-strong -fno-common -MMD -MP
 
-# SAN=1: AddressSanitizer and UBSan; the agent is then linked dynamically.
-ifdef SAN
-CFLAGS  += -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined
-LDFLAGS += -fsanitize=address,undefined
+# The sanitized agent is linked dynamically. What ranks load (libaolani, the trainer) is
+# never sanitized: a rank is the user's program, not ours.
+ifneq ($(SAN),)
+san := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recover=undefined \
+       $(if $(FUZZER),-fsanitize=fuzzer-no-link)
 endif
 STATIC := $(if $(SAN),,-static)
 
-PKG := pkg-config
-UV      := $(shell $(PKG) --libs libuv 2>/dev/null)
-SODIUM  := $(shell $(PKG) --libs libsodium 2>/dev/null)
-PBC     := $(shell $(PKG) --libs libprotobuf-c 2>/dev/null)
-SQLITE  := $(shell $(PKG) --libs sqlite3 2>/dev/null)
-JANSSON := $(shell $(PKG) --libs jansson 2>/dev/null)
-PMIX    := $(shell $(PKG) --libs pmix 2>/dev/null)
+PKG     := pkg-config
+lib      = $(shell $(PKG) --libs $(1) 2>/dev/null)
+UV      := $(call lib,libuv)
+SODIUM  := $(call lib,libsodium)
+PBC     := $(call lib,libprotobuf-c)
+SQLITE  := $(call lib,sqlite3)
+JANSSON := $(call lib,jansson)
+CMOCKA  := $(call lib,cmocka)
+PMIX    := $(call lib,pmix)
 PMIX_CF := $(shell $(PKG) --cflags pmix 2>/dev/null)
 MPICC   := $(shell command -v mpicc 2>/dev/null)
-NVCC    := $(shell command -v nvcc 2>/dev/null || ls $${CUDA_HOME:-/usr/local/cuda}/bin/nvcc 2>/dev/null)
+SCDOC   := $(shell command -v scdoc 2>/dev/null)
+
+# ---- names
 
 src      = $(wildcard $(1)/*.c)
 objs     = $(patsubst %.c,$(BUILD)/%.o,$(call src,$(1)))
@@ -47,62 +62,127 @@ nomain   = $(filter-out $(BUILD)/$(1)/main.o,$(call objs,$(1)))
 PB      := $(BUILD)/gen/proto/wire/aolani.pb-c
 BASE    := $(BUILD)/libbase.a
 WIRE    := $(BUILD)/libwire.a
+CLIENT  := $(BUILD)/libclient.a
 LAUNCH  := $(BUILD)/liblauncher.a
 AGENT   := $(BUILD)/libagent.a
 
 PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so \
             $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(MPICC),$(BUILD)/trainer-cpu)
+MAN_SCD  := $(wildcard doc/*.scd)
+MAN      := $(if $(SCDOC),$(MAN_SCD:doc/%.scd=$(BUILD)/man/%))
 
 .PHONY: all
-all: $(PROGRAMS)
+all: $(PROGRAMS) $(MAN)
 
 # ---- libraries and programs
 
 $(BASE): $(call objs,proto/base)
 $(WIRE): $(call objs,proto/wire) $(PB).o
+$(CLIENT): $(call objs,proto/client)
 $(LAUNCH): $(call nomain,launcher)
 $(AGENT): $(call nomain,agent)
-$(BASE) $(WIRE) $(LAUNCH) $(AGENT):
+$(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT):
 	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/aolani-run: $(BUILD)/launcher/main.o $(LAUNCH) $(WIRE) $(BASE)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
 
 # Static, so that it starts on any Linux of its architecture with nothing installed.
 $(BUILD)/aolani-agent: $(BUILD)/agent/main.o $(AGENT) $(WIRE) $(BASE)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(STATIC) -o $@ $^ \
-	  $(if $(SAN),$(UV) $(SODIUM) $(PBC),-l:libuv_a.a -l:libsodium.a -l:libprotobuf-c.a) -lpthread -ldl -lrt
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(STATIC) -o $@ $^ \
+	  $(if $(SAN),$(UV) $(SODIUM) $(PBC),-l:libuv_a.a -l:libsodium.a -l:libprotobuf-c.a) -lpthread -ldl -lrt -lm
 
 $(BUILD)/aolani-pmix: $(call objs,agent/pmix) $(WIRE) $(BASE)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(PMIX) -lpthread
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(PMIX) -lpthread -lm
 
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \
-	  -Wl,-z,now -o $@ $(filter %.o,$^)
+	  -Wl,-z,now -o $@ $(filter %.o,$^) && ln -sf libaolani.so $@.1
 
-$(BUILD)/trainer-cpu: $(call src,agent/workload) $(BUILD)/libaolani.so
-	$(call say,MPICC,$@)mpicc $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+# Compiled in one go: mpicc adds flags of its own to every step.
+$(BUILD)/trainer-cpu: $(call src,agent/workload) $(wildcard agent/workload/*.h) $(BUILD)/libaolani.so
+	$(call say,MPICC,$@)mpicc $(our_cppflags) $(filter-out -MMD -MP,$(our_cflags)) $(LDFLAGS) -o $@ $(filter %.c,$^) \
 	  -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN' -lm
 
-$(BUILD)/agent/pmix/%.o: CPPFLAGS += $(PMIX_CF)
+$(BUILD)/agent/pmix/%.o: our_cppflags += $(PMIX_CF)
 $(BUILD)/proto/%.o: WARN += -Wconversion
 
 $(BUILD)/%.o: %.c | $(PB).h
-	$(call say,CC,$<)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -c -o $@ $<
+	$(call say,CC,$<)mkdir -p $(@D); $(CC) $(our_cppflags) $(our_cflags) $(san) -c -o $@ $<
 
 $(BUILD)/pic/%.o: %.c
-	$(call say,CC,$<)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) -fPIC -fvisibility=hidden -c -o $@ $<
+	$(call say,CC,$<)mkdir -p $(@D); $(CC) $(our_cppflags) $(our_cflags) -fPIC -fvisibility=hidden -c -o $@ $<
 
 $(PB).h $(PB).c &: proto/wire/aolani.proto
+	$(if $(UV),,$(error the libraries are not there; run scripts/deps build))
 	$(call say,PROTOC,$<)mkdir -p $(BUILD)/gen; protoc-c --c_out=$(BUILD)/gen $<
 
+# Generated code is not held to our warnings.
 $(PB).o: $(PB).c
-	$(call say,CC,$<)$(CC) $(CPPFLAGS) $(CFLAGS) -Wno-all -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(our_cppflags) $(CFLAGS) $(san) -w -c -o $@ $<
 
--include $(shell find $(BUILD) -name '*.d' 2>/dev/null)
+$(BUILD)/man/%: doc/%.scd
+	$(call say,SCDOC,$<)mkdir -p $(@D); scdoc <$< >$@
 
-include tests/tests.mk
+-include $(shell find $(BUILD) -name '*.d' $(if $(SAN),,-not -path '*/asan/*') 2>/dev/null)
 
-.PHONY: clean
+# ---- for people
+
+.PHONY: help config demo clean
+help:
+	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
+#: make            build everything into build/
+#: make demo       install what is missing, build, train on 2 local nodes x 2 ranks
+#: make test       install what is missing, run every test (15 minutes at most on 2 cores)
+#: make unit       unit tests; T=base/toml for one
+#: make e2e        end-to-end tests; T=10-local for one file
+#: make asan       unit and end-to-end tests with AddressSanitizer and UBSan
+#: make fuzz       libFuzzer on every parser; SECONDS=30 for each, T=toml for one
+#: make bench      the benchmarks of tests/bench
+#: make lint       layers, sizes, format, warnings of gcc and clang
+#: make config     what was found on this machine, and what does not work without it
+#: make install    to PREFIX (/usr/local), below DESTDIR; make uninstall takes it away
+#: make clean      remove build/
+#: variables       CC CFLAGS BUILD PREFIX DESTDIR V=1 SAN=1 WERROR=1 DEPS=:
+
+config:
+	@scripts/config '$(VERSION)' '$(CC)' '$(BUILD)'
+
+# What pkg-config finds is read when make starts: after scripts/deps it must start again.
+demo:
+	@$(DEPS) demo && $(mk) all && $(MAKE) --no-print-directory config
+	$(BUILD)/aolani-run configs/local.toml
+
 clean:
 	rm -rf $(BUILD)
+
+# ---- install: aolani-run looks for its agent beside itself, then in ../lib/aolani
+
+bindir  = $(DESTDIR)$(PREFIX)/bin
+libdir  = $(DESTDIR)$(PREFIX)/lib
+incdir  = $(DESTDIR)$(PREFIX)/include
+mandir  = $(DESTDIR)$(PREFIX)/share/man
+docdir  = $(DESTDIR)$(PREFIX)/share/doc/aolani-run
+compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+
+.PHONY: install uninstall
+install: all
+	install -d $(bindir) $(libdir)/aolani $(incdir) $(docdir)/examples
+	install -m 755 $(BUILD)/aolani-run $(bindir)/aolani-run
+	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix) $(libdir)/aolani
+	install -m 755 $(BUILD)/libaolani.so $(libdir)/libaolani.so.1
+	ln -sf libaolani.so.1 $(libdir)/libaolani.so
+	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so
+	install -m 644 proto/client/aolani.h $(incdir)/aolani.h
+	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(docdir)
+	install -m 644 $(wildcard configs/*.toml) $(docdir)/examples
+	$(foreach m,$(MAN),install -D -m 644 $(m) $(mandir)/man$(lastword $(subst ., ,$(m)))/$(notdir $(m)) &&) true
+	$(foreach c,$(wildcard scripts/completion.bash),install -D -m 644 $(c) $(compdir)/aolani-run &&) true
+
+uninstall:
+	rm -f $(bindir)/aolani-run $(libdir)/libaolani.so $(libdir)/libaolani.so.1
+	rm -f $(incdir)/aolani.h $(compdir)/aolani-run
+	rm -f $(foreach m,$(MAN_SCD:doc/%.scd=%),$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m))
+	rm -rf $(libdir)/aolani $(docdir)
+
+include tests/tests.mk

@@ -1,22 +1,68 @@
 # Tests: see CONTRIBUTING.md. tests/unit/<layer>/<module>_test.c is linked with its layer
-# and those below.
+# and those below; tests/fuzz/<name>_fuzz.c with everything.
 
-UNIT_SRC := $(wildcard tests/unit/*/*_test.c)
-UNIT_BIN := $(UNIT_SRC:%.c=$(BUILD)/%)
-CMOCKA   := $(shell $(PKG) --libs cmocka 2>/dev/null)
+UNIT_SRC   := $(wildcard tests/unit/*/*_test.c)
+UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
+FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
+REPLAY_BIN := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz/%_replay)
+FUZZ_BIN   := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz/%_fuzz)
 
 LIBS_base     = $(BASE)
 LIBS_wire     = $(WIRE) $(BASE)
-LIBS_client   = $(WIRE) $(BASE)
+LIBS_client   = $(CLIENT) $(WIRE) $(BASE)
 LIBS_launcher = $(LAUNCH) $(WIRE) $(BASE)
 LIBS_agent    = $(AGENT) $(WIRE) $(BASE)
+LIBS_fuzz     = $(LAUNCH) $(AGENT) $(CLIENT) $(WIRE) $(BASE)
+
+test_link = $(CC) $(our_cppflags) $(our_cflags) -MF $@.d -MT $@ $(LDFLAGS) $(san) -o $@ \
+            $(filter %.c %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
 
 .SECONDEXPANSION:
 $(BUILD)/tests/unit/%: tests/unit/%.c $$(LIBS_$$(firstword $$(subst /, ,$$*))) | $(PB).h
-	$(call say,TEST,$@)mkdir -p $(@D); $(CC) $(CPPFLAGS) $(CFLAGS) $(DEPFLAGS) $(LDFLAGS) -o $@ $< \
-	  $(filter %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
+	$(call say,TEST,$@)mkdir -p $(@D); $(test_link)
+
+# A fuzz target under libFuzzer (clang, FUZZER=1), and with a main that only replays files.
+$(BUILD)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(LIBS_fuzz) | $(PB).h
+	$(call say,FUZZ,$@)mkdir -p $(@D); $(test_link) -fsanitize=fuzzer
+$(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/lib/replay_main.c $(LIBS_fuzz) | $(PB).h
+	$(call say,FUZZ,$@)mkdir -p $(@D); $(test_link)
+
+.PHONY: unit unit-build replay-build fuzz-build
+unit-build: $(UNIT_BIN)
+replay-build: $(REPLAY_BIN)
+fuzz-build: $(FUZZ_BIN)
 
 # One unit test: make unit T=base/toml; all: make unit
-.PHONY: unit
 unit: $(if $(T),$(BUILD)/tests/unit/$(T)_test,$(UNIT_BIN))
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
+
+# make e2e T=10-local: one file of tests/e2e
+.PHONY: e2e test asan fuzz bench lint
+e2e:
+	@$(DEPS) test && $(mk) all
+	@tests/run --e2e '$(BUILD)' $(T)
+
+# The unit tests and fuzz replays run sanitized, the end-to-end tests as shipped and, for
+# what runs on one machine, sanitized too.
+test:
+	@$(DEPS) test && $(mk) all && $(mk) SAN=1 BUILD=$(BUILD)/asan all unit-build replay-build
+	@$(MAKE) --no-print-directory config
+	@tests/run --all '$(BUILD)'
+
+asan:
+	@$(DEPS) test && $(mk) SAN=1 BUILD=$(BUILD)/asan all unit-build replay-build
+	@tests/run --asan '$(BUILD)'
+
+SECONDS ?= 30
+fuzz:
+	@$(DEPS) fuzz && $(mk) SAN=1 FUZZER=1 CC=clang BUILD=$(BUILD)/fuzz fuzz-build
+	@tests/run --fuzz '$(BUILD)' '$(SECONDS)' $(T)
+
+bench:
+	@$(DEPS) bench && $(mk) all
+	@for b in tests/bench/*.sh; do [ -e "$$b" ] || { echo 'no benchmark yet'; break; }; \
+	  echo "== $$b"; BUILD='$(abspath $(BUILD))' "$$b" || exit 1; done
+
+lint:
+	@$(DEPS) lint
+	@scripts/lint '$(BUILD)'
