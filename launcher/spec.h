@@ -115,7 +115,9 @@ struct spec {
     bool label;               /* -l */
     struct strlist notes;     /* what the user should know: a key that this version does
                                  not act on yet; a line each, for log_warn */
-    uint8_t origin[SPEC_KEYS_MAX]; /* by row of the table: enum spec_origin */
+    /* By row of the table. */
+    uint8_t origin[SPEC_KEYS_MAX]; /* enum spec_origin */
+    char *set_by[SPEC_KEYS_MAX];   /* "job.toml:7", "--time"; NULL: a default */
 };
 
 struct spec_flag {            /* one "--set section.key=value" or its short form */
