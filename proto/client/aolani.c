@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* aolani.c - the rank's end of the step ring; see aolani.h.
+ *
+ * A step is cut into busy stretches by the waits inside it, and clocks are read at the
+ * cuts, so that what a rank does while it waits for others (spin or sleep) is never
+ * charged to it. One reading is five system calls, about a microsecond. A program with
+ * thousands of waits in a step gets the full reading only at the rate below and for the
+ * others a bare clock: the record then says that it is partial, and errs towards
+ * blaming nothing.
+ *
+ * A library inside someone else's program owns nothing but its ring: it keeps errno, it
+ * looks twice before it closes a descriptor (the program may have closed ours and
+ * reused the number), and a forked child of a marking process is not the rank and stays
+ * silent. The one object of state is here because the interface has no handle by
+ * design.
+ */
+#pragma GCC visibility push(default)
+#include "proto/client/aolani.h"
+#pragma GCC visibility pop
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "proto/wire/steprec.h"
+
+/* Waits of a step that are always read in full, and how many more per time: together at
+ * most a thousandth or two of the step. */
+#define WAITS_FREE    16u
+#define WAIT_EVERY_NS 1000000u
+
+struct sample {
+    uint64_t wall_ns, cpu_ns, delay_ns;
+    uint64_t nvcsw, nivcsw, minflt, majflt;
+};
+
+enum client_state { CLIENT_UNTRIED, CLIENT_OFF, CLIENT_ON };
+
+struct client {
+    enum client_state state;
+    struct ring *ring;
+    uint32_t rank;
+    pid_t pid, tid; /* who marks */
+    bool marked;    /* this process has begun a step */
+    bool gap;       /* the ring refused the last record */
+
+    int sched_fd; /* of thread tid; -1: none */
+    dev_t sched_dev;
+    ino_t sched_ino;
+
+    bool in_step, special;
+    bool no_delay;  /* run delay could not be read in this step */
+    bool moved;     /* a reading of this step came from another thread */
+    bool coarse;    /* the wait in progress is timed by the bare clock */
+    unsigned depth; /* of nested waits */
+    uint32_t n_waits;
+    uint64_t step, begin_ns, wait_from_ns, wait_ns, coarse_ns;
+    struct sample since; /* start of the busy stretch in progress */
+    struct sample busy;  /* sum over the finished ones */
+};
+
+static struct client client = {.sched_fd = -1};
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec t;
+    if (clock_gettime(id, &t) < 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* ---- schedstat: nanoseconds this thread was runnable and did not run */
+
+static void sched_close(struct client *c)
+{
+    struct stat st;
+    if (c->sched_fd >= 0 && fstat(c->sched_fd, &st) == 0 && st.st_dev == c->sched_dev &&
+        st.st_ino == c->sched_ino)
+        close(c->sched_fd);
+    c->sched_fd = -1;
+}
+
+static void sched_open(struct client *c)
+{
+    struct stat st;
+    c->sched_fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
+    if (c->sched_fd < 0)
+        return;
+    if (fstat(c->sched_fd, &st) < 0) {
+        close(c->sched_fd);
+        c->sched_fd = -1;
+        return;
+    }
+    c->sched_dev = st.st_dev;
+    c->sched_ino = st.st_ino;
+}
+
+/* "<cpu ns> <run delay ns> <slices>" */
+static bool sched_read_delay(const struct client *c, uint64_t *ret_ns)
+{
+    char text[80];
+    uint64_t v = 0;
+    ssize_t n = c->sched_fd < 0 ? -1 : pread(c->sched_fd, text, sizeof text - 1, 0);
+    if (n <= 0)
+        return false;
+    text[n] = '\0';
+    const char *p = strchr(text, ' ');
+    if (!p || p[1] < '0' || p[1] > '9')
+        return false;
+    for (p++; *p >= '0' && *p <= '9'; p++)
+        v = v * 10 + (uint64_t)(*p - '0');
+    *ret_ns = v;
+    return true;
+}
+
+/* ---- readings */
+
+static void sample_take(struct client *c, struct sample *s)
+{
+    struct rusage u;
+    memset(s, 0, sizeof *s);
+    s->wall_ns = clock_ns(CLOCK_MONOTONIC);
+    if (gettid() != c->tid) {
+        c->moved = true;
+        return;
+    }
+    s->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (!sched_read_delay(c, &s->delay_ns))
+        c->no_delay = true;
+    if (getrusage(RUSAGE_THREAD, &u) < 0)
+        return;
+    s->nvcsw = (uint64_t)u.ru_nvcsw;
+    s->nivcsw = (uint64_t)u.ru_nivcsw;
+    s->minflt = (uint64_t)u.ru_minflt;
+    s->majflt = (uint64_t)u.ru_majflt;
+}
+
+static void add_delta(uint64_t *sum, uint64_t from, uint64_t to)
+{
+    if (to > from)
+        *sum += to - from;
+}
+
+static void busy_add(struct client *c, const struct sample *now)
+{
+    const struct sample *from = &c->since;
+    add_delta(&c->busy.wall_ns, from->wall_ns, now->wall_ns);
+    add_delta(&c->busy.cpu_ns, from->cpu_ns, now->cpu_ns);
+    add_delta(&c->busy.delay_ns, from->delay_ns, now->delay_ns);
+    add_delta(&c->busy.nvcsw, from->nvcsw, now->nvcsw);
+    add_delta(&c->busy.nivcsw, from->nivcsw, now->nivcsw);
+    add_delta(&c->busy.minflt, from->minflt, now->minflt);
+    add_delta(&c->busy.majflt, from->majflt, now->majflt);
+}
+
+/* ---- the ring */
+
+static bool rank_from_env(uint32_t *ret)
+{
+    const char *text = secure_getenv("RANK");
+    char *end;
+    if (!text || *text < '0' || *text > '9')
+        return false;
+    errno = 0;
+    unsigned long v = strtoul(text, &end, 10);
+    if (errno || *end || v > UINT32_MAX)
+        return false;
+    *ret = (uint32_t)v;
+    return true;
+}
+
+static bool ring_is_sound(int fd)
+{
+    struct stat st;
+    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
+           (st.st_mode & 022) == 0 && st.st_size == (off_t)RING_BYTES;
+}
+
+static struct ring *ring_map(const char *path)
+{
+    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd < 0)
+        return NULL;
+    void *at = MAP_FAILED;
+    if (ring_is_sound(fd))
+        at = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    if (at == MAP_FAILED)
+        return NULL;
+    struct ring *r = at;
+    if (r->magic != RING_MAGIC || r->version != RING_VERSION ||
+        r->records != RING_RECORDS) {
+        munmap(at, RING_BYTES);
+        return NULL;
+    }
+    return r;
+}
+
+static void client_open(struct client *c)
+{
+    int saved = errno;
+    const char *path = secure_getenv("AOLANI_STEP_PATH");
+    c->state = CLIENT_OFF;
+    if (path && *path && rank_from_env(&c->rank))
+        c->ring = ring_map(path);
+    if (c->ring) {
+        c->pid = getpid();
+        c->tid = gettid();
+        sched_open(c);
+        c->state = CLIENT_ON;
+    }
+    errno = saved;
+}
+
+static inline bool client_is_on(struct client *c)
+{
+    if (c->state == CLIENT_UNTRIED)
+        client_open(c);
+    return c->state == CLIENT_ON;
+}
+
+/* Make the calling thread the one that marks. False: it may not, being in a child of
+ * the process that does. */
+static bool client_adopt_thread(struct client *c)
+{
+    pid_t tid = gettid();
+    if (tid == c->tid)
+        return true;
+    pid_t pid = getpid();
+    if (pid != c->pid && c->marked) {
+        c->state = CLIENT_OFF;
+        return false;
+    }
+    c->pid = pid;
+    c->tid = tid;
+    sched_close(c);
+    sched_open(c);
+    return true;
+}
+
+/* ---- the record */
+
+static uint32_t us_of(uint64_t ns)
+{
+    uint64_t us = (ns + 500) / 1000;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static uint16_t sat16(uint64_t v)
+{
+    return v > UINT16_MAX ? UINT16_MAX : (uint16_t)v;
+}
+
+/* What the busy time consisted of. What is neither CPU nor run delay is sleep if the
+ * thread gave the CPU up of its own will, and otherwise was taken without the kernel
+ * having seen it: by a hypervisor, or a stop signal. */
+static void record_parts(const struct client *c, struct steprec *r)
+{
+    uint64_t wall = c->busy.wall_ns;
+    wall = wall > c->coarse_ns ? wall - c->coarse_ns : 0;
+    uint64_t cpu = c->busy.cpu_ns < wall ? c->busy.cpu_ns : wall;
+    uint64_t delay = c->busy.delay_ns < wall - cpu ? c->busy.delay_ns : wall - cpu;
+    uint64_t rest = wall - cpu - delay;
+
+    r->cpu_us = us_of(cpu);
+    r->nvcsw = sat16(c->busy.nvcsw);
+    r->nivcsw = sat16(c->busy.nivcsw);
+    r->majflt = sat16(c->busy.majflt);
+    r->minflt16 = sat16(c->busy.minflt / 16);
+    if (c->no_delay)
+        return;
+    r->rundelay_us = us_of(delay);
+    if (c->busy.nvcsw > 0)
+        r->blocked_us = us_of(rest);
+    else
+        r->stolen_us = us_of(rest);
+}
+
+static void record_push(struct client *c, uint64_t end_ns)
+{
+    uint8_t bytes[STEPREC_BYTES];
+    bool partial = c->moved || c->no_delay || c->coarse_ns > 0;
+    struct steprec r = {
+        .rank = c->rank,
+        .step = c->step > UINT32_MAX ? UINT32_MAX : (uint32_t)c->step,
+        .t_end_ns = end_ns,
+        .wall_us = us_of(end_ns - c->begin_ns),
+        .wait_us = us_of(c->wait_ns),
+        .n_coll = c->n_waits,
+        .flags =
+            (uint16_t)((c->special ? STEPREC_SPECIAL : 0) |
+                       (partial ? STEPREC_PARTIAL : 0) | (c->gap ? STEPREC_GAP : 0)),
+        .source = STEPREC_API,
+        .confidence = 100,
+    };
+    if (!c->moved)
+        record_parts(c, &r);
+    steprec_encode(&r, bytes);
+    c->gap = ring_push(c->ring, bytes) < 0;
+}
+
+/* ---- the interface */
+
+void aolani_step_begin(uint64_t step)
+{
+    struct client *c = &client;
+    if (!client_is_on(c))
+        return;
+    int saved = errno;
+    if (client_adopt_thread(c)) {
+        c->marked = true;
+        c->in_step = true;
+        c->special = c->no_delay = c->moved = c->coarse = false;
+        c->step = step;
+        c->n_waits = c->depth > 0;
+        c->wait_ns = c->coarse_ns = 0;
+        memset(&c->busy, 0, sizeof c->busy);
+        sample_take(c, &c->since);
+        c->begin_ns = c->wait_from_ns = c->since.wall_ns;
+    }
+    errno = saved;
+}
+
+void aolani_step_end(void)
+{
+    struct client *c = &client;
+    struct sample now;
+    if (!client_is_on(c) || !c->in_step)
+        return;
+    int saved = errno;
+    sample_take(c, &now);
+    if (c->depth == 0 || c->coarse)
+        busy_add(c, &now);
+    if (c->depth > 0) {
+        c->wait_ns += now.wall_ns - c->wait_from_ns;
+        c->coarse_ns += c->coarse ? now.wall_ns - c->wait_from_ns : 0;
+    }
+    c->in_step = false;
+    /* A child that inherited a step in progress must not end it for its parent. */
+    if (!c->moved || getpid() == c->pid)
+        record_push(c, now.wall_ns);
+    errno = saved;
+}
+
+void aolani_wait_begin(void)
+{
+    struct client *c = &client;
+    struct sample now;
+    if (!client_is_on(c) || c->depth++ > 0 || !c->in_step)
+        return;
+    int saved = errno;
+    uint64_t at = clock_ns(CLOCK_MONOTONIC);
+    c->coarse = c->n_waits >= WAITS_FREE + (at - c->begin_ns) / WAIT_EVERY_NS;
+    c->n_waits++;
+    if (!c->coarse) {
+        sample_take(c, &now);
+        busy_add(c, &now);
+        at = now.wall_ns;
+    }
+    c->wait_from_ns = at;
+    errno = saved;
+}
+
+void aolani_wait_end(void)
+{
+    struct client *c = &client;
+    if (!client_is_on(c) || c->depth == 0 || --c->depth > 0 || !c->in_step)
+        return;
+    int saved = errno;
+    if (c->coarse) {
+        uint64_t waited = clock_ns(CLOCK_MONOTONIC) - c->wait_from_ns;
+        c->wait_ns += waited;
+        c->coarse_ns += waited;
+    } else {
+        sample_take(c, &c->since);
+        c->wait_ns += c->since.wall_ns - c->wait_from_ns;
+    }
+    c->coarse = false;
+    errno = saved;
+}
+
+void aolani_step_special(void)
+{
+    struct client *c = &client;
+    if (client_is_on(c) && c->in_step)
+        c->special = true;
+}
+
+int aolani_stop_requested(void)
+{
+    struct client *c = &client;
+    (void)client_is_on(c);
+    return c->ring &&
+           atomic_load_explicit(&c->ring->stop_requested, memory_order_relaxed) != 0;
+}

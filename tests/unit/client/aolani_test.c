@@ -1,0 +1,523 @@
+/* SPDX-License-Identifier: MIT */
+/* The library's source is included, so that its one object of state can be put back to
+ * untried between tests; the exported names are looked up in the built library. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <pthread.h>
+#include <stdio.h>
+#include <sys/wait.h>
+
+#include "proto/client/aolani.c"
+
+struct fixture {
+    char dir[64], path[96];
+    struct ring *ring;
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    strcpy(f->dir, "/tmp/aolani-client-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    snprintf(f->path, sizeof f->path, "%s/ring", f->dir);
+    int fd = open(f->path, O_CREAT | O_EXCL | O_RDWR | O_CLOEXEC, 0600);
+    assert_true(fd >= 0);
+    assert_int_equal(ftruncate(fd, (off_t)RING_BYTES), 0);
+    f->ring = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    assert_ptr_not_equal(f->ring, MAP_FAILED);
+    close(fd);
+    ring_init(f->ring);
+    setenv("AOLANI_STEP_PATH", f->path, 1);
+    setenv("RANK", "7", 1);
+    *state = f;
+    return 0;
+}
+
+static void client_reset(void)
+{
+    sched_close(&client);
+    if (client.ring)
+        munmap(client.ring, RING_BYTES);
+    client = (struct client){.sched_fd = -1};
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    client_reset();
+    munmap(f->ring, RING_BYTES);
+    unlink(f->path);
+    rmdir(f->dir);
+    free(f);
+    unsetenv("AOLANI_STEP_PATH");
+    unsetenv("RANK");
+    return 0;
+}
+
+static void nap(unsigned ms)
+{
+    struct timespec t = {.tv_sec = ms / 1000, .tv_nsec = (long)(ms % 1000) * 1000000};
+    while (nanosleep(&t, &t) < 0)
+        ;
+}
+
+static void spin(unsigned ms)
+{
+    uint64_t until = clock_ns(CLOCK_THREAD_CPUTIME_ID) + ms * 1000000ull;
+    while (clock_ns(CLOCK_THREAD_CPUTIME_ID) < until)
+        ;
+}
+
+static bool pop(struct fixture *f, struct steprec *ret)
+{
+    uint8_t bytes[1][STEPREC_BYTES];
+    if (ring_pop(f->ring, bytes, 1, NULL) == 0)
+        return false;
+    steprec_decode(bytes[0], ret);
+    return true;
+}
+
+#define assert_near(got, want, slack) \
+    assert_in_range((got), (want) > (slack) ? (want) - (slack) : 0, (want) + (slack))
+
+/* ---- what is refused */
+
+static void make_symlink(struct fixture *f)
+{
+    char to[112];
+    snprintf(to, sizeof to, "%s.real", f->path);
+    rename(f->path, to);
+    assert_int_equal(symlink(to, f->path), 0);
+}
+
+static void fini_symlink(struct fixture *f)
+{
+    char to[112];
+    snprintf(to, sizeof to, "%s.real", f->path);
+    unlink(to);
+}
+
+static void make_short(struct fixture *f)
+{
+    assert_int_equal(truncate(f->path, (off_t)RING_BYTES - 1), 0);
+}
+
+static void make_bad_magic(struct fixture *f)
+{
+    f->ring->magic ^= 1;
+}
+
+static void make_bad_version(struct fixture *f)
+{
+    f->ring->version++;
+}
+
+static void make_bad_records(struct fixture *f)
+{
+    f->ring->records *= 2;
+}
+
+static void make_writable_by_all(struct fixture *f)
+{
+    assert_int_equal(chmod(f->path, 0622), 0);
+}
+
+static void make_absent(struct fixture *f)
+{
+    unlink(f->path);
+}
+
+static void make_no_path(struct fixture *f)
+{
+    (void)f;
+    unsetenv("AOLANI_STEP_PATH");
+}
+
+static void make_no_rank(struct fixture *f)
+{
+    (void)f;
+    unsetenv("RANK");
+}
+
+static void make_bad_rank(struct fixture *f)
+{
+    (void)f;
+    setenv("RANK", "7x", 1);
+}
+
+static void make_negative_rank(struct fixture *f)
+{
+    (void)f;
+    setenv("RANK", "-1", 1);
+}
+
+static void test_wrong_ring_is_silence(void **state)
+{
+    static const struct {
+        void (*make)(struct fixture *f);
+        void (*fini)(struct fixture *f);
+    } cases[] = {
+        {make_symlink, fini_symlink}, {make_short, NULL},
+        {make_bad_magic, NULL},       {make_bad_version, NULL},
+        {make_bad_records, NULL},     {make_absent, NULL},
+        {make_writable_by_all, NULL}, {make_no_path, NULL},
+        {make_no_rank, NULL},         {make_bad_rank, NULL},
+        {make_negative_rank, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        void *s;
+        setup(&s);
+        struct fixture *f = s;
+        cases[i].make(f);
+        atomic_store(&f->ring->stop_requested, 1);
+        errno = 99;
+        aolani_step_begin(1);
+        aolani_wait_begin();
+        aolani_wait_end();
+        aolani_step_special();
+        aolani_step_end();
+        assert_int_equal(aolani_stop_requested(), 0);
+        assert_int_equal(errno, 99);
+        assert_int_equal(client.state, CLIENT_OFF);
+        assert_int_equal(atomic_load(&f->ring->head), 0);
+        if (cases[i].fini)
+            cases[i].fini(f);
+        teardown(&s);
+    }
+}
+
+/* ---- what a record says */
+
+static void test_busy_sleep_is_blocked(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    aolani_step_begin(41);
+    nap(30);
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_int_equal(r.rank, 7);
+    assert_int_equal(r.step, 41);
+    assert_int_equal(r.source, STEPREC_API);
+    assert_in_range(r.wall_us, 29000, 2000000);
+    assert_int_equal(r.wait_us, 0);
+    assert_true(r.nvcsw > 0);
+    if (r.flags & STEPREC_PARTIAL)
+        return; /* a kernel without schedstats: nothing is split */
+    assert_in_range(r.blocked_us, 25000, 2000000);
+    assert_int_equal(r.stolen_us, 0);
+    assert_near(r.cpu_us + r.rundelay_us + r.blocked_us, r.wall_us, 3);
+}
+
+static void test_parts_make_up_the_busy_time(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    for (uint64_t s = 0; s < 5; s++) {
+        aolani_step_begin(s);
+        spin(5);
+        aolani_wait_begin();
+        nap(5);
+        aolani_wait_end();
+        spin(5);
+        aolani_step_end();
+        assert_true(pop(f, &r));
+        assert_in_range(r.cpu_us, 9900, 12000);
+        assert_in_range(r.wait_us, 4900, 2000000);
+        if (!(r.flags & STEPREC_PARTIAL))
+            assert_near(r.cpu_us + r.rundelay_us + r.blocked_us + r.stolen_us,
+                        steprec_busy_us(&r), 20);
+    }
+}
+
+static void test_spinning_while_waiting_is_not_charged(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    aolani_step_begin(1);
+    aolani_wait_begin();
+    aolani_wait_begin(); /* nested: counts once */
+    spin(20);
+    nap(5);
+    aolani_wait_end();
+    spin(5);
+    aolani_wait_end();
+    aolani_wait_end(); /* one too many: nothing */
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_int_equal(r.n_coll, 1);
+    assert_in_range(r.wait_us, 29900, 2000000);
+    assert_in_range(steprec_busy_us(&r), 0, 5000);
+    assert_in_range(r.cpu_us, 0, 1000);
+    assert_int_equal(r.nvcsw, 0);
+}
+
+static void test_wait_may_cross_the_ends_of_a_step(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    aolani_wait_begin();
+    aolani_step_begin(1);
+    nap(10);
+    aolani_wait_end();
+    nap(5);
+    aolani_wait_begin();
+    nap(10);
+    aolani_step_end();
+    aolani_wait_end();
+    assert_true(pop(f, &r));
+    assert_in_range(r.wait_us, 19900, 2000000);
+    assert_in_range(steprec_busy_us(&r), 4900, 1000000);
+    assert_int_equal(r.n_coll, 2);
+}
+
+static void test_many_waits_are_cheap_and_said(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    aolani_step_begin(1);
+    for (int i = 0; i < 5000; i++) {
+        aolani_wait_begin();
+        aolani_wait_end();
+    }
+    aolani_wait_begin();
+    nap(20);
+    aolani_wait_end();
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_int_equal(r.n_coll, 5001);
+    assert_true(r.flags & STEPREC_PARTIAL);
+    assert_in_range(r.wait_us, 19900, r.wall_us);
+    assert_in_range(r.cpu_us + r.rundelay_us + r.blocked_us + r.stolen_us, 0,
+                    steprec_busy_us(&r) + 3);
+}
+
+static void test_special_and_unended_steps(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    aolani_step_special(); /* outside a step: nothing */
+    aolani_step_end();
+    assert_false(pop(f, &r));
+    aolani_step_begin(1);
+    aolani_step_special();
+    aolani_step_begin(2); /* drops step 1 */
+    aolani_step_end();
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_int_equal(r.step, 2);
+    assert_int_equal(r.flags & STEPREC_SPECIAL, 0);
+    assert_false(pop(f, &r));
+    aolani_step_begin(UINT64_MAX);
+    aolani_step_special();
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_int_equal(r.step, UINT32_MAX);
+    assert_true(r.flags & STEPREC_SPECIAL);
+}
+
+static void test_full_ring_drops_and_says(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    for (uint64_t s = 0; s < RING_RECORDS + 3; s++) {
+        aolani_step_begin(s);
+        aolani_step_end();
+    }
+    assert_int_equal(atomic_load(&f->ring->dropped), 3);
+    for (unsigned i = 0; i < RING_RECORDS; i++) {
+        assert_true(pop(f, &r));
+        assert_int_equal(r.flags & STEPREC_GAP, 0);
+    }
+    aolani_step_begin(9999);
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_true(r.flags & STEPREC_GAP);
+}
+
+static void test_stop_and_errno(void **state)
+{
+    struct fixture *f = *state;
+    errno = 77;
+    assert_int_equal(aolani_stop_requested(), 0);
+    atomic_store(&f->ring->stop_requested, 1);
+    assert_int_equal(aolani_stop_requested(), 1);
+    aolani_step_begin(1);
+    aolani_wait_begin();
+    aolani_wait_end();
+    aolani_step_end();
+    assert_int_equal(errno, 77);
+}
+
+/* ---- other processes, threads, descriptors */
+
+static int in_child(void (*run)(struct fixture *f), struct fixture *f)
+{
+    int status;
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        run(f);
+        _exit(aolani_stop_requested() ? 0 : 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void run_step_end(struct fixture *f)
+{
+    (void)f;
+    aolani_step_end();
+}
+
+static void run_step(struct fixture *f)
+{
+    (void)f;
+    aolani_step_begin(5);
+    spin(3);
+    aolani_step_end();
+}
+
+static void test_a_fork_of_the_rank_is_silent(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    atomic_store(&f->ring->stop_requested, 1);
+    aolani_step_begin(1);
+    assert_int_equal(in_child(run_step_end, f), 0);
+    assert_int_equal(in_child(run_step, f), 0);
+    assert_false(pop(f, &r));
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_int_equal(r.step, 1);
+}
+
+static void test_a_fork_before_the_first_step_is_the_rank(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    atomic_store(&f->ring->stop_requested, 1);
+    assert_int_equal(aolani_stop_requested(), 1); /* maps the ring in the parent */
+    assert_int_equal(in_child(run_step, f), 0);
+    assert_true(pop(f, &r));
+    assert_int_equal(r.step, 5);
+    assert_in_range(r.cpu_us, 2900, 3900); /* its own clock, not the parent's */
+}
+
+static void *thread_end(void *arg)
+{
+    (void)arg;
+    aolani_step_end();
+    return NULL;
+}
+
+static void *thread_step(void *arg)
+{
+    run_step(arg);
+    return NULL;
+}
+
+static void test_threads(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    pthread_t t;
+    aolani_step_begin(1);
+    spin(2);
+    pthread_create(&t, NULL, thread_end, NULL);
+    pthread_join(t, NULL);
+    assert_true(pop(f, &r));
+    assert_true(r.flags & STEPREC_PARTIAL);
+    assert_true(r.wall_us >= 2000);
+    assert_int_equal(r.cpu_us, 0);
+
+    pthread_create(&t, NULL, thread_step, f);
+    pthread_join(t, NULL);
+    assert_true(pop(f, &r));
+    assert_int_equal(r.step, 5);
+    assert_in_range(r.cpu_us, 2900, 3900);
+}
+
+static void test_a_stolen_descriptor_stays_open(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    pthread_t t;
+    aolani_step_begin(1);
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    if (client.sched_fd < 0)
+        skip();
+    int fd = client.sched_fd;
+    close(fd); /* as a program does that closes what it does not know */
+    int mine = open("/dev/null", O_RDONLY);
+    assert_int_equal(mine, fd);
+    aolani_step_begin(2);
+    aolani_step_end();
+    assert_true(pop(f, &r));
+    assert_true(r.flags & STEPREC_PARTIAL);
+    pthread_create(&t, NULL, thread_step, f); /* changes the thread: reopens */
+    pthread_join(t, NULL);
+    assert_true(fcntl(mine, F_GETFD) >= 0);
+    assert_true(pop(f, &r));
+    assert_int_equal(r.flags & STEPREC_PARTIAL, 0);
+    close(mine);
+}
+
+/* ---- the library as it is installed */
+
+static void test_only_the_interface_is_exported(void **state)
+{
+    (void)state;
+    char self[512], cmd[700], line[256];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    assert_true(n > 0);
+    self[n] = '\0';
+    char *at = strstr(self, "/tests/unit/");
+    if (!at)
+        skip();
+    strcpy(at, "/libaolani.so");
+    if (access(self, R_OK) < 0 || system("command -v nm >/dev/null") != 0) {
+        print_message("skipped: no %s, or no nm\n", self);
+        skip();
+    }
+    snprintf(cmd, sizeof cmd, "nm -D --defined-only '%s'", self);
+    FILE *p = popen(cmd, "r");
+    unsigned symbols = 0;
+    while (fgets(line, sizeof line, p)) {
+        const char *name = strrchr(line, ' ');
+        assert_non_null(name);
+        if (strcmp(name, " AOLANI_1\n") == 0)
+            continue;
+        assert_true(strncmp(name, " aolani_", 8) == 0 && strstr(name, "@@AOLANI_1"));
+        symbols++;
+    }
+    assert_int_equal(pclose(p), 0);
+    assert_int_equal(symbols, 6);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_wrong_ring_is_silence),
+        T(test_busy_sleep_is_blocked),
+        T(test_parts_make_up_the_busy_time),
+        T(test_spinning_while_waiting_is_not_charged),
+        T(test_wait_may_cross_the_ends_of_a_step),
+        T(test_many_waits_are_cheap_and_said),
+        T(test_special_and_unended_steps),
+        T(test_full_ring_drops_and_says),
+        T(test_stop_and_errno),
+        T(test_a_fork_of_the_rank_is_silent),
+        T(test_a_fork_before_the_first_step_is_the_rank),
+        T(test_threads),
+        T(test_a_stolen_descriptor_stays_open),
+        cmocka_unit_test(test_only_the_interface_is_exported),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
