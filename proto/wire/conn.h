@@ -5,7 +5,7 @@
  * Head: conn_accept for each accepted TCP stream or ssh channel; nothing is believed
  * until the peer has proved its node; then ops->session(node) says which session it is,
  * a link that this session had before is closed, and the new one is attached. Agent:
- * conn_dial over one stream. A connection that has not proved itself within 10 s is
+ * conn_dial over one stream. A connection that has not proved itself in time is
  * closed. The conn owns the stream and closes itself after ops->closed, which comes
  * exactly once unless conn_destroy was called before.
  */
@@ -26,9 +26,12 @@ struct conn_ops {
     void (*closed)(void *arg, struct conn *c, const struct err *e);
 };
 
-/* Takes over the stream in every case; on failure it is destroyed. */
+/* Takes over the stream in every case; on failure it is destroyed. prove_ms: how long
+ * the peer has to prove itself (0: no limit, for a starter's channel that stays quiet
+ * while TCP works). */
 int conn_create(struct loop *l, struct loop_stream *stream, const struct secure_config *c,
-                const struct conn_ops *ops, void *arg, struct conn **ret, struct err *e);
+                const struct conn_ops *ops, void *arg, unsigned prove_ms,
+                struct conn **ret, struct err *e);
 void conn_destroy(struct conn *c); /* takes NULL; no callback afterwards */
 /* To be called by the session's output op. */
 void conn_output(struct conn *c, const void *frame, size_t len);

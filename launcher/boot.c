@@ -1,0 +1,394 @@
+/* SPDX-License-Identifier: MIT */
+/* boot.c - see boot.h. A table of words from the node drives a small state machine. */
+#include "launcher/boot.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <sys/wait.h>
+
+#include "launcher/bootscript.h"
+#include "proto/base/cur.h"
+#include "proto/base/log.h"
+#include "proto/base/loop_proc.h"
+#include "proto/wire/secure.h"
+
+#define BOOT_NOISE_MAX (1u << 20) /* what start-up files may print before the agent */
+#define BOOT_LINE_MAX  4096u
+#define BOOT_PUSH_MS   120000u /* a cold node on a slow link */
+#define BOOT_SLACK_MS  3000u   /* let ssh's own time-out, which says more, come first */
+#define BOOT_WORDS_MS  500u    /* a multiplexing ssh may keep the pipe open for ever */
+
+enum boot_state { BOOT_CONNECTING, BOOT_PUSHING, BOOT_READY, BOOT_FAILED };
+
+struct boot {
+    struct loop *loop;
+    const struct spec *spec;
+    const struct bundle *bundle;
+    const struct boot_ops *ops;
+    void *arg;
+    char *name;
+    bool local, copied;
+    bool exited; /* the starter is gone; its last words may still be on their way */
+    bool ended;  /* told to the caller */
+    int wait_status;
+    enum boot_state state;
+    struct loop_proc *proc;
+    struct loop_stream *io, *words;
+    struct loop_timer *limit;
+    struct buf in;    /* stdout, up to the agent's READY */
+    size_t noise;
+    struct buf blob;
+    struct buf stderr_line;
+    char last_words[256];
+};
+
+static void boot_fail(struct boot *b, const struct err *e)
+{
+    if (b->state == BOOT_READY || b->state == BOOT_FAILED)
+        return;
+    b->state = BOOT_FAILED;
+    loop_timer_stop(b->limit);
+    loop_stream_destroy(b->io);
+    b->io = NULL;
+    boot_kill(b, SIGTERM);
+    b->ops->failed(b->arg, e);
+}
+
+static void on_have(struct boot *b, const char *rest)
+{
+    (void)rest;
+    log_debug("%s: the agent is in the node's cache", b->name);
+}
+
+static void on_need(struct boot *b, const char *rest)
+{
+    struct utsname self;
+    struct err e;
+    if (b->local || b->state != BOOT_CONNECTING)
+        return;
+    if (uname(&self) == 0 && strcmp(self.machine, rest) != 0) {
+        err_set(&e, ERR_BOOT, "the node is %.32s, this agent is built for %.32s", rest,
+                self.machine);
+        boot_fail(b, &e);
+        return;
+    }
+    log_info("%s: copying the agent (%.1f MB)", b->name,
+             (double)(b->bundle->agent.len + b->bundle->rest.len) / 1e6);
+    b->state = BOOT_PUSHING;
+    b->copied = true;
+    loop_timer_start(b->limit, BOOT_PUSH_MS, 0);
+    (void)loop_stream_write(b->io, b->bundle->agent.data, b->bundle->agent.len);
+    (void)loop_stream_write(b->io, b->bundle->rest.data, b->bundle->rest.len);
+}
+
+static void on_node_fail(struct boot *b, const char *rest)
+{
+    struct err e;
+    err_set(&e, ERR_BOOT, "%.300s%s%s", rest, b->last_words[0] ? "; it said: " : "",
+            b->last_words);
+    boot_fail(b, &e);
+}
+
+static void on_ready(struct boot *b, const char *rest)
+{
+    struct err e;
+    if (strcmp(rest, AOLANI_VERSION) != 0) {
+        err_set(&e, ERR_BOOT, "the agent is version %.40s, aolani-run is %s", rest,
+                AOLANI_VERSION);
+        boot_fail(b, &e);
+        return;
+    }
+    uint8_t head[8] = "AOLB";
+    put_u32(head + 4, (uint32_t)b->blob.len);
+    (void)loop_stream_write(b->io, head, sizeof head);
+    (void)loop_stream_write(b->io, b->blob.data, b->blob.len);
+    secure_wipe(b->blob.data, b->blob.len);
+    loop_timer_stop(b->limit);
+    b->state = BOOT_READY;
+    struct loop_stream *io = b->io;
+    b->io = NULL;
+    loop_stream_read(io, false);
+    b->ops->ready(b->arg, io, b->copied);
+}
+
+static void on_line(struct boot *b, char *line)
+{
+    static const struct {
+        const char *word;
+        void (*act)(struct boot *b, const char *rest);
+    } table[] = {
+        {"AOLANI-HAVE", on_have},
+        {"AOLANI-NEED", on_need},
+        {"AOLANI-FAIL", on_node_fail},
+        {"AOLANI-READY", on_ready},
+    };
+    line[strcspn(line, "\r")] = '\0';
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        size_t n = strlen(table[i].word);
+        if (strncmp(line, table[i].word, n) == 0 && (line[n] == ' ' || line[n] == '\0')) {
+            table[i].act(b, line[n] ? line + n + 1 : "");
+            return;
+        }
+    }
+    log_info("%s: start-up output: %s", b->name, line);
+}
+
+static bool is_starting(const struct boot *b)
+{
+    return b->state == BOOT_CONNECTING || b->state == BOOT_PUSHING;
+}
+
+static void on_data(void *arg, const uint8_t *data, size_t len)
+{
+    struct boot *b = arg;
+    struct err e;
+    b->noise += len;
+    if (b->noise > BOOT_NOISE_MAX || buf_add(&b->in, data, len) < 0) {
+        err_set(&e, ERR_BOOT, "the node's start-up files print more than %u bytes",
+                BOOT_NOISE_MAX);
+        boot_fail(b, &e);
+        return;
+    }
+    uint8_t *nl;
+    while (is_starting(b) && b->in.len > 0 &&
+           (nl = memchr(b->in.data, '\n', b->in.len))) {
+        size_t n = (size_t)(nl - b->in.data);
+        char line[BOOT_LINE_MAX];
+        size_t keep = n < sizeof line ? n : sizeof line - 1;
+        memcpy(line, b->in.data, keep);
+        line[keep] = '\0';
+        buf_consume(&b->in, n + 1);
+        on_line(b, line);
+    }
+}
+
+/* The stream has ended: what the starter's exit says is the better reason, and follows. */
+static void on_end(void *arg, int status)
+{
+    struct boot *b = arg;
+    (void)status;
+    loop_stream_destroy(b->io);
+    b->io = NULL;
+}
+
+static void words_line(struct boot *b, const char *line)
+{
+    if (strncmp(line, "aolani-agent: ", 14) == 0)
+        log_note("%s: %s", b->name, line);
+    else
+        log_info("%s: %s", b->name, line);
+    (void)snprintf(b->last_words, sizeof b->last_words, "%s", line);
+}
+
+static void on_words(void *arg, const uint8_t *data, size_t len)
+{
+    struct boot *b = arg;
+    for (size_t i = 0; i < len; i++) {
+        bool full = b->stderr_line.len == b->stderr_line.max;
+        if (data[i] != '\n' && !full) {
+            if (data[i] >= ' ' || data[i] == '\t')
+                (void)buf_add(&b->stderr_line, &data[i], 1);
+            continue;
+        }
+        if (b->stderr_line.len > 0)
+            words_line(b, (char *)b->stderr_line.data);
+        b->stderr_line.len = 0;
+    }
+}
+
+static void fail_of_exit(struct boot *b, int ws)
+{
+    struct err e;
+    const char *starter = b->local ? "the agent" : b->spec->ssh.command.items[0];
+    if (b->last_words[0])
+        err_set(&e, ERR_BOOT, "%s", b->last_words);
+    else if (WIFSIGNALED(ws))
+        err_set(&e, ERR_BOOT, "%s was ended by signal %d", starter, WTERMSIG(ws));
+    else
+        err_set(&e, ERR_BOOT, "%s ended with status %d before the agent was ready", starter,
+                WEXITSTATUS(ws));
+    boot_fail(b, &e);
+}
+
+static void boot_ended(struct boot *b)
+{
+    if (b->ended)
+        return;
+    b->ended = true;
+    loop_timer_stop(b->limit);
+    fail_of_exit(b, b->wait_status);
+    b->ops->ended(b->arg, b->wait_status, b->last_words);
+}
+
+static void on_exit_status(void *arg, int ws)
+{
+    struct boot *b = arg;
+    b->exited = true;
+    b->wait_status = ws;
+    if (b->words)
+        loop_timer_start(b->limit, BOOT_WORDS_MS, 0);
+    else
+        boot_ended(b);
+}
+
+static void on_words_end(void *arg, int status)
+{
+    struct boot *b = arg;
+    (void)status;
+    if (b->stderr_line.len > 0)
+        words_line(b, (char *)b->stderr_line.data);
+    loop_stream_destroy(b->words);
+    b->words = NULL;
+    if (b->exited)
+        boot_ended(b);
+}
+
+static void on_limit(void *arg)
+{
+    struct boot *b = arg;
+    struct err e;
+    if (b->exited) {
+        boot_ended(b);
+        return;
+    }
+    if (b->state == BOOT_CONNECTING)
+        err_set(&e, ERR_BOOT, "no answer from the node within %.0f s%s%s",
+                (double)b->spec->ssh.connect_timeout_ms / 1000.0,
+                b->last_words[0] ? "; it said: " : "", b->last_words);
+    else
+        err_set(&e, ERR_BOOT, "the agent could not be copied within %u s",
+                BOOT_PUSH_MS / 1000);
+    boot_fail(b, &e);
+}
+
+static int ssh_argv(const struct boot_config *c, struct strlist *v, char **script)
+{
+    static const char *const fixed[] = {"-x", "-T", "-oBatchMode=yes",
+                                        "-oClearAllForwardings=yes"};
+    const struct spec *s = c->spec;
+    size_t n = s->ssh.command.n + s->ssh.options.n + sizeof fixed / sizeof *fixed + 4;
+    char timeout[40];
+    struct buf text;
+    buf_init(&text, 8192);
+    v->items = calloc(n, sizeof *v->items);
+    if (!v->items || bootscript_format(c->bundle, &text) < 0) {
+        buf_fini(&text);
+        return -ENOMEM;
+    }
+    *script = (char *)text.data;
+    for (size_t i = 0; i < s->ssh.command.n; i++)
+        v->items[v->n++] = strdup(s->ssh.command.items[i]);
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
+        v->items[v->n++] = strdup(fixed[i]);
+    (void)snprintf(timeout, sizeof timeout, "-oConnectTimeout=%llu",
+                   (unsigned long long)(s->ssh.connect_timeout_ms + 999) / 1000);
+    v->items[v->n++] = strdup(timeout);
+    for (size_t i = 0; i < s->ssh.options.n; i++)
+        v->items[v->n++] = strdup(s->ssh.options.items[i]);
+    v->items[v->n++] = strdup(c->name);
+    v->items[v->n++] = strdup(*script);
+    for (size_t i = 0; i < v->n; i++) {
+        if (!v->items[i])
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static void strlist_free(struct strlist *v)
+{
+    for (size_t i = 0; i < v->n; i++)
+        free(v->items[i]);
+    free(v->items);
+}
+
+static int boot_spawn(struct boot *b, const struct boot_config *c, struct err *e)
+{
+    char *local_argv[] = {c->bundle->agent_path, "--stdio", NULL};
+    struct strlist ssh = {0};
+    char *script = NULL;
+    int rc = c->local ? 0 : ssh_argv(c, &ssh, &script);
+    if (rc < 0) {
+        err_sys(e, rc, "start an agent");
+    } else {
+        char *const *argv = c->local ? local_argv : ssh.items;
+        struct loop_proc_spec ps = {
+            .file = argv[0], .argv = argv, .extra_fd = -1, .stderr_to_stream = true};
+        rc = loop_proc_spawn(b->loop, &ps, on_exit_status, b, &b->proc, e);
+    }
+    strlist_free(&ssh);
+    free(script);
+    return rc;
+}
+
+int boot_create(struct loop *l, const struct boot_config *c, const struct boot_ops *ops,
+                void *arg, struct boot **ret, struct err *e)
+{
+    static const struct loop_stream_ops io_ops = {.on_data = on_data, .on_end = on_end};
+    static const struct loop_stream_ops words_ops = {.on_data = on_words,
+                                                     .on_end = on_words_end};
+    struct boot *b = calloc(1, sizeof *b);
+    if (!b)
+        return err_sys(e, -ENOMEM, "start an agent on \"%s\"", c->name);
+    int rc = -ENOMEM;
+    b->loop = l;
+    b->spec = c->spec;
+    b->bundle = c->bundle;
+    b->ops = ops;
+    b->arg = arg;
+    b->local = c->local;
+    buf_init(&b->in, BOOT_NOISE_MAX);
+    buf_init(&b->blob, 1u << 20);
+    buf_init(&b->stderr_line, BOOT_LINE_MAX);
+    b->name = strdup(c->name);
+    b->limit = loop_timer_create(l, on_limit, b);
+    if (!b->name || !b->limit || buf_add(&b->blob, c->blob, c->blob_len) < 0) {
+        err_sys(e, -ENOMEM, "start an agent on \"%s\"", c->name);
+        goto fail;
+    }
+    if ((rc = boot_spawn(b, c, e)) < 0)
+        goto fail;
+    b->io = loop_proc_take_io(b->proc);
+    b->words = loop_proc_take_stderr(b->proc);
+    loop_stream_set(b->io, &io_ops, b);
+    loop_stream_read(b->io, true);
+    loop_stream_set(b->words, &words_ops, b);
+    loop_stream_read(b->words, true);
+    loop_timer_start(b->limit, c->spec->ssh.connect_timeout_ms + BOOT_SLACK_MS, 0);
+    *ret = b;
+    return 0;
+fail:
+    boot_destroy(b);
+    return rc;
+}
+
+bool boot_has_ended(const struct boot *b)
+{
+    return b->ended;
+}
+
+void boot_kill(struct boot *b, int signum)
+{
+    if (b && b->proc && !b->exited)
+        (void)loop_proc_kill(b->proc, signum);
+}
+
+void boot_destroy(struct boot *b)
+{
+    if (!b)
+        return;
+    loop_timer_destroy(b->limit);
+    loop_stream_destroy(b->io);
+    loop_stream_destroy(b->words);
+    loop_proc_destroy(b->proc);
+    if (b->blob.data)
+        secure_wipe(b->blob.data, b->blob.len);
+    buf_fini(&b->blob);
+    buf_fini(&b->in);
+    buf_fini(&b->stderr_line);
+    free(b->name);
+    free(b);
+}

@@ -1,0 +1,471 @@
+/* SPDX-License-Identifier: MIT */
+/* fleet.c - the lives of the nodes; see fleet.h. Connections: fleet_link.c. */
+#include "launcher/fleet_impl.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#define TICK_MS        250u
+#define PING_MS        5000u
+#define PING_BURST     4u    /* quick ones at first: the least round trip counts */
+#define LOST_SLACK_MS  3000u /* beyond the lease, for the agent's own teardown */
+#define DIED_MS        300u  /* a dead agent's last bytes may still be on their way */
+#define CONNECT_MS     20000u /* key handed over, but the agent never calls back */
+#define SSH_FAILURE    255   /* ssh's own exit status when the connection broke */
+
+static void start_more(struct fleet *f);
+
+static struct fleet_node *node_at(const struct fleet *f, uint32_t node)
+{
+    assert(node < f->n_nodes);
+    return &f->nodes[node];
+}
+
+static void leave_window(struct fleet_node *n)
+{
+    if (!n->in_window)
+        return;
+    n->in_window = false;
+    n->fleet->starting--;
+    start_more(n->fleet);
+}
+
+/* ---------------------------------------------------------------- lost */
+
+static void node_lost(struct fleet_node *n, const struct err *e)
+{
+    struct fleet *f = n->fleet;
+    enum node_life was = n->life;
+    if (was == NODE_LOST || was == NODE_RELEASED)
+        return;
+    n->life = NODE_LOST;
+    loop_timer_stop(n->lost);
+    fleet_drop_session(n);
+    boot_kill(n->boot, SIGTERM);
+    leave_window(n);
+    if (f->closing)
+        return;
+    if (was == NODE_UP)
+        f->ops->lost(f->arg, n->index, e);
+    else
+        f->ops->boot_failed(f->arg, n->index, e);
+}
+
+static void on_lost_timer(void *arg)
+{
+    struct fleet_node *n = arg;
+    struct err e;
+    if (n->link)
+        return;
+    if (n->agent_died)
+        err_set(&e, ERR_NODE_LOST, "its agent died%s%s", n->starter_words[0] ? ": " : "",
+                n->starter_words);
+    else if (n->life == NODE_STARTING)
+        err_set(&e, ERR_BOOT, "its agent got the key but did not connect");
+    else
+        err_set(&e, ERR_NODE_LOST, "it was out of reach for longer than the lease");
+    if (n->life == NODE_STARTING && !n->agent_died)
+        err_hint(&e, "let nodes reach this machine ([head] address, ports)");
+    node_lost(n, &e);
+}
+
+/* Without a link: a dead agent is lost at once, a living one has its lease. */
+static void watch_unlinked(struct fleet_node *n)
+{
+    if (n->link || (n->life != NODE_UP && n->life != NODE_STARTING))
+        return;
+    uint64_t lease = n->fleet->config.spec->failure.head_lease_ms + LOST_SLACK_MS;
+    if (n->life == NODE_STARTING)
+        lease = CONNECT_MS;
+    loop_timer_start(n->lost, n->agent_died ? DIED_MS : lease, 0);
+}
+
+void fleet_node_linked(struct fleet_node *n)
+{
+    loop_timer_stop(n->lost);
+    n->heard_ms = loop_now_ms(n->fleet->loop);
+    n->pings = 0;
+    n->pinged_ms = 0;
+}
+
+void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
+{
+    if (n->life == NODE_UP && e->code != 0)
+        log_info("%s: link lost: %s", n->fleet->config.nodes->names[n->index], e->text);
+    watch_unlinked(n);
+}
+
+/* ---------------------------------------------------------------- starting */
+
+static void on_boot_ready(void *arg, struct loop_stream *io, bool copied)
+{
+    struct fleet_node *n = arg;
+    n->copied = n->copied || copied;
+    fleet_open_channel(n, io);
+    watch_unlinked(n);
+    leave_window(n);
+}
+
+static void on_boot_failed(void *arg, const struct err *e)
+{
+    node_lost(arg, e);
+}
+
+static void on_boot_ended(void *arg, int ws, const char *words)
+{
+    struct fleet_node *n = arg;
+    n->starter_ended = true;
+    bool ssh_broke = !n->fleet->local && WIFEXITED(ws) && WEXITSTATUS(ws) == SSH_FAILURE;
+    bool own_end = !n->fleet->local && WIFSIGNALED(ws);
+    n->agent_died = !ssh_broke && !own_end;
+    (void)snprintf(n->starter_words, sizeof n->starter_words, "%s", words);
+    if (words[0] == '\0' && WIFSIGNALED(ws))
+        (void)snprintf(n->starter_words, sizeof n->starter_words, "signal %d (%s)",
+                       WTERMSIG(ws), strsignal(WTERMSIG(ws)));
+    else if (words[0] == '\0')
+        (void)snprintf(n->starter_words, sizeof n->starter_words, "status %d",
+                       WEXITSTATUS(ws));
+    watch_unlinked(n);
+}
+
+static int pack_blob(const struct fleet_node *n, struct buf *out)
+{
+    const struct fleet *f = n->fleet;
+    const struct spec *s = f->config.spec;
+    Aolani__Boot m = AOLANI__BOOT__INIT;
+    m.run_id.data = (uint8_t *)f->config.run_id;
+    m.run_id.len = sizeof f->config.run_id;
+    m.node_index = n->index;
+    m.n_nodes = f->n_nodes;
+    m.key.data = (uint8_t *)n->key.b;
+    m.key.len = sizeof n->key.b;
+    m.heads = f->heads.items;
+    m.n_heads = f->heads.n;
+    m.prefer_peer = !f->local && !s->head.address;
+    m.head_port = f->port;
+    m.lease_ms = s->failure.head_lease_ms;
+    m.epoch = f->config.epoch;
+    m.recover = n->recovering;
+    m.node_name = f->config.nodes->names[n->index];
+    m.log_level = (uint32_t)log_level();
+    uint8_t *at;
+    size_t len = aolani__boot__get_packed_size(&m);
+    int rc = buf_reserve(out, len, &at);
+    if (rc == 0)
+        out->len += aolani__boot__pack(&m, at);
+    return rc;
+}
+
+static int start_node(struct fleet_node *n, struct err *e)
+{
+    static const struct boot_ops ops = {
+        .ready = on_boot_ready, .failed = on_boot_failed, .ended = on_boot_ended};
+    struct fleet *f = n->fleet;
+    n->life = NODE_STARTING;
+    n->starter_ended = n->agent_died = false;
+    struct buf blob;
+    buf_init(&blob, 1u << 20);
+    int rc = fleet_new_session(n, e);
+    if (rc == 0 && (rc = pack_blob(n, &blob)) < 0)
+        err_sys(e, rc, "start an agent");
+    if (rc == 0) {
+        struct boot_config c = {.spec = f->config.spec,
+                                .bundle = &f->bundle,
+                                .local = f->local,
+                                .name = f->config.nodes->names[n->index],
+                                .blob = blob.data,
+                                .blob_len = blob.len};
+        boot_destroy(n->boot);
+        n->boot = NULL;
+        rc = boot_create(f->loop, &c, &ops, n, &n->boot, e);
+    }
+    if (blob.data)
+        secure_wipe(blob.data, blob.len);
+    buf_fini(&blob);
+    return rc;
+}
+
+static void start_more(struct fleet *f)
+{
+    uint32_t window = (uint32_t)f->config.spec->ssh.window;
+    while (!f->closing && f->next_to_start < f->n_nodes && f->starting < window) {
+        struct fleet_node *n = &f->nodes[f->next_to_start++];
+        struct err e;
+        n->in_window = true;
+        f->starting++;
+        if (start_node(n, &e) < 0)
+            node_lost(n, &e);
+    }
+}
+
+void fleet_start(struct fleet *f)
+{
+    start_more(f);
+}
+
+void fleet_stop_starting(struct fleet *f)
+{
+    f->next_to_start = f->n_nodes;
+    for (uint32_t i = 0; i < f->n_nodes; i++) {
+        struct fleet_node *n = &f->nodes[i];
+        if (n->life != NODE_WAITING && n->life != NODE_STARTING)
+            continue;
+        n->life = NODE_RELEASED;
+        boot_kill(n->boot, SIGTERM);
+    }
+}
+
+int fleet_recover(struct fleet *f, uint32_t node, struct err *e)
+{
+    struct fleet_node *n = node_at(f, node);
+    n->recovering = true;
+    n->ungranted = 0;
+    return start_node(n, e);
+}
+
+/* ---------------------------------------------------------------- messages */
+
+static int on_node_info(struct fleet_node *n, const struct envelope *v, struct err *e)
+{
+    struct fleet *f = n->fleet;
+    Aolani__NodeInfo *m = aolani__node_info__unpack(NULL, v->payload_len, v->payload);
+    if (!m)
+        return err_set(e, ERR_PROTO, "NODE_INFO does not decode");
+    if (n->info)
+        aolani__node_info__free_unpacked(n->info, NULL);
+    n->info = m;
+    if (n->address[0] == '\0' && m->n_addresses > 0)
+        (void)snprintf(n->address, sizeof n->address, "%s", m->addresses[0]);
+    n->life = NODE_UP;
+    session_set_phase(n->session, PHASE_READY);
+    f->ops->up(f->arg, n->index);
+    return 0;
+}
+
+static int on_pong(struct fleet_node *n, const struct envelope *v, struct err *e)
+{
+    Aolani__Pong *m = aolani__pong__unpack(NULL, v->payload_len, v->payload);
+    if (!m)
+        return err_set(e, ERR_PROTO, "PONG does not decode");
+    clocksync_sample(&n->clock, m->t_ping_ns, m->t_ns, clock_mono_ns());
+    aolani__pong__free_unpacked(m, NULL);
+    return 0;
+}
+
+static void grant(struct fleet_node *n)
+{
+    struct fleet *f = n->fleet;
+    if (f->hold || n->ungranted == 0 || !n->session)
+        return;
+    session_grant(n->session, loop_now_ms(f->loop), n->ungranted);
+    n->ungranted = 0;
+}
+
+int fleet_node_message(struct fleet_node *n, const struct envelope *v, struct err *e)
+{
+    struct fleet *f = n->fleet;
+    n->heard_ms = loop_now_ms(f->loop);
+    if (v->type == MSG_NODE_INFO)
+        return on_node_info(n, v, e);
+    if (v->type == MSG_PONG)
+        return on_pong(n, v, e);
+    if (v->type == MSG_PING || v->type == MSG_CREDIT)
+        return 0;
+    int rc = f->ops->message(f->arg, n->index, v, e);
+    const struct message_rule *rule = message_rule(v->type);
+    if (rc == 0 && rule && rule->bulk) {
+        n->ungranted += v->payload_len;
+        grant(n);
+    }
+    return rc;
+}
+
+static void ping(struct fleet_node *n, uint64_t now_ms)
+{
+    uint64_t every = n->pings < PING_BURST ? TICK_MS : PING_MS;
+    if (n->pings > 0 && now_ms - n->pinged_ms < every)
+        return;
+    n->pings++;
+    n->pinged_ms = now_ms;
+    Aolani__Ping m = AOLANI__PING__INIT;
+    m.t_ns = clock_mono_ns();
+    (void)fleet_send(n->fleet, n->index, MSG_PING, 0, &m.base);
+}
+
+static void on_tick(void *arg)
+{
+    struct fleet *f = arg;
+    uint64_t now = loop_now_ms(f->loop);
+    for (uint32_t i = 0; i < f->n_nodes; i++) {
+        struct fleet_node *n = &f->nodes[i];
+        if (!n->link)
+            continue;
+        if (session_tick(n->session, now) == -ETIMEDOUT) {
+            struct err e;
+            err_set(&e, -ETIMEDOUT, "the agent is silent");
+            fleet_unlink(n);
+            fleet_node_unlinked(n, &e);
+        } else if (n->life == NODE_UP) {
+            ping(n, now);
+        }
+    }
+}
+
+int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t attempt,
+               const ProtobufCMessage *m)
+{
+    struct fleet_node *n = node_at(f, node);
+    if (n->life != NODE_UP || !n->session)
+        return -ENOTCONN;
+    struct buf b;
+    struct err e;
+    uint8_t *at;
+    buf_init(&b, LIMIT_FRAME);
+    int64_t rc = buf_reserve(&b, protobuf_c_message_get_packed_size(m), &at);
+    if (rc == 0) {
+        b.len += protobuf_c_message_pack(m, at);
+        rc = session_send(n->session, loop_now_ms(f->loop), type, attempt, b.data, b.len,
+                          &e);
+        if (rc < 0)
+            log_debug("%s: %s", f->config.nodes->names[node], e.text);
+    }
+    buf_fini(&b);
+    return rc < 0 ? (int)rc : 0;
+}
+
+void fleet_set_phase(struct fleet *f, uint32_t node, enum phase phase)
+{
+    struct fleet_node *n = node_at(f, node);
+    if (n->session)
+        session_set_phase(n->session, phase);
+}
+
+void fleet_hold(struct fleet *f, bool hold)
+{
+    f->hold = hold;
+    for (uint32_t i = 0; i < f->n_nodes && !hold; i++)
+        grant(&f->nodes[i]);
+}
+
+void fleet_release(struct fleet *f, uint32_t node)
+{
+    struct fleet_node *n = node_at(f, node);
+    n->life = NODE_RELEASED;
+    loop_timer_stop(n->lost);
+}
+
+/* ---------------------------------------------------------------- facts */
+
+bool fleet_is_up(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->life == NODE_UP;
+}
+
+bool fleet_was_copied(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->copied;
+}
+
+const Aolani__NodeInfo *fleet_info(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->info;
+}
+
+const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node)
+{
+    return &node_at(f, node)->clock;
+}
+
+const char *fleet_address(const struct fleet *f, uint32_t node)
+{
+    const struct fleet_node *n = node_at(f, node);
+    if (f->local)
+        return "127.0.0.1";
+    return n->address[0] ? n->address : f->config.nodes->names[node];
+}
+
+uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->heard_ms;
+}
+
+/* ---------------------------------------------------------------- life of the fleet */
+
+static int init_node(struct fleet *f, uint32_t i)
+{
+    struct fleet_node *n = &f->nodes[i];
+    n->fleet = f;
+    n->index = i;
+    secure_node_key(&f->config.job_key, i, &n->key);
+    n->lost = loop_timer_create(f->loop, on_lost_timer, n);
+    return n->lost ? 0 : -ENOMEM;
+}
+
+int fleet_create(struct loop *l, const struct fleet_config *c, const struct fleet_ops *ops,
+                 void *arg, struct fleet **ret, struct err *e)
+{
+    struct fleet *f = calloc(1, sizeof *f);
+    if (!f)
+        return err_sys(e, -ENOMEM, "make room for %zu nodes", c->nodes->n);
+    f->loop = l;
+    f->config = *c;
+    f->ops = ops;
+    f->arg = arg;
+    f->local = c->nodes->backend == BACKEND_LOCAL;
+    f->n_nodes = (uint32_t)c->nodes->n;
+    f->nodes = calloc(f->n_nodes, sizeof *f->nodes);
+    f->tick = loop_timer_create(l, on_tick, f);
+    int rc = f->nodes && f->tick ? 0 : err_sys(e, -ENOMEM, "make room for nodes");
+    for (uint32_t i = 0; i < f->n_nodes && rc == 0; i++) {
+        if ((rc = init_node(f, i)) < 0)
+            err_sys(e, rc, "make room for nodes");
+    }
+    if (rc == 0)
+        rc = bundle_load(&f->bundle, e);
+    if (rc == 0)
+        rc = fleet_listen(f, e);
+    if (rc < 0) {
+        fleet_destroy(f);
+        return rc;
+    }
+    loop_timer_start(f->tick, TICK_MS, TICK_MS);
+    *ret = f;
+    return 0;
+}
+
+static void fini_node(struct fleet_node *n)
+{
+    fleet_drop_session(n);
+    boot_kill(n->boot, SIGTERM);
+    boot_destroy(n->boot);
+    loop_timer_destroy(n->lost);
+    if (n->info)
+        aolani__node_info__free_unpacked(n->info, NULL);
+    secure_wipe(&n->key, sizeof n->key);
+}
+
+void fleet_destroy(struct fleet *f)
+{
+    if (!f)
+        return;
+    f->closing = true;
+    loop_timer_destroy(f->tick);
+    fleet_unlisten(f);
+    for (uint32_t i = 0; f->nodes && i < f->n_nodes; i++)
+        fini_node(&f->nodes[i]);
+    for (size_t i = 0; i < f->heads.n; i++)
+        free(f->heads.items[i]);
+    free(f->heads.items);
+    bundle_fini(&f->bundle);
+    secure_wipe(&f->config.job_key, sizeof f->config.job_key);
+    free(f->nodes);
+    free(f);
+}

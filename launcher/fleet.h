@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+/* fleet - the agents of a job: started in a window, each with its session, its clock and
+ * its life or death. Knows nothing of ranks.
+ *
+ * A node is up once its agent has proved itself and described the node. It is lost when
+ * its agent is known to be dead (its starter ended with the agent's own status and no
+ * link is left), or when it was out of reach for longer than the lease, after which it
+ * has ended its ranks by itself. A lost node can be recovered: a new agent is started
+ * there that delivers what the dead one left, removes it, and answers NODE_DONE.
+ */
+#ifndef LAUNCHER_FLEET_H
+#define LAUNCHER_FLEET_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "launcher/clocksync.h"
+#include "launcher/nodes.h"
+#include "proto/base/loop.h"
+#include "proto/wire/aolani.pb-c.h"
+#include "proto/wire/secure.h"
+#include "proto/wire/session.h"
+
+struct fleet;
+struct fleet_ops {
+    void (*up)(void *arg, uint32_t node); /* also of an agent that recovers */
+    void (*boot_failed)(void *arg, uint32_t node, const struct err *e);
+    void (*lost)(void *arg, uint32_t node, const struct err *e);
+    /* Anything but NODE_INFO, PING, PONG and CREDIT, which the fleet handles. */
+    int (*message)(void *arg, uint32_t node, const struct envelope *v, struct err *e);
+};
+struct fleet_config {
+    const struct spec *spec;   /* kept by reference, like nodes */
+    const struct nodes *nodes;
+    uint8_t run_id[SECURE_RUN_BYTES];
+    struct secure_key job_key;
+    uint64_t epoch;
+};
+
+int fleet_create(struct loop *l, const struct fleet_config *c, const struct fleet_ops *ops,
+                 void *arg, struct fleet **ret, struct err *e);
+/* Kills the starters that still run (an agent whose key never came just exits). */
+void fleet_destroy(struct fleet *f);
+void fleet_start(struct fleet *f);
+/* Start no further agents; those being started are ended. */
+void fleet_stop_starting(struct fleet *f);
+
+/* 0, or negative: the node is not up, or its queue is full. */
+int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t attempt,
+               const ProtobufCMessage *m);
+void fleet_set_phase(struct fleet *f, uint32_t node, enum phase phase);
+/* While held, no node is granted credit for more bulk data. */
+void fleet_hold(struct fleet *f, bool hold);
+/* The node has answered all: its agent's end is no loss. */
+void fleet_release(struct fleet *f, uint32_t node);
+/* Start an agent that cleans up after the lost one; up, boot_failed or lost follows. */
+int fleet_recover(struct fleet *f, uint32_t node, struct err *e);
+
+bool fleet_is_up(const struct fleet *f, uint32_t node);
+bool fleet_was_copied(const struct fleet *f, uint32_t node);
+const Aolani__NodeInfo *fleet_info(const struct fleet *f, uint32_t node); /* NULL: never */
+const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node);
+/* Where other nodes reach it: as the head sees it, or its first address, or its name. */
+const char *fleet_address(const struct fleet *f, uint32_t node);
+uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node); /* loop time of the last
+                                                                  message */
+
+#endif

@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* fleet_impl - what fleet.c (lives of the nodes) and fleet_link.c (their connections)
+ * share. */
+#ifndef LAUNCHER_FLEET_IMPL_H
+#define LAUNCHER_FLEET_IMPL_H
+
+#include "launcher/boot.h"
+#include "launcher/fleet.h"
+#include "proto/wire/conn.h"
+
+enum node_life {
+    NODE_WAITING,  /* for a place in the window */
+    NODE_STARTING, /* its agent is being started */
+    NODE_UP,
+    NODE_LOST,
+    NODE_RELEASED, /* it has answered all */
+};
+
+struct fleet_node {
+    struct fleet *fleet;
+    uint32_t index;
+    enum node_life life;
+    bool recovering, copied;
+    bool in_window;       /* counts as a handshake in flight */
+    struct boot *boot;
+    bool starter_ended;
+    bool agent_died;      /* the starter passed on the agent's own status */
+    char starter_words[256];
+    struct secure_key key;
+    struct session *session;
+    struct conn *link;    /* carries the session; NULL: none now */
+    struct loop_timer *lost;
+    Aolani__NodeInfo *info;
+    char address[64];
+    struct clocksync clock;
+    uint64_t heard_ms, pinged_ms;
+    unsigned pings;
+    uint64_t ungranted;
+};
+
+struct fleet {
+    struct loop *loop;
+    struct fleet_config config;
+    const struct fleet_ops *ops;
+    void *arg;
+    struct bundle bundle;
+    bool local, hold, closing;
+    struct fleet_node *nodes;
+    uint32_t n_nodes, next_to_start, starting;
+    struct loop_listener *listener;
+    uint16_t port;
+    struct strlist heads; /* "address:port" */
+    struct links *links;  /* connections that have not proved themselves */
+    struct loop_timer *tick;
+};
+
+/* ---- fleet_link.c ---- */
+int fleet_listen(struct fleet *f, struct err *e);
+void fleet_unlisten(struct fleet *f);
+/* The starter's stream as a connection; takes it. */
+void fleet_open_channel(struct fleet_node *n, struct loop_stream *io);
+int fleet_new_session(struct fleet_node *n, struct err *e);
+void fleet_unlink(struct fleet_node *n); /* close its link */
+void fleet_drop_session(struct fleet_node *n);
+
+/* ---- fleet.c ---- */
+void fleet_node_linked(struct fleet_node *n);
+void fleet_node_unlinked(struct fleet_node *n, const struct err *e);
+int fleet_node_message(struct fleet_node *n, const struct envelope *v, struct err *e);
+
+#endif

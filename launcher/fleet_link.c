@@ -1,0 +1,319 @@
+/* SPDX-License-Identifier: MIT */
+/* fleet_link.c - how agents reach the head: the listening sockets, connections that have
+ * not yet proved themselves, and the one link of each node. */
+#include "launcher/fleet_impl.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/log.h"
+
+#define HEARTBEAT_MS   1000u
+#define SILENCE_MS     15000u
+#define INITIAL_CREDIT (1u << 20)
+#define PROVE_MS       10000u
+
+/* A connection, from its accept to its end. */
+struct caller {
+    struct fleet *fleet;
+    struct fleet_node *channel_of; /* over a starter's streams: only this node may speak */
+    struct conn *conn;
+    char address[64];
+    struct caller *prev, *next;
+};
+
+struct links {
+    struct caller *first;
+    uint32_t n;
+};
+
+static void caller_free(struct caller *c)
+{
+    struct links *links = c->fleet->links;
+    if (c->prev)
+        c->prev->next = c->next;
+    else
+        links->first = c->next;
+    if (c->next)
+        c->next->prev = c->prev;
+    links->n--;
+    free(c);
+}
+
+static struct caller *caller_create(struct fleet *f)
+{
+    struct caller *c = calloc(1, sizeof *c);
+    if (!c)
+        return NULL;
+    c->fleet = f;
+    c->next = f->links->first;
+    if (c->next)
+        c->next->prev = c;
+    f->links->first = c;
+    f->links->n++;
+    return c;
+}
+
+static const struct secure_key *on_key(void *arg, uint32_t node)
+{
+    struct caller *c = arg;
+    if (node >= c->fleet->n_nodes || (c->channel_of && c->channel_of->index != node))
+        return NULL;
+    return &c->fleet->nodes[node].key;
+}
+
+static struct session *on_session(void *arg, struct conn *conn, uint32_t node,
+                                  uint64_t epoch)
+{
+    struct caller *c = arg;
+    struct fleet_node *n = &c->fleet->nodes[node];
+    (void)epoch;
+    if (!n->session || n->life == NODE_LOST || n->life == NODE_RELEASED)
+        return NULL;
+    n->link = conn;
+    if (c->address[0])
+        (void)snprintf(n->address, sizeof n->address, "%s", c->address);
+    fleet_node_linked(n);
+    return n->session;
+}
+
+static void on_closed(void *arg, struct conn *conn, const struct err *e)
+{
+    struct caller *c = arg;
+    struct fleet *f = c->fleet;
+    struct fleet_node *owner = c->channel_of;
+    for (uint32_t i = 0; i < f->n_nodes && !owner; i++) {
+        if (f->nodes[i].link == conn)
+            owner = &f->nodes[i];
+    }
+    if (!owner && e->code != 0)
+        log_debug("a connection from %s is refused: %s", c->address, e->text);
+    caller_free(c);
+    if (!owner)
+        return;
+    if (owner->link != conn)
+        return;
+    owner->link = NULL;
+    fleet_node_unlinked(owner, e);
+}
+
+static void open_conn(struct caller *c, struct loop_stream *io, unsigned prove_ms)
+{
+    static const struct conn_ops ops = {
+        .key = on_key, .session = on_session, .closed = on_closed};
+    struct fleet *f = c->fleet;
+    struct secure_config sc = {.role = ROLE_HEAD, .epoch = f->config.epoch};
+    memcpy(sc.run_id, f->config.run_id, sizeof sc.run_id);
+    struct err e;
+    if (conn_create(f->loop, io, &sc, &ops, c, prove_ms, &c->conn, &e) < 0) {
+        log_warn("a connection could not be served: %s", e.text);
+        caller_free(c);
+    }
+}
+
+static void on_accept(void *arg, struct loop_stream *s, const struct sockaddr *from)
+{
+    struct fleet *f = arg;
+    struct caller *c = f->links->n < LIMIT_PENDING_CONNS + f->n_nodes * 2
+                           ? caller_create(f)
+                           : NULL;
+    if (!c) {
+        loop_stream_destroy(s);
+        return;
+    }
+    const void *addr = from->sa_family == AF_INET6
+                           ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+                           : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
+    (void)inet_ntop(from->sa_family, addr, c->address, sizeof c->address);
+    static const char mapped[] = "::ffff:"; /* IPv4 on the dual-stack socket */
+    if (strncmp(c->address, mapped, sizeof mapped - 1) == 0)
+        memmove(c->address, c->address + sizeof mapped - 1,
+                strlen(c->address) - sizeof mapped + 2);
+    open_conn(c, s, PROVE_MS);
+}
+
+/* The agent speaks here only when TCP is refused, so the time to prove itself is not
+ * bounded: it is the starter's life. */
+void fleet_open_channel(struct fleet_node *n, struct loop_stream *io)
+{
+    struct caller *c = caller_create(n->fleet);
+    if (!c) {
+        loop_stream_destroy(io);
+        return;
+    }
+    c->channel_of = n;
+    open_conn(c, io, 0);
+}
+
+/* ---------------------------------------------------------------- session */
+
+static void on_output(void *arg, const void *frame, size_t len)
+{
+    struct fleet_node *n = arg;
+    if (n->link)
+        conn_output(n->link, frame, len);
+}
+
+static int on_message(void *arg, const struct envelope *v, struct err *e)
+{
+    return fleet_node_message(arg, v, e);
+}
+
+int fleet_new_session(struct fleet_node *n, struct err *e)
+{
+    static const struct session_ops ops = {.output = on_output, .message = on_message};
+    fleet_drop_session(n);
+    struct session_config c = {.role = ROLE_HEAD,
+                               .self = 0,
+                               .peer = n->index + 1,
+                               .epoch = n->fleet->config.epoch,
+                               .heartbeat_ms = HEARTBEAT_MS,
+                               .silence_ms = SILENCE_MS,
+                               .initial_credit = INITIAL_CREDIT,
+                               .queue_bytes = LIMIT_SEND_QUEUE};
+    return session_create(&c, &ops, n, &n->session, e);
+}
+
+/* Close the node's link and, with channel, what its starter's streams carry. */
+static void drop_conns(struct fleet_node *n, bool channel)
+{
+    struct conn *link = n->link;
+    n->link = NULL;
+    for (struct caller *c = n->fleet->links ? n->fleet->links->first : NULL, *next; c;
+         c = next) {
+        next = c->next;
+        if (!(link && c->conn == link) && !(channel && c->channel_of == n))
+            continue;
+        conn_destroy(c->conn);
+        caller_free(c);
+    }
+}
+
+void fleet_unlink(struct fleet_node *n)
+{
+    drop_conns(n, false);
+    session_detach(n->session);
+}
+
+void fleet_drop_session(struct fleet_node *n)
+{
+    drop_conns(n, true);
+    session_destroy(n->session);
+    n->session = NULL;
+}
+
+/* ---------------------------------------------------------------- listening */
+
+static int add_head(struct fleet *f, const char *address)
+{
+    char **more = realloc(f->heads.items, (f->heads.n + 2) * sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    f->heads.items = more;
+    const char *form = strchr(address, ':') ? "[%s]:%u" : "%s:%u";
+    if (asprintf(&more[f->heads.n], form, address, f->port) < 0)
+        return -ENOMEM;
+    more[++f->heads.n] = NULL;
+    return 0;
+}
+
+static int add_interface(struct fleet *f, const struct ifaddrs *ifa)
+{
+    char text[64];
+    if (!ifa->ifa_addr || !(ifa->ifa_flags & IFF_UP) || (ifa->ifa_flags & IFF_LOOPBACK))
+        return 0;
+    const void *addr;
+    if (ifa->ifa_addr->sa_family == AF_INET) {
+        addr = &((struct sockaddr_in *)ifa->ifa_addr)->sin_addr;
+    } else if (ifa->ifa_addr->sa_family == AF_INET6) {
+        const struct in6_addr *a6 = &((struct sockaddr_in6 *)ifa->ifa_addr)->sin6_addr;
+        if (IN6_IS_ADDR_LINKLOCAL(a6))
+            return 0;
+        addr = a6;
+    } else {
+        return 0;
+    }
+    if (!inet_ntop(ifa->ifa_addr->sa_family, addr, text, sizeof text))
+        return 0;
+    return add_head(f, text);
+}
+
+static int list_heads(struct fleet *f)
+{
+    const char *given = f->config.spec->head.address;
+    if (f->local)
+        return add_head(f, "127.0.0.1");
+    if (given)
+        return add_head(f, given);
+    struct ifaddrs *all;
+    if (getifaddrs(&all) < 0)
+        return -errno;
+    int rc = 0;
+    for (struct ifaddrs *i = all; i && rc == 0; i = i->ifa_next)
+        rc = add_interface(f, i);
+    freeifaddrs(all);
+    return rc;
+}
+
+static int listen_port(struct fleet *f, uint16_t port, struct err *e)
+{
+    struct sockaddr_in loopback = {.sin_family = AF_INET,
+                                   .sin_port = htons(port),
+                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct sockaddr_in any4 = loopback;
+    any4.sin_addr.s_addr = htonl(INADDR_ANY);
+    struct sockaddr_in6 any6 = {
+        .sin6_family = AF_INET6, .sin6_port = htons(port), .sin6_addr = in6addr_any};
+    if (f->local)
+        return loop_listen(f->loop, (struct sockaddr *)&loopback, on_accept, f,
+                           &f->listener, &f->port, e);
+    int rc = loop_listen(f->loop, (struct sockaddr *)&any6, on_accept, f, &f->listener,
+                         &f->port, e);
+    if (rc == -EAFNOSUPPORT || rc == -EADDRNOTAVAIL)
+        rc = loop_listen(f->loop, (struct sockaddr *)&any4, on_accept, f, &f->listener,
+                         &f->port, e);
+    return rc;
+}
+
+int fleet_listen(struct fleet *f, struct err *e)
+{
+    const struct spec *s = f->config.spec;
+    if (!(f->links = calloc(1, sizeof *f->links)))
+        return err_sys(e, -ENOMEM, "listen for agents");
+    int rc = -EADDRINUSE;
+    for (int64_t p = s->head.port_lo; p <= s->head.port_hi && rc == -EADDRINUSE; p++)
+        rc = listen_port(f, (uint16_t)p, e);
+    if (rc < 0) {
+        err_wrap(e, "listen for agents");
+        if (s->head.port_lo)
+            err_hint(e, "give other [head] ports than %lld-%lld",
+                     (long long)s->head.port_lo, (long long)s->head.port_hi);
+        return rc;
+    }
+    if ((rc = list_heads(f)) < 0)
+        return err_sys(e, rc, "list this machine's addresses");
+    return 0;
+}
+
+void fleet_unlisten(struct fleet *f)
+{
+    loop_listener_destroy(f->listener);
+    f->listener = NULL;
+    while (f->links && f->links->first) {
+        struct caller *c = f->links->first;
+        for (uint32_t i = 0; i < f->n_nodes; i++) {
+            if (f->nodes[i].link == c->conn)
+                f->nodes[i].link = NULL;
+        }
+        conn_destroy(c->conn);
+        caller_free(c);
+    }
+    free(f->links);
+    f->links = NULL;
+}

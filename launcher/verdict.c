@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: MIT */
+/* verdict.c - see verdict.h. */
+#include "launcher/verdict.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/wait.h>
+
+static bool failed(const struct verdict_rank *r)
+{
+    if (r->end == RANK_EXEC_FAILED)
+        return true;
+    return r->end == RANK_EXITED && r->wait_status != 0;
+}
+
+static bool is_cause(const struct verdict_rank *r)
+{
+    return failed(r) && !r->ended_by_us;
+}
+
+static int rank_status(const struct verdict_rank *r)
+{
+    if (r->end == RANK_EXEC_FAILED)
+        return r->exec_errno == ENOENT ? 127 : 126;
+    int ws = (int)r->wait_status;
+    return WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
+}
+
+/* Longest stretch that any rank's time may be wrong by, relative to another's. */
+static bool apart(const struct verdict_rank *a, const struct verdict_rank *b)
+{
+    uint64_t gap = a->t_ns > b->t_ns ? a->t_ns - b->t_ns : b->t_ns - a->t_ns;
+    uint64_t error = a->t_error_ns + b->t_error_ns;
+    return error >= a->t_error_ns && gap > error;
+}
+
+void verdict_rank_end(const struct verdict_rank *r, char *text, size_t len)
+{
+    int ws = (int)r->wait_status;
+    switch (r->end) {
+    case RANK_NOT_STARTED:
+        (void)snprintf(text, len, "not started");
+        return;
+    case RANK_ALIVE:
+        (void)snprintf(text, len, "end not seen");
+        return;
+    case RANK_LOST:
+        (void)snprintf(text, len, "lost");
+        return;
+    case RANK_EXEC_FAILED:
+        (void)snprintf(text, len, "not executed: %s", strerror(r->exec_errno));
+        return;
+    case RANK_EXITED:
+        break;
+    }
+    if (WIFSIGNALED(ws))
+        (void)snprintf(text, len, "signal %d (%s)%s", WTERMSIG(ws), strsignal(WTERMSIG(ws)),
+                       WCOREDUMP(ws) ? ", core dumped" : "");
+    else
+        (void)snprintf(text, len, "exit %d", WEXITSTATUS(ws));
+}
+
+static const struct verdict_rank *find_cause(const struct verdict_rank *ranks, size_t n)
+{
+    const struct verdict_rank *first = NULL;
+    for (size_t i = 0; i < n; i++) {
+        if (is_cause(&ranks[i]) && (!first || ranks[i].t_ns < first->t_ns))
+            first = &ranks[i];
+    }
+    return first;
+}
+
+static void say_cause(const struct verdict_rank *ranks, size_t n,
+                      const struct verdict_rank *cause, const char *program, char *text,
+                      size_t len)
+{
+    char end[120];
+    verdict_rank_end(cause, end, sizeof end);
+    size_t rank = (size_t)(cause - ranks);
+    int at;
+    if (cause->end == RANK_EXEC_FAILED)
+        at = snprintf(text, len, "rank %zu on %s could not execute \"%s\": %s", rank,
+                      cause->node, program, strerror(cause->exec_errno));
+    else
+        at = snprintf(text, len, "rank %zu on %s failed first: %s%s", rank, cause->node,
+                      end, cause->aborted ? " after MPI_Abort" : "");
+    size_t alike = 0, other = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (i != rank && is_cause(&ranks[i]) && !apart(&ranks[i], cause)) {
+            alike++;
+            other = i;
+        }
+    }
+    if (alike == 0 || at < 0 || (size_t)at >= len)
+        return;
+    if (alike == 1)
+        (void)snprintf(text + at, len - (size_t)at,
+                       " (rank %zu failed within the clocks' error of it)", other);
+    else
+        (void)snprintf(text + at, len - (size_t)at,
+                       " (%zu more ranks failed within the clocks' error of it)", alike);
+}
+
+static int say_end(const struct verdict_rank *ranks, size_t n, const char *program,
+                   char *text, size_t len)
+{
+    const struct verdict_rank *cause = find_cause(ranks, n);
+    if (!cause) {
+        (void)snprintf(text, len, n == 1 ? "the rank ended with status 0"
+                                         : "all %zu ranks ended with status 0",
+                       n);
+        return 0;
+    }
+    say_cause(ranks, n, cause, program, text, len);
+    return rank_status(cause);
+}
+
+static size_t count_killed(const struct verdict_rank *ranks, size_t n)
+{
+    size_t killed = 0;
+    for (size_t i = 0; i < n; i++)
+        killed += ranks[i].ended_by_us && failed(&ranks[i]);
+    return killed;
+}
+
+int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_stop *stop,
+            const char *program, char *text, size_t len)
+{
+    int status = 1;
+    switch (stop->cause) {
+    case STOP_NONE:
+    case STOP_RANK:
+        status = say_end(ranks, n, program, text, len);
+        break;
+    case STOP_SIGNAL:
+        (void)snprintf(text, len, "stopped by %s (%s); %zu of %zu ranks had to be ended",
+                       stop->signum == 2 ? "Ctrl-C" : "a signal", strsignal(stop->signum),
+                       count_killed(ranks, n), n);
+        status = 128 + stop->signum;
+        break;
+    case STOP_TIME_LIMIT:
+        (void)snprintf(text, len, "the time limit was reached; %zu of %zu ranks had to be "
+                                  "ended",
+                       count_killed(ranks, n), n);
+        status = 124;
+        break;
+    case STOP_NODE_LOST:
+        (void)snprintf(text, len, "%s", stop->text);
+        status = 81;
+        break;
+    case STOP_ERROR:
+        (void)snprintf(text, len, "%s", stop->text);
+        status = stop->status;
+        break;
+    }
+    if (status == 0 && stop->unclean) {
+        size_t at = strlen(text);
+        (void)snprintf(text + at, len - at, ", but the teardown is not proven clean");
+        status = 85;
+    }
+    return status;
+}

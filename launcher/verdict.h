@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT */
+/* verdict - which rank failed first, said in one sentence, and the exit status. Pure.
+ *
+ * Ranks that ended after our TERM or KILL are victims, never the cause. Among the others
+ * that failed the earliest on the head's clock is the cause; another whose time differs
+ * by less than the two clocks' errors cannot be told from it, and the sentence says so.
+ */
+#ifndef LAUNCHER_VERDICT_H
+#define LAUNCHER_VERDICT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+enum rank_end { RANK_NOT_STARTED, RANK_ALIVE, RANK_EXITED, RANK_EXEC_FAILED, RANK_LOST };
+
+struct verdict_rank {
+    enum rank_end end;
+    unsigned wait_status; /* RANK_EXITED: as of waitpid(2) */
+    int exec_errno;       /* RANK_EXEC_FAILED */
+    bool ended_by_us;
+    bool aborted;         /* it called MPI_Abort */
+    uint64_t t_ns, t_error_ns; /* on the head's clock */
+    const char *node;
+};
+
+enum stop_cause {
+    STOP_NONE,       /* the ranks ended by themselves */
+    STOP_RANK,       /* a rank failed */
+    STOP_SIGNAL,     /* the user: .signum */
+    STOP_TIME_LIMIT,
+    STOP_NODE_LOST,  /* .text says which and why */
+    STOP_ERROR,      /* boot, prepare, placement: .text, .status */
+};
+
+struct verdict_stop {
+    enum stop_cause cause;
+    int signum;
+    int status;       /* STOP_ERROR */
+    const char *text; /* STOP_NODE_LOST, STOP_ERROR */
+    bool unclean;     /* a node could not prove that nothing is left */
+};
+
+/* Returns the exit status; the sentence (no newline, no full stop) into text. */
+int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_stop *stop,
+            const char *program, char *text, size_t len);
+
+/* "exit 3", "signal 9 (Killed)", "lost", "not started". */
+void verdict_rank_end(const struct verdict_rank *r, char *text, size_t len);
+
+#endif
