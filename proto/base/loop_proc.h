@@ -20,7 +20,8 @@ struct loop_proc_spec {
     int extra_fd;     /* -1: none; not closed here */
     bool stderr_to_stream; /* else inherited */
 };
-/* wait status as of waitpid(2). Called once, unless destroyed before. */
+/* wait status as of waitpid(2), without the core flag. Called once, unless destroyed
+ * before; what the child wrote may still be in the streams. */
 typedef void (*loop_proc_exit_f)(void *arg, int wait_status);
 
 int loop_proc_spawn(struct loop *l, const struct loop_proc_spec *spec,
@@ -32,7 +33,10 @@ struct loop_stream *loop_proc_take_stderr(struct loop_proc *p); /* NULL if inher
 pid_t loop_proc_pid(const struct loop_proc *p);
 bool loop_proc_exited(const struct loop_proc *p);
 int loop_proc_kill(struct loop_proc *p, int signum);
-/* Does not kill: a child that still runs goes on. */
+/* For a program that reaps every child (waitpid(-1) of a subreaper) and so takes the
+ * status from under the loop: true when pid was a loop_proc, which is then told. */
+bool loop_proc_reaped(struct loop *l, pid_t pid, int wait_status);
+/* Does not kill: a child that still runs goes on, and is still waited for. */
 void loop_proc_destroy(struct loop_proc *p);
 
 #endif

@@ -2,7 +2,8 @@
 /* loop_stream - a byte stream on a loop: TCP, a pipe, or an inherited descriptor.
  *
  * Writes are queued without bound by the stream; the caller watches
- * loop_stream_queued. After on_close no callback comes. Threading: see loop.h.
+ * loop_stream_queued. Callbacks come from the loop only, never from within a call of these
+ * functions. Threading: see loop.h.
  */
 #ifndef PROTO_BASE_LOOP_STREAM_H
 #define PROTO_BASE_LOOP_STREAM_H
@@ -12,10 +13,11 @@
 struct loop_stream;
 struct loop_stream_ops {
     void (*on_data)(void *arg, const uint8_t *data, size_t len);
-    /* End of file (status 0) or failure (-errno). Not called after destroy. The stream
-     * still has to be destroyed. */
+    /* End of file (status 0) or failure (-errno), once; after an end of file the write
+     * side goes on. Not called after destroy. The stream still has to be destroyed. */
     void (*on_end)(void *arg, int status);
-    void (*on_drain)(void *arg); /* may be NULL: the write queue became empty */
+    void (*on_drain)(void *arg); /* may be NULL: all that was written has gone; later, */
+                                 /* never from within loop_stream_write */
 };
 
 /* Take over a descriptor (pipe, socket, character device, or regular file for writing).
@@ -36,6 +38,9 @@ int loop_stream_write(struct loop_stream *s, const void *data, size_t len);
 size_t loop_stream_queued(const struct loop_stream *s);
 /* Close the write side once what is queued has gone. */
 void loop_stream_shutdown(struct loop_stream *s);
+/* Last words before an exit: block, up to ms, until the queue is empty. 0, -ETIMEDOUT, or
+ * why writing failed. No callback comes from within. */
+int loop_stream_flush(struct loop_stream *s, unsigned ms);
 void loop_stream_destroy(struct loop_stream *s);
 
 /* ---- listening TCP socket ---- */
