@@ -71,7 +71,9 @@ const struct toml_node *toml_root(const struct toml_doc *d);
 const struct toml_node *toml_get(const struct toml_node *table, const char *key);
 const char *toml_type_name(enum toml_type t); /* "a string", "an array", ... */
 
-/* Add an error at a place of the file. At most LIMIT_TOML_ERRORS are kept. */
+/* Add an error at a place of the file; line 0 is the file as a whole. At most
+ * LIMIT_TOML_ERRORS are kept. Nothing is added about a value that could not be read: it
+ * stands in the tree as the string that was typed, and one error about it is enough. */
 void toml_complain(struct toml_doc *d, struct toml_pos at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 size_t toml_n_errors(const struct toml_doc *d);
