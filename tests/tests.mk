@@ -37,7 +37,7 @@ unit: $(if $(T),$(BUILD)/tests/unit/$(T)_test,$(UNIT_BIN))
 	@for t in $^; do echo "== $$t"; $$t || exit 1; done
 
 # make e2e T=10-local: one file of tests/e2e
-.PHONY: e2e test asan fuzz bench lint
+.PHONY: e2e test asan fuzz bench lint format
 e2e:
 	@$(DEPS) test && $(mk) all
 	@tests/run --e2e '$(BUILD)' $(T)
@@ -66,3 +66,6 @@ bench:
 lint:
 	@$(DEPS) lint
 	@scripts/lint '$(BUILD)'
+
+format:
+	clang-format -i $(shell git ls-files -co --exclude-standard '*.c' '*.h')
