@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: MIT */
+/* steprelay.c - drains step rings into STEPS messages.
+ *
+ * The rings themselves are the buffer: what the head gives no credit for stays in them,
+ * and a rank that runs far ahead loses its oldest records, never its newest, because
+ * the relay empties a ring that is three quarters full down to a half. So memory is
+ * bounded by the rings, and the rank's own refusal (a full ring) happens only when the
+ * agent does not run at all. Ranks take turns at the start of a round, so that scarce
+ * credit is shared.
+ *
+ * A ring is written by a program of the user: positions are checked by ring_pop, the
+ * record's rank is overwritten with the true one, a drop counter that falls is ignored.
+ */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include "agent/steprelay.h"
+#include "proto/base/cur.h"
+#include "proto/base/limits.h"
+#include "proto/wire/aolani.pb-c.h"
+#include "proto/wire/steprec.h"
+
+#define DRAIN_MS 100
+/* Records in one message. More gain nothing; fewer leave room for the other ranks. */
+#define BATCH 1024u
+/* Tags, lengths and counters around the records, at most. */
+#define STEPS_OVERHEAD  32u
+#define RECORD_FLAGS_AT 68 /* see steprec_encode */
+
+_Static_assert(BATCH <= LIMIT_STEP_BATCH, "the head refuses more");
+
+struct relay_rank {
+    uint32_t rank;
+    char *path;
+    struct ring *ring;
+    uint64_t ring_dropped; /* the largest value its producer has shown */
+    uint64_t lost;         /* by this side: nonsense in the ring, or short credit */
+    uint64_t told;         /* drops that the head has heard of */
+    bool gap;              /* the next record follows a loss */
+};
+
+struct steprelay {
+    struct upward up;
+    char *dir;
+    struct loop_timer *timer;
+    struct relay_rank *ranks;
+    size_t n_ranks, cap_ranks;
+    size_t first;  /* whose turn it is */
+    bool stopping; /* for rings that are opened later */
+    /* A batch that was taken out of a ring and then refused by the session. */
+    struct relay_rank *held;
+    unsigned n_batch;
+    uint8_t batch[BATCH][STEPREC_BYTES];
+};
+
+/* ---- one ring */
+
+static uint64_t rank_dropped(struct relay_rank *k)
+{
+    uint64_t now = atomic_load_explicit(&k->ring->dropped, memory_order_relaxed);
+    if (now > k->ring_dropped)
+        k->ring_dropped = now;
+    return k->ring_dropped + k->lost;
+}
+
+static uint64_t rank_fill(const struct relay_rank *k)
+{
+    return atomic_load_explicit(&k->ring->head, memory_order_acquire) -
+           atomic_load_explicit(&k->ring->tail, memory_order_relaxed);
+}
+
+static unsigned rank_pop(struct relay_rank *k, uint8_t (*out)[STEPREC_BYTES],
+                         unsigned max)
+{
+    uint64_t lost;
+    unsigned n = ring_pop(k->ring, out, max, &lost);
+    k->lost += lost;
+    k->gap = k->gap || lost > 0;
+    return n;
+}
+
+static void rank_trim(struct relay_rank *k)
+{
+    uint8_t scratch[64][STEPREC_BYTES];
+    if (rank_fill(k) <= RING_RECORDS / 4 * 3)
+        return;
+    while (rank_fill(k) > RING_RECORDS / 2) {
+        unsigned n = rank_pop(k, scratch, 64);
+        k->lost += n;
+        k->gap = true;
+        if (n == 0)
+            break;
+    }
+}
+
+static void batch_stamp(struct steprelay *r, struct relay_rank *k)
+{
+    for (unsigned i = 0; i < r->n_batch; i++)
+        (void)put_u32(r->batch[i], k->rank);
+    if (k->gap && r->n_batch > 0) {
+        uint8_t *at = r->batch[0] + RECORD_FLAGS_AT;
+        struct cur c = cur_of(at, 2);
+        (void)put_u16(at, (uint16_t)(cur_u16(&c) | STEPREC_GAP));
+        k->gap = false;
+    }
+}
+
+/* ---- sending */
+
+static bool send_batch(struct steprelay *r, struct relay_rank *k)
+{
+    Aolani__Steps m = AOLANI__STEPS__INIT;
+    m.rank = k->rank;
+    m.dropped = rank_dropped(k);
+    m.records.len = (size_t)r->n_batch * STEPREC_BYTES;
+    m.records.data = r->batch[0];
+    if (r->up.send(r->up.arg, MSG_STEPS, &m.base) < 0) {
+        r->held = k;
+        return false;
+    }
+    k->told = m.dropped;
+    r->held = NULL;
+    r->n_batch = 0;
+    return true;
+}
+
+/* Records that credit allows now. */
+static unsigned credit_records(struct steprelay *r)
+{
+    uint64_t bytes = r->up.credit(r->up.arg);
+    if (bytes < STEPS_OVERHEAD)
+        return 0;
+    uint64_t n = (bytes - STEPS_OVERHEAD) / STEPREC_BYTES;
+    return n > BATCH ? BATCH : (unsigned)n;
+}
+
+/* False: the session takes no more. */
+static bool drain_rank(struct steprelay *r, struct relay_rank *k)
+{
+    while (rank_fill(k) > 0) {
+        unsigned may = credit_records(r);
+        if (may == 0)
+            return false;
+        r->n_batch = rank_pop(k, r->batch, may);
+        if (r->n_batch == 0)
+            break; /* it was nonsense, and is counted */
+        batch_stamp(r, k);
+        if (!send_batch(r, k))
+            return false;
+    }
+    return true;
+}
+
+static bool drain(struct steprelay *r)
+{
+    if (r->held && !send_batch(r, r->held))
+        return false;
+    size_t first = r->first;
+    for (size_t i = 0; i < r->n_ranks; i++) {
+        size_t at = (first + i) % r->n_ranks;
+        if (!drain_rank(r, &r->ranks[at])) {
+            /* one that took a whole round's credit goes to the end of the queue */
+            r->first = i > 0 ? at : (at + 1) % r->n_ranks;
+            return false;
+        }
+    }
+    return true;
+}
+
+static void on_timer(void *arg)
+{
+    struct steprelay *r = arg;
+    if (!drain(r))
+        for (size_t i = 0; i < r->n_ranks; i++)
+            rank_trim(&r->ranks[i]);
+}
+
+int steprelay_flush(struct steprelay *r)
+{
+    if (!drain(r))
+        return -EAGAIN;
+    /* Drops after a rank's last record have no record to travel with. */
+    for (size_t i = 0; i < r->n_ranks; i++) {
+        struct relay_rank *k = &r->ranks[i];
+        if (rank_dropped(k) == k->told)
+            continue;
+        if (r->up.credit(r->up.arg) < STEPS_OVERHEAD)
+            return -EAGAIN;
+        r->n_batch = 0;
+        if (!send_batch(r, k)) {
+            r->held = NULL; /* nothing is in it; told still differs */
+            return -EAGAIN;
+        }
+    }
+    return 0;
+}
+
+/* ---- rings */
+
+static int ring_create(const char *path, struct ring **ret, struct err *e)
+{
+    int flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, rc;
+    int fd = open(path, flags, 0600);
+    if (fd < 0 && errno == EEXIST && unlink(path) == 0)
+        fd = open(path, flags, 0600);
+    if (fd < 0)
+        return err_sys(e, -errno, "create the step ring \"%s\"", path);
+    /* Allocated now: a full tmpfs must fail here, not later as a signal in the rank. */
+    rc = -posix_fallocate(fd, 0, (off_t)RING_BYTES);
+    if (rc == -EOPNOTSUPP || rc == -EINVAL)
+        rc = ftruncate(fd, (off_t)RING_BYTES) < 0 ? -errno : 0;
+    if (rc < 0) {
+        err_sys(e, rc, "allocate %zu bytes for the step ring \"%s\"", RING_BYTES, path);
+        goto fail;
+    }
+    void *at = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (at == MAP_FAILED) {
+        rc = err_sys(e, -errno, "map the step ring \"%s\"", path);
+        goto fail;
+    }
+    close(fd);
+    ring_init(at);
+    *ret = at;
+    return 0;
+fail:
+    close(fd);
+    unlink(path);
+    return rc;
+}
+
+static int ranks_grow(struct steprelay *r)
+{
+    if (r->n_ranks < r->cap_ranks)
+        return 0;
+    size_t cap = r->cap_ranks ? r->cap_ranks * 2 : 16;
+    struct relay_rank *ranks = realloc(r->ranks, cap * sizeof *ranks);
+    if (!ranks)
+        return -ENOMEM;
+    if (r->held)
+        r->held = ranks + (r->held - r->ranks);
+    r->ranks = ranks;
+    r->cap_ranks = cap;
+    return 0;
+}
+
+int steprelay_open_rank(struct steprelay *r, uint32_t rank, const char **ret_path,
+                        struct err *e)
+{
+    struct relay_rank k = {.rank = rank};
+    if (r->n_ranks >= LIMIT_LOCAL_RANKS)
+        return err_set(e, ERR_LIMIT,
+                       "open the step ring of rank %u: more than %u ranks",
+                       (unsigned)rank, LIMIT_LOCAL_RANKS);
+    if (ranks_grow(r) < 0 ||
+        asprintf(&k.path, "%s/steps-%u", r->dir, (unsigned)rank) < 0)
+        return err_sys(e, -ENOMEM, "open the step ring of rank %u", (unsigned)rank);
+    int rc = ring_create(k.path, &k.ring, e);
+    if (rc < 0) {
+        free(k.path);
+        return rc;
+    }
+    if (r->stopping)
+        atomic_store_explicit(&k.ring->stop_requested, 1, memory_order_relaxed);
+    r->ranks[r->n_ranks++] = k;
+    *ret_path = k.path;
+    return 0;
+}
+
+void steprelay_request_stop(struct steprelay *r)
+{
+    r->stopping = true;
+    for (size_t i = 0; i < r->n_ranks; i++)
+        atomic_store_explicit(&r->ranks[i].ring->stop_requested, 1,
+                              memory_order_relaxed);
+}
+
+int steprelay_create(struct loop *l, const char *dir, const struct upward *up,
+                     struct steprelay **ret, struct err *e)
+{
+    struct steprelay *r = calloc(1, sizeof *r);
+    if (!r || !(r->dir = strdup(dir)) ||
+        !(r->timer = loop_timer_create(l, on_timer, r))) {
+        steprelay_destroy(r);
+        return err_sys(e, -ENOMEM, "relay step records");
+    }
+    r->up = *up;
+    loop_timer_start(r->timer, DRAIN_MS, DRAIN_MS);
+    *ret = r;
+    return 0;
+}
+
+void steprelay_destroy(struct steprelay *r)
+{
+    if (!r)
+        return;
+    loop_timer_destroy(r->timer);
+    for (size_t i = 0; i < r->n_ranks; i++) {
+        munmap(r->ranks[i].ring, RING_BYTES);
+        unlink(r->ranks[i].path);
+        free(r->ranks[i].path);
+    }
+    free(r->ranks);
+    free(r->dir);
+    free(r);
+}

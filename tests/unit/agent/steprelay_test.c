@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent/steprelay.h"
+#include "proto/wire/aolani.pb-c.h"
+#include "proto/wire/steprec.h"
+
+/* ---- a head that records what it hears */
+
+enum { MOST = 20000 };
+struct fixture {
+    struct loop *loop;
+    struct steprelay *relay;
+    char dir[64];
+    uint64_t credit;
+    int refuse; /* this many sends fail with it set */
+    int64_t seq;
+    unsigned n_messages, n;
+    struct steprec got[MOST];
+    uint64_t dropped[4];
+};
+
+static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage *m)
+{
+    struct fixture *f = arg;
+    const Aolani__Steps *s = (const Aolani__Steps *)m;
+    size_t bytes = protobuf_c_message_get_packed_size(m);
+    assert_int_equal(type, MSG_STEPS);
+    assert_int_equal(s->records.len % STEPREC_BYTES, 0);
+    assert_true(bytes <= message_rule(type)->max_payload);
+    if (f->refuse > 0) {
+        f->refuse--;
+        return -EAGAIN;
+    }
+    assert_true(bytes <= f->credit);
+    f->credit -= bytes;
+    f->n_messages++;
+    f->dropped[s->rank] = s->dropped;
+    for (size_t at = 0; at < s->records.len; at += STEPREC_BYTES) {
+        assert_true(f->n < MOST);
+        steprec_decode(s->records.data + at, &f->got[f->n]);
+        assert_int_equal(f->got[f->n].rank, s->rank);
+        f->n++;
+    }
+    return ++f->seq;
+}
+
+static uint64_t on_credit(void *arg)
+{
+    return ((struct fixture *)arg)->credit;
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    struct err e;
+    f->credit = 100u << 20;
+    strcpy(f->dir, "/tmp/aolani-relay-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    assert_int_equal(loop_create(&f->loop, &e), 0);
+    struct upward up = {on_send, on_credit, f};
+    assert_int_equal(steprelay_create(f->loop, f->dir, &up, &f->relay, &e), 0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    steprelay_destroy(f->relay);
+    loop_destroy(f->loop);
+    assert_int_equal(rmdir(f->dir), 0); /* the rings are gone */
+    free(f);
+    return 0;
+}
+
+static struct ring *open_rank(struct fixture *f, uint32_t rank, const char **ret_path)
+{
+    struct err e;
+    struct stat st;
+    const char *path;
+    assert_int_equal(steprelay_open_rank(f->relay, rank, &path, &e), 0);
+    int fd = open(path, O_RDWR | O_NOFOLLOW);
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(st.st_size, RING_BYTES);
+    void *at = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    close(fd);
+    assert_ptr_not_equal(at, MAP_FAILED);
+    if (ret_path)
+        *ret_path = path;
+    return at;
+}
+
+static void push(struct ring *r, uint32_t from, uint32_t n)
+{
+    uint8_t bytes[STEPREC_BYTES];
+    for (uint32_t s = from; s < from + n; s++) {
+        struct steprec rec = {.rank = 99, .step = s, .wall_us = 10};
+        steprec_encode(&rec, bytes);
+        (void)ring_push(r, bytes);
+    }
+}
+
+/* ---- */
+
+static void test_flush_sends_all_in_order(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *a = open_rank(f, 0, NULL), *b = open_rank(f, 1, NULL);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n_messages, 0); /* nothing to say */
+    push(a, 0, 3000);
+    push(b, 0, 5);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 3005);
+    for (uint32_t i = 0, at[2] = {0}; i < f->n; i++)
+        assert_int_equal(f->got[i].step, at[f->got[i].rank]++);
+    munmap(a, RING_BYTES);
+    munmap(b, RING_BYTES);
+}
+
+static void test_scarce_credit_is_shared(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r[3];
+    unsigned n[3] = {0};
+    for (uint32_t k = 0; k < 3; k++) {
+        r[k] = open_rank(f, k, NULL);
+        push(r[k], 0, k == 0 ? 2000 : 300); /* more than it can ever be given */
+    }
+    f->credit = 0;
+    assert_int_equal(steprelay_flush(f->relay), -EAGAIN);
+    assert_int_equal(f->n, 0);
+    for (int round = 0; round < 12; round++) {
+        f->credit += 100 * STEPREC_BYTES;
+        (void)steprelay_flush(f->relay);
+        for (uint32_t k = 0; k < 3; k++)
+            push(r[k], 300, 20);
+    }
+    for (uint32_t i = 0; i < f->n; i++)
+        n[f->got[i].rank]++;
+    assert_true(n[0] >= 200 && n[1] >= 200 && n[2] >= 200);
+    f->credit = 1u << 20;
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 2600 + 3 * 12 * 20);
+    for (uint32_t k = 0; k < 3; k++)
+        munmap(r[k], RING_BYTES);
+}
+
+static void test_a_refused_batch_is_sent_again_once(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 2, NULL);
+    push(r, 0, 10);
+    f->refuse = 2;
+    assert_int_equal(steprelay_flush(f->relay), -EAGAIN);
+    for (uint32_t k = 10; k < 40; k++) { /* the table of ranks moves meanwhile */
+        const char *path;
+        struct err e;
+        assert_int_equal(steprelay_open_rank(f->relay, k, &path, &e), 0);
+    }
+    assert_int_equal(steprelay_flush(f->relay), -EAGAIN);
+    push(r, 10, 1);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 11);
+    for (uint32_t i = 0; i < 11; i++)
+        assert_int_equal(f->got[i].step, i);
+    munmap(r, RING_BYTES);
+}
+
+static void test_the_ranks_own_drops_are_told(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 1, NULL);
+    push(r, 0, RING_RECORDS + 7);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, RING_RECORDS);
+    assert_int_equal(f->dropped[1], 7);
+    atomic_store(&r->dropped, 9); /* after the last record */
+    f->refuse = 1;
+    assert_int_equal(steprelay_flush(f->relay), -EAGAIN);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->dropped[1], 9);
+    atomic_store(&r->dropped, 2); /* nonsense: it never falls */
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->dropped[1], 9);
+    munmap(r, RING_BYTES);
+}
+
+static void stop_loop(void *arg)
+{
+    loop_stop(arg);
+}
+
+static void run_ms(struct fixture *f, uint64_t ms)
+{
+    struct loop_timer *t = loop_timer_create(f->loop, stop_loop, f->loop);
+    loop_timer_start(t, ms, 0);
+    loop_run(f->loop);
+    loop_timer_destroy(t);
+}
+
+static void test_the_timer_drains(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 0, NULL);
+    push(r, 0, 4);
+    run_ms(f, 350);
+    assert_int_equal(f->n, 4);
+    munmap(r, RING_BYTES);
+}
+
+static void test_without_credit_the_oldest_go(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 0, NULL);
+    f->credit = 0;
+    push(r, 0, RING_RECORDS);
+    run_ms(f, 250);
+    push(r, RING_RECORDS, 100); /* there is room for the newest */
+    f->credit = 100u << 20;
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->got[f->n - 1].step, RING_RECORDS + 99);
+    assert_true(f->got[0].flags & STEPREC_GAP);
+    assert_false(f->got[1].flags & STEPREC_GAP);
+    assert_int_equal(f->dropped[0], RING_RECORDS + 100 - f->n);
+    assert_true(f->n >= RING_RECORDS / 2);
+    munmap(r, RING_BYTES);
+}
+
+static void test_a_wild_ring_ends(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 0, NULL);
+    atomic_store(&r->head, UINT64_MAX / 2);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 0);
+    assert_true(f->dropped[0] > 0);
+    push(r, 0, 1);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 1);
+    assert_true(f->got[0].flags & STEPREC_GAP);
+    munmap(r, RING_BYTES);
+}
+
+static void test_stop_reaches_all_rings(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *a = open_rank(f, 0, NULL);
+    assert_int_equal(atomic_load(&a->stop_requested), 0);
+    steprelay_request_stop(f->relay);
+    struct ring *b = open_rank(f, 1, NULL);
+    assert_int_equal(atomic_load(&a->stop_requested), 1);
+    assert_int_equal(atomic_load(&b->stop_requested), 1);
+    munmap(a, RING_BYTES);
+    munmap(b, RING_BYTES);
+}
+
+static void test_open_fails_with_the_path_and_replaces_what_is_stale(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    const char *path = NULL;
+    char at[96];
+    snprintf(at, sizeof at, "%s/steps-0", f->dir);
+    assert_int_equal(symlink("/etc/passwd", at), 0);
+    munmap(open_rank(f, 0, NULL), RING_BYTES);
+
+    snprintf(at, sizeof at, "%s/steps-1", f->dir);
+    assert_int_equal(mkdir(at, 0700), 0);
+    assert_true(steprelay_open_rank(f->relay, 1, &path, &e) < 0);
+    assert_non_null(strstr(e.text, at));
+    assert_null(path);
+    assert_int_equal(rmdir(at), 0);
+    steprelay_destroy(NULL);
+}
+
+#define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_flush_sends_all_in_order),
+        T(test_scarce_credit_is_shared),
+        T(test_a_refused_batch_is_sent_again_once),
+        T(test_the_ranks_own_drops_are_told),
+        T(test_the_timer_drains),
+        T(test_without_credit_the_oldest_go),
+        T(test_a_wild_ring_ends),
+        T(test_stop_reaches_all_rings),
+        T(test_open_fails_with_the_path_and_replaces_what_is_stale),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
