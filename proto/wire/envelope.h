@@ -4,7 +4,7 @@
  * Little endian: u32 source, u32 destination, u32 attempt, u16 type, u16 flags (0),
  * u64 head epoch, u64 sequence, u64 acknowledgement, then the payload.
  * Addresses: 0 the head, node index + 1 an agent. Sequence 0: not sequenced (CREDIT,
- * PING, PONG and bare acknowledgements, type 0).
+ * PING, PONG and type 0: acknowledgements and the first frame of a link).
  */
 #ifndef PROTO_WIRE_ENVELOPE_H
 #define PROTO_WIRE_ENVELOPE_H
