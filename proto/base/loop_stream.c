@@ -46,7 +46,8 @@ struct loop_stream {
     void (*on_connect)(void *arg, int status); /* not NULL: connecting */
     void *connect_arg;
     struct buf out;
-    size_t out_at; /* bytes of out that have gone */
+    size_t out_at;    /* bytes of out that have gone */
+    size_t low_water; /* on_drain from here on down */
     int connect_failed;
     int write_failed;
     bool reading, read_done, ended, drain_due, shutdown_due, destroyed;
@@ -133,6 +134,11 @@ size_t loop_stream_queued(const struct loop_stream *s)
     return s->out.len - s->out_at;
 }
 
+void loop_stream_set_low_water(struct loop_stream *s, size_t bytes)
+{
+    s->low_water = bytes;
+}
+
 static bool wants_read(const struct loop_stream *s)
 {
     return s->reading && !s->read_done && !s->on_connect && s->rd.fd >= 0;
@@ -149,7 +155,7 @@ static bool wants_kick(const struct loop_stream *s)
         return true;
     if (s->write_failed && !s->ended)
         return true;
-    if (s->drain_due && !s->on_connect && loop_stream_queued(s) == 0)
+    if (s->drain_due && !s->on_connect && loop_stream_queued(s) <= s->low_water)
         return true;
     return wants_read(s) && !s->rd.polled;
 }
@@ -382,7 +388,7 @@ static void on_kick(uv_idle_t *h)
         read_some(s, 1, false);
     if (!s->destroyed && s->write_failed)
         end_stream(s, s->write_failed);
-    if (!s->destroyed && s->drain_due && loop_stream_queued(s) == 0) {
+    if (!s->destroyed && s->drain_due && loop_stream_queued(s) <= s->low_water) {
         s->drain_due = false;
         if (!s->write_failed && s->ops && s->ops->on_drain)
             s->ops->on_drain(s->arg);

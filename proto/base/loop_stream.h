@@ -16,8 +16,9 @@ struct loop_stream_ops {
     /* End of file (status 0) or failure (-errno), once; after an end of file the write
      * side goes on. Not called after destroy. The stream still has to be destroyed. */
     void (*on_end)(void *arg, int status);
-    void (*on_drain)(void *arg); /* may be NULL: all that was written has gone; later, */
-                                 /* never from within loop_stream_write */
+    /* May be NULL: what was written has gone, down to the low water mark. Comes after
+     * every write, but never from within it. */
+    void (*on_drain)(void *arg);
 };
 
 /* Take over a descriptor (pipe, socket, character device, or regular file for writing).
@@ -36,6 +37,8 @@ void loop_stream_read(struct loop_stream *s, bool on); /* off at first */
 /* Copies data. -EPIPE after a failure, -ENOMEM. */
 int loop_stream_write(struct loop_stream *s, const void *data, size_t len);
 size_t loop_stream_queued(const struct loop_stream *s);
+/* on_drain comes when no more than this is queued; 0 at first. */
+void loop_stream_set_low_water(struct loop_stream *s, size_t bytes);
 /* Close the write side once what is queued has gone. */
 void loop_stream_shutdown(struct loop_stream *s);
 /* Last words before an exit: block, up to ms, until the queue is empty. 0, -ETIMEDOUT, or

@@ -2,12 +2,12 @@
 /* conn - one connection: a byte stream, the encryption over it, and the session that it
  * carries once the peer is known.
  *
- * Head: conn_accept for each accepted TCP stream or ssh channel; nothing is believed
+ * Head: conn_create for each accepted TCP stream or ssh channel; nothing is believed
  * until the peer has proved its node; then ops->session(node) says which session it is,
  * a link that this session had before is closed, and the new one is attached. Agent:
- * conn_dial over one stream. A connection that has not proved itself in time is
- * closed. The conn owns the stream and closes itself after ops->closed, which comes
- * exactly once unless conn_destroy was called before.
+ * conn_create over the stream that it dialled. A connection that has not proved itself
+ * in time is closed. The conn owns the stream and closes itself after ops->closed, which
+ * comes exactly once unless conn_destroy was called before.
  */
 #ifndef PROTO_WIRE_CONN_H
 #define PROTO_WIRE_CONN_H
@@ -33,11 +33,13 @@ int conn_create(struct loop *l, struct loop_stream *stream, const struct secure_
                 const struct conn_ops *ops, void *arg, unsigned prove_ms,
                 struct conn **ret, struct err *e);
 void conn_destroy(struct conn *c); /* takes NULL; no callback afterwards */
-/* To be called by the session's output op. */
+/* To be called by the session's output op. A failure ends the connection a little later,
+ * never from within. */
 void conn_output(struct conn *c, const void *frame, size_t len);
 /* Bytes accepted from the session but not yet by the kernel. */
 size_t conn_queued(const struct conn *c);
-/* The conn that carries the session now, or NULL. */
+/* The session that it carries now, or NULL: nothing is proved yet. Its heartbeat and its
+ * silence are looked after here (session_tick). */
 struct session *conn_session(const struct conn *c);
 
 #endif
