@@ -1,0 +1,71 @@
+/* SPDX-License-Identifier: MIT */
+/* interrupt.c - see interrupt.h. */
+#include "launcher/interrupt.h"
+
+#include <signal.h>
+#include <stdlib.h>
+
+#include "proto/base/log.h"
+
+static const int signums[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
+#define N_SIGNALS (sizeof signums / sizeof *signums)
+
+struct interrupt {
+    struct job *job;
+    bool tty;
+    unsigned stage; /* 0: running, 1: told how, 2: stopping, 3: killing */
+    struct loop_signal *signals[N_SIGNALS];
+};
+
+static void advance(struct interrupt *i, int signum)
+{
+    if (i->stage == 0 && signum == SIGINT && i->tty) {
+        i->stage = 1;
+        job_print_status(i->job);
+        log_note("Ctrl-C again stops the job (TERM, then its grace), a third time kills "
+                 "it");
+        return;
+    }
+    bool kill = i->stage >= 2;
+    if (i->stage == 2)
+        log_note("killing the ranks");
+    else if (i->stage < 2)
+        log_note("stopping the ranks; once more kills them");
+    i->stage = kill ? 3 : 2;
+    job_stop(i->job, signum, kill);
+}
+
+static void on_signal(int signum, void *arg)
+{
+    struct interrupt *i = arg;
+    if (signum == SIGUSR1 || signum == SIGUSR2)
+        job_signal(i->job, signum);
+    else
+        advance(i, signum);
+}
+
+struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
+{
+    struct interrupt *i = calloc(1, sizeof *i);
+    if (!i)
+        return NULL;
+    i->job = j;
+    i->tty = tty;
+    for (size_t k = 0; k < N_SIGNALS; k++) {
+        i->signals[k] = loop_signal_create(l, signums[k], on_signal, i);
+        if (!i->signals[k]) {
+            interrupt_destroy(i);
+            return NULL;
+        }
+    }
+    return i;
+}
+
+void interrupt_destroy(struct interrupt *i)
+{
+    if (!i)
+        return;
+    for (size_t k = 0; k < N_SIGNALS; k++)
+        loop_signal_destroy(i->signals[k]);
+    free(i);
+}

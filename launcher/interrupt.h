@@ -1,0 +1,17 @@
+/* SPDX-License-Identifier: MIT */
+/* interrupt - the signals that a user or a batch system sends to a running job. */
+#ifndef LAUNCHER_INTERRUPT_H
+#define LAUNCHER_INTERRUPT_H
+
+#include <stdbool.h>
+
+#include "launcher/job.h"
+
+/* Ctrl-C (SIGINT): on a terminal the first prints the state and how to stop, the second
+ * stops with the grace, the third kills; without a terminal the first stops, the second
+ * kills. SIGTERM and SIGHUP: stop, again: kill. SIGUSR1 and SIGUSR2 go to the ranks. */
+struct interrupt;
+struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty);
+void interrupt_destroy(struct interrupt *i);
+
+#endif

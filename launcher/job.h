@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* job - one attempt of a job, from the first agent to the last proof that nothing is left.
+ *
+ * Owns the fleet and all that is per attempt; the run directory, the journal and the
+ * terminal are the caller's. `finished` comes once, on the loop; then job_verdict and
+ * job_summary say how it went, until job_destroy.
+ */
+#ifndef LAUNCHER_JOB_H
+#define LAUNCHER_JOB_H
+
+#include "launcher/journal.h"
+#include "launcher/live.h"
+#include "launcher/nodes.h"
+#include "launcher/spec.h"
+#include "launcher/summary.h"
+#include "proto/wire/secure.h"
+
+struct job;
+struct job_config { /* all by reference */
+    const struct spec *spec;
+    const struct nodes *nodes;
+    struct journal *journal;
+    struct live *live;
+    const char *attempt_dir; /* exists */
+    const char *run_id;      /* 16 hexadecimal digits */
+    struct secure_key job_key;
+    uint64_t epoch;
+    uint32_t attempt;
+    void (*finished)(void *arg);
+    void *arg;
+};
+
+int job_create(struct loop *l, const struct job_config *c, struct job **ret, struct err *e);
+void job_start(struct job *j);
+/* The user wants it to end: TERM and the grace; again (or kill): KILL. signum: what to
+ * name as the reason. */
+void job_stop(struct job *j, int signum, bool kill);
+void job_signal(struct job *j, int signum); /* pass on to all ranks */
+void job_print_status(const struct job *j); /* a screen of words, by log_note */
+/* After finished. The summary borrows from the job; its run_id, dir, version, times and
+ * name are the caller's to fill. */
+void job_summary(struct job *j, struct summary *ret);
+void job_destroy(struct job *j);
+
+#endif

@@ -1,0 +1,107 @@
+/* SPDX-License-Identifier: MIT */
+/* job_impl - what job.c (the states), job_messages.c (what agents say), job_start.c
+ * (plan and start messages) and job_summary.c (what is told at the end) share. */
+#ifndef LAUNCHER_JOB_IMPL_H
+#define LAUNCHER_JOB_IMPL_H
+
+#include "launcher/fence.h"
+#include "launcher/fleet.h"
+#include "launcher/job.h"
+#include "launcher/jobstate.h"
+#include "launcher/outfiles.h"
+#include "launcher/place.h"
+#include "launcher/steps.h"
+#include "launcher/verdict.h"
+
+enum node_step { /* how far a node has come */
+    NODE_AWAITED,
+    NODE_DESCRIBED,
+    NODE_REFUSED,   /* its agent could not start */
+    NODE_PREPARED_, /* or failed to: .error */
+    NODE_ENDING,    /* END was sent */
+    NODE_FINISHED,  /* NODE_DONE came, or it was given up */
+};
+
+struct job_node {
+    enum node_step step;
+    bool recovering;
+    char error[sizeof((struct err *)0)->text];
+    char hint[sizeof((struct err *)0)->hint];
+    int code;
+    const char *teardown; /* as in summary_node */
+    char detail[240];
+    uint64_t end_sent_ms;
+};
+
+struct job_rank {
+    struct verdict_rank v;
+    char *cpus;
+    char end[120];
+    uint64_t cpu_user_us, cpu_sys_us, max_rss_kib, kept;
+    uint64_t bytes[2];
+};
+
+#define JOB_PHASES 6 /* connect, prepare, start, run, stop, teardown */
+
+struct job {
+    struct loop *loop;
+    struct job_config config;
+    struct fleet *fleet;
+    struct fences *fences;
+    struct outfiles *outfiles;
+    struct steps *steps;
+    struct plan plan;
+    enum job_state state;
+    struct verdict_stop stop;
+    char stop_text[600], sentence[700];
+    struct job_node *nodes;
+    struct job_rank *ranks; /* plan.world_size, once planned */
+    const char **node_of_rank;
+    uint32_t n_nodes;
+    uint32_t master_port;
+    bool saw_steps, held;
+    int exit_status;
+    uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
+    int phase;
+    uint64_t said_ms;
+    struct loop_timer *limit, *grace, *tick;
+    char **warnings;
+    size_t n_warnings;
+    struct summary_phase *sum_phases;
+    struct summary_node *sum_nodes;
+    struct summary_rank *sum_ranks;
+};
+
+/* ---- job.c ---- */
+void job_event(struct job *j, enum job_event ev);
+/* The reason for the end, if none is known yet. */
+void job_set_stop(struct job *j, enum stop_cause cause, int number, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+void job_warn(struct job *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+const char *job_node_name(const struct job *j, uint32_t node);
+void job_check_ended(struct job *j);     /* ALL_ENDED when no rank is alive */
+void job_check_done(struct job *j);      /* ALL_DONE when no node is awaited */
+void job_enter_phase(struct job *j, int phase);
+
+/* ---- job_start.c ---- */
+int job_plan(struct job *j, struct err *e);
+void job_send_prepare(struct job *j);
+void job_send_start(struct job *j);
+
+/* ---- job_messages.c ---- */
+int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e);
+extern const struct fence_ops job_fence_ops;
+
+/* ---- job_summary.c ---- */
+void job_conclude(struct job *j); /* exit status and sentence */
+/* Group nodes by what went wrong: "gpu[003,007]: connection refused; gpu009: ...". */
+void job_group_errors(const struct job *j, enum node_step step, char *text, size_t len);
+
+/* ---- job_journal.c ---- */
+int64_t job_journal_phase(struct job *j, const char *phase);
+void job_journal_node(struct job *j, uint32_t node, const char *event, const char *detail,
+                      const Aolani__NodeInfo *info);
+void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
+void job_journal_steps(struct job *j, const Aolani__Steps *m);
+
+#endif

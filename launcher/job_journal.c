@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* job_journal.c - what a job writes into the journal. */
+#include "launcher/job_impl.h"
+#include "proto/base/clock.h"
+
+int64_t job_journal_phase(struct job *j, const char *phase)
+{
+    Aolani__JPhase m = AOLANI__JPHASE__INIT;
+    m.phase = (char *)phase;
+    m.t_real_ns = clock_real_ns();
+    m.t_mono_ns = clock_mono_ns();
+    m.attempt = j->config.attempt;
+    return journal_append(j->config.journal, JOURNAL_PHASE, &m.base);
+}
+
+void job_journal_node(struct job *j, uint32_t node, const char *event, const char *detail,
+                      const Aolani__NodeInfo *info)
+{
+    Aolani__JNode m = AOLANI__JNODE__INIT;
+    m.node = node;
+    m.event = (char *)event;
+    m.detail = (char *)detail;
+    m.t_real_ns = clock_real_ns();
+    m.info = (Aolani__NodeInfo *)info;
+    (void)journal_append(j->config.journal, JOURNAL_NODE, &m.base);
+}
+
+void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid)
+{
+    const struct job_rank *r = &j->ranks[rank];
+    Aolani__JRank m = AOLANI__JRANK__INIT;
+    m.rank = rank;
+    m.node = j->plan.ranks[rank].node;
+    m.attempt = j->config.attempt;
+    m.event = (char *)event;
+    m.pid = pid;
+    m.wait_status = r->v.wait_status;
+    m.t_head_ns = r->v.t_ns;
+    m.t_error_ns = r->v.t_error_ns;
+    m.cpus = r->cpus ? r->cpus : "";
+    m.cpu_user_us = r->cpu_user_us;
+    m.cpu_sys_us = r->cpu_sys_us;
+    m.max_rss_kib = r->max_rss_kib;
+    m.ended_by_us = r->v.ended_by_us;
+    (void)journal_append(j->config.journal, JOURNAL_RANK, &m.base);
+}
+
+/* Raw records are bounded by [steps] keep; the statistics go on without. */
+void job_journal_steps(struct job *j, const Aolani__Steps *m)
+{
+    struct job_rank *r = &j->ranks[m->rank];
+    uint64_t n = m->records.len / STEPREC_BYTES;
+    if (r->kept + n > (uint64_t)j->config.spec->steps.keep)
+        return;
+    r->kept += n;
+    Aolani__JSteps js = AOLANI__JSTEPS__INIT;
+    js.attempt = j->config.attempt;
+    js.steps = (Aolani__Steps *)m;
+    (void)journal_append(j->config.journal, JOURNAL_STEPS, &js.base);
+}

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* job_messages.c - what the agents say, one function a message. An agent speaks for its
+ * own ranks only; anything else ends its link. */
+#include <errno.h>
+#include <string.h>
+
+#include "launcher/job_impl.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#define BACKLOG_MAX (8u << 20) /* output that the reader of our stdout has not taken */
+
+static int check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e)
+{
+    if (j->ranks && rank >= j->plan.first_rank[node] &&
+        rank < j->plan.first_rank[node + 1])
+        return 0;
+    return err_set(e, ERR_PROTO, "it speaks for rank %u, which is not its own", rank);
+}
+
+static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                       struct err *e)
+{
+    const Aolani__Prepared *m = (const void *)msg;
+    struct job_node *n = &j->nodes[node];
+    (void)e;
+    n->step = NODE_PREPARED_;
+    n->code = m->error[0] ? (m->code ? m->code : -EIO) : 0;
+    (void)snprintf(n->error, sizeof n->error, "%s", m->error);
+    (void)snprintf(n->hint, sizeof n->hint, "%s", m->hint);
+    if (n->code == 0)
+        fleet_set_phase(j->fleet, node, PHASE_PREPARED);
+    if (node == 0)
+        j->master_port = m->master_port;
+    bool failed = false;
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        if (j->nodes[i].step != NODE_PREPARED_)
+            return 0;
+        failed = failed || j->nodes[i].code != 0;
+    }
+    if (!failed) {
+        job_event(j, JOB_EV_ALL_PREPARED);
+        return 0;
+    }
+    char text[500];
+    int code = 0;
+    for (uint32_t i = 0; i < j->n_nodes && code == 0; i++)
+        code = j->nodes[i].code;
+    job_group_errors(j, NODE_PREPARED_, text, sizeof text);
+    int status = code == -ENOENT                         ? 127
+                 : code == -EACCES || code == -ENOEXEC ? 126
+                                                         : err_exit_status(code);
+    job_set_stop(j, STOP_ERROR, status, "the ranks cannot be started: %s", text);
+    job_event(j, JOB_EV_FAILED);
+    return 0;
+}
+
+static int on_started(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                      struct err *e)
+{
+    const Aolani__Started *m = (const void *)msg;
+    for (size_t i = 0; i < m->n_ranks; i++) {
+        const Aolani__Started__Rank *r = m->ranks[i];
+        int rc = check_rank(j, node, r->rank, e);
+        if (rc < 0)
+            return rc;
+        struct job_rank *mine = &j->ranks[r->rank];
+        if (!mine->cpus)
+            mine->cpus = strdup(r->cpus);
+        job_journal_rank(j, r->rank, "started", r->pid);
+    }
+    job_enter_phase(j, 3);
+    return 0;
+}
+
+static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                        struct err *e)
+{
+    const Aolani__RankExit *m = (const void *)msg;
+    int rc = check_rank(j, node, m->rank, e);
+    if (rc < 0)
+        return rc;
+    struct job_rank *r = &j->ranks[m->rank];
+    if (r->v.end == RANK_EXITED || r->v.end == RANK_EXEC_FAILED)
+        return 0;
+    r->v.end = m->exec_errno ? RANK_EXEC_FAILED : RANK_EXITED;
+    r->v.wait_status = m->wait_status;
+    r->v.exec_errno = m->exec_errno;
+    r->v.ended_by_us = m->ended_by_us;
+    r->v.aborted = r->v.aborted || m->aborted;
+    r->v.t_ns = clocksync_to_head(fleet_clock(j->fleet, node), m->t_ns, clock_mono_ns(),
+                                  &r->v.t_error_ns);
+    r->cpu_user_us = m->cpu_user_us;
+    r->cpu_sys_us = m->cpu_sys_us;
+    r->max_rss_kib = m->max_rss_kib;
+    job_journal_rank(j, m->rank, "exited", 0);
+    bool failed = m->exec_errno || m->wait_status;
+    if (failed && !m->ended_by_us) {
+        char end[120];
+        verdict_rank_end(&r->v, end, sizeof end);
+        log_info("rank %u on %s: %s", m->rank, job_node_name(j, node), end);
+        job_set_stop(j, STOP_RANK, 0, "rank %u: %s", m->rank, end);
+        job_event(j, JOB_EV_FAILED);
+    }
+    job_check_ended(j);
+    return 0;
+}
+
+static int on_output(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                     struct err *e)
+{
+    const Aolani__Output *m = (const void *)msg;
+    int rc = check_rank(j, node, m->rank, e);
+    if (rc < 0)
+        return rc;
+    int stream = m->stream == AOLANI__STREAM__STDERR;
+    struct job_rank *r = &j->ranks[m->rank];
+    if (m->offset + m->data.len > r->bytes[stream])
+        r->bytes[stream] = m->offset + m->data.len;
+    outfiles_write(j->outfiles, m->rank, stream, m->offset, m->data.data, m->data.len);
+    if (!j->held && outfiles_backlog(j->outfiles) > BACKLOG_MAX) {
+        j->held = true;
+        fleet_hold(j->fleet, true);
+    }
+    return 0;
+}
+
+static int on_output_gap(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                         struct err *e)
+{
+    const Aolani__OutputGap *m = (const void *)msg;
+    int rc = check_rank(j, node, m->rank, e);
+    if (rc < 0)
+        return rc;
+    int stream = m->stream == AOLANI__STREAM__STDERR;
+    outfiles_gap(j->outfiles, m->rank, stream, m->offset, m->length);
+    job_warn(j, "rank %u on %s: %llu bytes of its %s from offset %llu were dropped on the "
+                "node: the head was too slow for too long",
+             m->rank, job_node_name(j, node), (unsigned long long)m->length,
+             stream ? "stderr" : "stdout", (unsigned long long)m->offset);
+    return 0;
+}
+
+static int on_output_end(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                         struct err *e)
+{
+    const Aolani__OutputEnd *m = (const void *)msg;
+    int rc = check_rank(j, node, m->rank, e);
+    if (rc == 0)
+        outfiles_end(j->outfiles, m->rank, m->stream == AOLANI__STREAM__STDERR);
+    return rc;
+}
+
+static int on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                    struct err *e)
+{
+    const Aolani__Steps *m = (const void *)msg;
+    int rc = check_rank(j, node, m->rank, e);
+    if (rc < 0)
+        return rc;
+    if (m->records.len % STEPREC_BYTES != 0)
+        return err_set(e, ERR_PROTO, "a batch of step records is cut");
+    uint64_t now = loop_now_ms(j->loop);
+    for (size_t at = 0; at < m->records.len; at += STEPREC_BYTES) {
+        struct steprec r;
+        steprec_decode(m->records.data + at, &r);
+        r.rank = m->rank; /* what the rank itself wrote there counts for nothing */
+        steps_add(j->steps, &r, now);
+        j->saw_steps = true;
+    }
+    steps_dropped(j->steps, m->rank, m->dropped);
+    job_journal_steps(j, m);
+    return 0;
+}
+
+static int on_log(struct job *j, uint32_t node, const ProtobufCMessage *msg, struct err *e)
+{
+    const Aolani__Log *m = (const void *)msg;
+    (void)e;
+    if (m->level <= LOG_WARN_)
+        job_warn(j, "%s: %s", job_node_name(j, node), m->text);
+    else
+        log_info("%s: %s", job_node_name(j, node), m->text);
+    return 0;
+}
+
+static int on_node_done(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                        struct err *e)
+{
+    static const char *const names[] = {"not proven", "clean", "forced", "not clean"};
+    const Aolani__NodeDone *m = (const void *)msg;
+    struct job_node *n = &j->nodes[node];
+    (void)e;
+    unsigned result = m->result <= AOLANI__TEARDOWN__NOT_CLEAN ? (unsigned)m->result : 0;
+    n->teardown = m->proven || result == AOLANI__TEARDOWN__NOT_CLEAN ? names[result]
+                                                                    : names[0];
+    size_t at = 0;
+    bool tell = result != AOLANI__TEARDOWN__CLEAN || !m->proven;
+    for (size_t i = 0; tell && i < m->n_evidence && at < sizeof n->detail - 1; i++)
+        at += (size_t)snprintf(n->detail + at, sizeof n->detail - at, "%s%s",
+                               i ? "; " : "", m->evidence[i]);
+    if (!m->proven || result == AOLANI__TEARDOWN__NOT_CLEAN) {
+        j->stop.unclean = true;
+        job_warn(j, "%s: the teardown is %s: %s", job_node_name(j, node), n->teardown,
+                 n->detail);
+    }
+    n->step = NODE_FINISHED;
+    fleet_release(j->fleet, node);
+    job_journal_node(j, node, "done", n->teardown, NULL);
+    job_check_done(j);
+    return 0;
+}
+
+static int on_fence(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                    struct err *e)
+{
+    return j->fences ? fences_add(j->fences, node, (const void *)msg, e) : 0;
+}
+
+static int on_modex_get(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                        struct err *e)
+{
+    return j->fences ? fences_get(j->fences, node, (const void *)msg, e) : 0;
+}
+
+static int on_modex_data(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                         struct err *e)
+{
+    return j->fences ? fences_data(j->fences, node, (const void *)msg, e) : 0;
+}
+
+static int on_abort(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                    struct err *e)
+{
+    const Aolani__Abort *m = (const void *)msg;
+    int rc = check_rank(j, node, m->rank, e);
+    if (rc < 0)
+        return rc;
+    j->ranks[m->rank].v.aborted = true;
+    log_info("rank %u on %s called MPI_Abort(%d)%s%s", m->rank, job_node_name(j, node),
+             m->status, m->text[0] ? ": " : "", m->text);
+    job_set_stop(j, STOP_RANK, 0, "rank %u called MPI_Abort", m->rank);
+    job_event(j, JOB_EV_FAILED);
+    return 0;
+}
+
+/* ---------------------------------------------------------------- to the fences */
+
+static void fence_done(void *arg, uint32_t node, const Aolani__FenceDone *m)
+{
+    struct job *j = arg;
+    (void)fleet_send(j->fleet, node, MSG_FENCE_DONE, j->config.attempt, &m->base);
+}
+
+static void fence_get(void *arg, uint32_t node, const Aolani__ModexGet *m)
+{
+    struct job *j = arg;
+    (void)fleet_send(j->fleet, node, MSG_MODEX_GET, j->config.attempt, &m->base);
+}
+
+static void fence_got(void *arg, uint32_t node, const Aolani__ModexData *m)
+{
+    struct job *j = arg;
+    (void)fleet_send(j->fleet, node, MSG_MODEX_DATA, j->config.attempt, &m->base);
+}
+
+const struct fence_ops job_fence_ops = {
+    .done = fence_done, .get = fence_get, .got = fence_got};
+
+/* ---------------------------------------------------------------- dispatch */
+
+static const struct {
+    enum message_type type;
+    const ProtobufCMessageDescriptor *descriptor;
+    int (*act)(struct job *j, uint32_t node, const ProtobufCMessage *m, struct err *e);
+} handlers[] = {
+    {MSG_PREPARED, &aolani__prepared__descriptor, on_prepared},
+    {MSG_STARTED, &aolani__started__descriptor, on_started},
+    {MSG_RANK_EXIT, &aolani__rank_exit__descriptor, on_rank_exit},
+    {MSG_OUTPUT, &aolani__output__descriptor, on_output},
+    {MSG_OUTPUT_GAP, &aolani__output_gap__descriptor, on_output_gap},
+    {MSG_OUTPUT_END, &aolani__output_end__descriptor, on_output_end},
+    {MSG_STEPS, &aolani__steps__descriptor, on_steps},
+    {MSG_LOG, &aolani__log__descriptor, on_log},
+    {MSG_NODE_DONE, &aolani__node_done__descriptor, on_node_done},
+    {MSG_FENCE, &aolani__fence__descriptor, on_fence},
+    {MSG_MODEX_GET, &aolani__modex_get__descriptor, on_modex_get},
+    {MSG_MODEX_DATA, &aolani__modex_data__descriptor, on_modex_data},
+    {MSG_ABORT, &aolani__abort__descriptor, on_abort},
+};
+
+int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e)
+{
+    for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
+        if (handlers[i].type != (enum message_type)v->type)
+            continue;
+        ProtobufCMessage *m = protobuf_c_message_unpack(handlers[i].descriptor, NULL,
+                                                        v->payload_len, v->payload);
+        if (!m)
+            return err_set(e, ERR_PROTO, "a message of type %u does not decode", v->type);
+        int rc = handlers[i].act(j, node, m, e);
+        protobuf_c_message_free_unpacked(m, NULL);
+        return rc;
+    }
+    return err_set(e, ERR_PROTO, "a message of type %u is not expected", v->type);
+}

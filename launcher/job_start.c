@@ -1,0 +1,173 @@
+/* SPDX-License-Identifier: MIT */
+/* job_start.c - from the nodes' descriptions to the messages that start the ranks. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "launcher/job_impl.h"
+#include "proto/base/log.h"
+
+static int make_rank_tables(struct job *j, struct err *e)
+{
+    uint32_t n = j->plan.world_size;
+    j->ranks = calloc(n, sizeof *j->ranks);
+    j->node_of_rank = calloc(n, sizeof *j->node_of_rank);
+    if (!j->ranks || !j->node_of_rank)
+        return err_sys(e, -ENOMEM, "make room for %u ranks", n);
+    for (uint32_t i = 0; i < n; i++) {
+        j->node_of_rank[i] = job_node_name(j, j->plan.ranks[i].node);
+        j->ranks[i].v.node = j->node_of_rank[i];
+    }
+    struct outfiles_config oc = {.dir = j->config.attempt_dir,
+                                 .world_size = n,
+                                 .node_of_rank = j->node_of_rank,
+                                 .label = j->config.spec->label,
+                                 .stdout_fd = 1,
+                                 .stderr_fd = 2};
+    int rc = outfiles_create(j->loop, &oc, &j->outfiles, e);
+    if (rc == 0 && (rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup,
+                                      &j->steps)) < 0)
+        err_sys(e, rc, "make room for %u ranks", n);
+    if (rc == 0 && (rc = fences_create(j->n_nodes, j->plan.first_rank, &job_fence_ops, j,
+                                       &j->fences)) < 0)
+        err_sys(e, rc, "make room for %u ranks", n);
+    return rc;
+}
+
+int job_plan(struct job *j, struct err *e)
+{
+    const Aolani__NodeInfo **infos = calloc(j->n_nodes, sizeof *infos);
+    if (!infos)
+        return err_sys(e, -ENOMEM, "place the ranks");
+    for (uint32_t i = 0; i < j->n_nodes; i++)
+        infos[i] = fleet_info(j->fleet, i);
+    const struct nodes *nodes = j->config.nodes;
+    int rc = place(j->config.spec, nodes->backend == BACKEND_LOCAL, nodes->names, infos,
+                   j->n_nodes, &j->plan, e);
+    free(infos);
+    for (size_t i = 0; i < j->plan.n_warnings && rc == 0; i++)
+        job_warn(j, "%s", j->plan.warnings[i]);
+    return rc == 0 ? make_rank_tables(j, e) : rc;
+}
+
+/* "NAME=value" strings as messages; the value points into the string. */
+static Aolani__KeyValue **env_messages(const struct strlist *env, struct err *e)
+{
+    Aolani__KeyValue **list = calloc(env->n + 1, sizeof *list);
+    Aolani__KeyValue *all = calloc(env->n + 1, sizeof *all);
+    for (size_t i = 0; list && all && i < env->n; i++) {
+        const char *eq = strchr(env->items[i], '=');
+        size_t n = eq ? (size_t)(eq - env->items[i]) : strlen(env->items[i]);
+        aolani__key_value__init(&all[i]);
+        all[i].key = strndup(env->items[i], n);
+        all[i].value = (char *)(eq ? eq + 1 : "");
+        list[i] = &all[i];
+        if (!all[i].key) {
+            list = NULL;
+            break;
+        }
+    }
+    if (!list || !all) {
+        free(all);
+        err_sys(e, -ENOMEM, "send the environment");
+        return NULL;
+    }
+    list[env->n] = all; /* for env_free */
+    return list;
+}
+
+static void env_free(Aolani__KeyValue **list, size_t n)
+{
+    if (!list)
+        return;
+    for (size_t i = 0; i < n; i++)
+        free(list[i]->key);
+    free(list[n]);
+    free(list);
+}
+
+static void common_prepare(const struct job *j, Aolani__Prepare *m)
+{
+    static const char *const mpi_names[] = {"auto", "pmix", "none"};
+    const struct spec *s = j->config.spec;
+    mode_t mask = umask(077);
+    (void)umask(mask);
+    aolani__prepare__init(m);
+    m->job = s->job.name;
+    m->run_id = (char *)j->config.run_id;
+    m->n_nodes = j->n_nodes;
+    m->world_size = j->plan.world_size;
+    m->n_argv = s->job.command.n;
+    m->argv = s->job.command.items;
+    m->workdir = s->job.workdir;
+    m->n_env = s->job.env.n;
+    m->setup = s->job.setup ? s->job.setup : "";
+    m->n_first_rank = j->n_nodes + 1;
+    m->first_rank = j->plan.first_rank;
+    m->n_node_names = j->n_nodes;
+    m->node_names = j->config.nodes->names;
+    m->mpi = (char *)mpi_names[s->job.mpi];
+    m->grace_ms = s->failure.grace_ms;
+    m->lease_ms = s->failure.head_lease_ms;
+    m->spool_bytes = LIMIT_SPOOL_BYTES;
+    m->umask = mask;
+}
+
+static int send_prepare_to(struct job *j, Aolani__Prepare *m, uint32_t node)
+{
+    uint32_t first = j->plan.first_rank[node];
+    uint32_t n = j->plan.first_rank[node + 1] - first;
+    Aolani__RankPlan *ranks = calloc(n, sizeof *ranks);
+    Aolani__RankPlan **list = calloc(n, sizeof *list);
+    int rc = -ENOMEM;
+    for (uint32_t i = 0; ranks && list && i < n; i++) {
+        aolani__rank_plan__init(&ranks[i]);
+        ranks[i].rank = first + i;
+        ranks[i].local_rank = i;
+        ranks[i].cpus = j->plan.ranks[first + i].cpus;
+        list[i] = &ranks[i];
+    }
+    if (ranks && list) {
+        m->node_index = node;
+        m->oversubscribed = j->plan.oversubscribed[node];
+        m->n_ranks = n;
+        m->ranks = list;
+        rc = fleet_send(j->fleet, node, MSG_PREPARE, j->config.attempt, &m->base);
+    }
+    free(ranks);
+    free(list);
+    return rc;
+}
+
+void job_send_prepare(struct job *j)
+{
+    struct err e;
+    Aolani__Prepare m;
+    common_prepare(j, &m);
+    m.env = env_messages(&j->config.spec->job.env, &e);
+    for (uint32_t i = 0; m.env && i < j->n_nodes; i++) {
+        int rc = send_prepare_to(j, &m, i);
+        if (rc < 0)
+            job_warn(j, "node \"%s\" could not be given its plan (%s)",
+                     job_node_name(j, i), strerror(-rc));
+    }
+    if (!m.env) {
+        job_set_stop(j, STOP_ERROR, 1, "%s", e.text);
+        job_event(j, JOB_EV_FAILED);
+    }
+    env_free(m.env, j->config.spec->job.env.n);
+}
+
+void job_send_start(struct job *j)
+{
+    Aolani__Start m = AOLANI__START__INIT;
+    m.master_addr = (char *)fleet_address(j->fleet, 0);
+    m.master_port = j->master_port;
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        if (fleet_send(j->fleet, i, MSG_START, j->config.attempt, &m.base) == 0)
+            fleet_set_phase(j->fleet, i, PHASE_RUNNING);
+    }
+    for (uint32_t i = 0; i < j->plan.world_size; i++)
+        j->ranks[i].v.end = RANK_ALIVE;
+}
