@@ -7,7 +7,8 @@
  *
  * A relative path belongs to who wrote it: in a job or site file to that file's folder,
  * anywhere else to the folder where aolani-run was started. After spec_load all paths are
- * absolute, the back end is chosen (never BACKEND_AUTO) and the hosts are expanded.
+ * absolute, the back end is chosen (never BACKEND_AUTO), a hostfile is read, and hosts
+ * are known to parse, to be named once and to be enough.
  */
 #ifndef LAUNCHER_SPEC_H
 #define LAUNCHER_SPEC_H
@@ -19,7 +20,6 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
-#include "proto/base/hostlist.h"
 
 struct strlist {
     char **items; /* owned, NULL-ended */
@@ -27,6 +27,9 @@ struct strlist {
 };
 
 #define SPEC_KEYS_MAX 128     /* rows that the table may have */
+
+int strlist_add(struct strlist *l, const char *text); /* copies; -ENOMEM */
+void strlist_fini(struct strlist *l);
 
 enum spec_backend { BACKEND_AUTO, BACKEND_LOCAL, BACKEND_SSH, BACKEND_SLURM };
 enum spec_mpi { SPEC_MPI_AUTO, SPEC_MPI_PMIX, SPEC_MPI_NONE };
@@ -52,12 +55,10 @@ struct spec {
     } head;
     struct {
         enum spec_backend backend;
-        struct strlist hosts; /* hostlists as typed */
-        char *hostfile;
+        struct strlist hosts; /* hostlists as typed; of the hostfile, when one was given */
+        char *hostfile;       /* NULL after spec_load: its lines are in hosts */
         int64_t count;        /* 0: all */
         int64_t spares;
-        struct hostlist names; /* of hosts or hostfile, expanded and cut to count; empty
-                                  with the local back end */
     } nodes;
     struct {
         struct strlist command; /* default {"ssh"} */

@@ -6,6 +6,8 @@
 #ifndef LAUNCHER_VERBS_H
 #define LAUNCHER_VERBS_H
 
+#include <stdbool.h>
+
 enum verb_bit { VERB_RUN = 1, VERB_CHECK = 2, VERB_REPORT = 4 };
 
 struct verb_info {
@@ -19,6 +21,8 @@ struct verb_info {
 
 /* NULL when there is no such verb. */
 const struct verb_info *verbs_find(const char *name);
+/* Also for verbs that only later versions have. */
+bool verbs_name_exists(const char *name);
 /* Find the verb in argv[1] (run, when it is none), call it, return its exit status. */
 int verbs_main(int argc, char **argv);
 

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT */
+/* spec_check.c - what keys say together: what was left open is chosen, contradictions are
+ * complained of where they were written, and keys that this version only stores are
+ * noted. Where two layers contradict each other, the higher wins without a word. */
+#include "launcher/spec_table.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/limits.h"
+
+/* "llama-7b.toml" -> "llama-7b", fit for a folder's name. */
+static int default_name(struct spec *s)
+{
+    if (s->job.name)
+        return 0;
+    const char *slash = strrchr(s->path, '/');
+    char *name = strdup(slash ? slash + 1 : s->path);
+    if (!name)
+        return -ENOMEM;
+    size_t len = strlen(name);
+    if (len > 5 && !strcmp(name + len - 5, ".toml"))
+        name[len - 5] = '\0';
+    if (strlen(name) > 64)
+        name[64] = '\0';
+    for (char *p = name; *p; p++)
+        if (!isalnum((unsigned char)*p) && !strchr("._-", *p))
+            *p = '-';
+    if (!*name || strchr(".-", *name)) {
+        free(name);
+        name = strdup("job");
+    }
+    s->job.name = name;
+    return name ? 0 : -ENOMEM;
+}
+
+static int resolve_command(struct spec_loader *l, char *const *extra_args)
+{
+    struct strlist *c = &l->s->job.command;
+    for (size_t i = 0; extra_args && extra_args[i]; i++)
+        if (strlist_add(c, extra_args[i]))
+            return -ENOMEM;
+    const struct spec_key *k = spec_key("job.command");
+    bool tried =
+        l->at[spec_key_index(k)].tried && c->n == 0 && spec_loader_errors(l) > 0;
+    if (c->n == 0 && !tried && !l->has_syntax_errors)
+        spec_complain_key(l, k,
+                          "no program to run; set [job] command = [\"./program\", "
+                          "\"argument\"]");
+    else if (c->n > 0 && !*c->items[0])
+        spec_complain_key(l, k, "the program's name is empty");
+    else if (c->n > LIMIT_ARGV)
+        spec_complain_key(l, k, "more than %u arguments", LIMIT_ARGV);
+    struct strlist *ssh = &l->s->ssh.command;
+    if (ssh->n == 0 || !*ssh->items[0])
+        spec_complain_key(l, spec_key("ssh.command"),
+                          "the command to reach a host is empty");
+    return 0;
+}
+
+static int note(struct spec *s, const struct spec_key *k, const char *what)
+{
+    char *text = NULL;
+    if (asprintf(&text, "%s: [%s] %s %s", s->set_by[spec_key_index(k)], k->section,
+                 k->name, what) < 0)
+        return -ENOMEM;
+    int rc = strlist_add(&s->notes, text);
+    free(text);
+    return rc;
+}
+
+/* The user is told; nothing that was asked for is left out in silence. */
+static int note_later(struct spec_loader *l)
+{
+    struct spec *s = l->s;
+    int rc = 0;
+    for (size_t i = 0; i < spec_n_keys && !rc; i++)
+        if ((spec_keys[i].flags & SPEC_LATER) && s->origin[i] != FROM_DEFAULT)
+            rc = note(s, &spec_keys[i], "is not in effect in this version");
+    const struct spec_key *source = spec_key("steps.source");
+    if (!rc && (!strcmp(s->steps.source, "nccl") || !strcmp(s->steps.source, "log")))
+        rc =
+            note(s, source,
+                 "is not in effect in this version: steps come from programs that mark "
+                 "them with libaolani");
+    return rc;
+}
+
+static void check_slurm_job(struct spec_loader *l)
+{
+    const char *job = getenv("SLURM_JOB_ID");
+    if (l->s->nodes.backend != BACKEND_LOCAL || !job ||
+        l->s->origin[spec_key_index(spec_key("nodes.backend"))] != FROM_DEFAULT ||
+        l->s->origin[spec_key_index(spec_key("local.nodes"))] != FROM_DEFAULT)
+        return;
+    char text[240];
+    snprintf(
+        text, sizeof text,
+        "inside Slurm job %.20s, but this version does not read its node list: running "
+        "on this machine alone; give the hosts: -H \"$SLURM_JOB_NODELIST\"",
+        job);
+    (void)strlist_add(&l->s->notes, text); /* a hint: without it the job still runs */
+}
+
+int spec_resolve(struct spec_loader *l, char *const *extra_args)
+{
+    struct spec *s = l->s;
+    int rc = default_name(s);
+    if (!rc)
+        rc = resolve_command(l, extra_args);
+    if (!rc)
+        rc = spec_resolve_nodes(l);
+    if (rc)
+        return rc;
+    if (s->job.ranks_per_node == 0)
+        spec_complain_key(
+            l, spec_key("job.ranks_per_node"),
+            "this version does not look for GPUs: give the number of ranks "
+            "per node");
+    check_slurm_job(l);
+    return note_later(l);
+}

@@ -1,0 +1,309 @@
+/* SPDX-License-Identifier: MIT */
+/* spec_nodes.c - which hosts the keys of [nodes] and [local] come to. */
+#include "launcher/spec_table.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/base/hostlist.h"
+#include "proto/base/limits.h"
+
+/* How high the layer is that set a key; -1 when none did. */
+static int layer(const struct spec *s, const struct spec_key *k)
+{
+    int o = s->origin[spec_key_index(k)];
+    return o == FROM_DEFAULT ? -1 : o;
+}
+
+static void drop(struct spec_loader *l, const struct spec_key *k)
+{
+    size_t i = spec_key_index(k);
+    spec_clear(l->s, k);
+    l->s->origin[i] = FROM_DEFAULT;
+    free(l->s->set_by[i]);
+    l->s->set_by[i] = NULL;
+    l->at[i].doc = NULL;
+}
+
+static int drop_local(struct spec_loader *l)
+{
+    drop(l, spec_key("local.nodes"));
+    l->s->local.nodes = 1;
+    return 0;
+}
+
+/* ---- hostfile ---- */
+
+static void complain_line(struct spec_loader *l, unsigned line, const char *text)
+{
+    char name[300];
+    snprintf(name, sizeof name, "%.250s:%u", l->s->nodes.hostfile, line);
+    l->other.name = name;
+    spec_complain(&l->other, (struct toml_pos){line, 1}, "%s", text);
+    l->other.name = NULL;
+}
+
+static int hostfile_line(struct spec_loader *l, unsigned number, char *line,
+                         struct strlist *hosts)
+{
+    struct hostlist names = {0};
+    struct err e;
+    char text[400];
+    line[strcspn(line, "#\r\n")] = '\0';
+    line += strspn(line, " \t");
+    size_t len = strcspn(line, " \t");
+    const char *rest = line + len + strspn(line + len, " \t");
+    if (len == 0)
+        return 0;
+    if (*rest) {
+        snprintf(text, sizeof text,
+                 strchr(rest, '=')
+                     ? "\"%.80s\" is not taken here: every node gets [job] "
+                       "ranks_per_node ranks"
+                     : "expected one host list on a line, found \"%.80s\" "
+                       "after it",
+                 rest);
+        complain_line(l, number, text);
+        return 0;
+    }
+    line[len] = '\0';
+    int rc = hostlist_parse(&names, line, &e);
+    hostlist_fini(&names);
+    if (rc && rc != -ENOMEM) {
+        complain_line(l, number, e.text);
+        return 0;
+    }
+    return rc ? rc : strlist_add(hosts, line);
+}
+
+/* The hosts of the hostfile take the place of [nodes] hosts, so that spec.toml of a run
+ * says which they were on that day. */
+static int adopt_hostfile(struct spec_loader *l, struct strlist *hosts)
+{
+    size_t h = spec_key_index(spec_key("nodes.hosts")),
+           f = spec_key_index(spec_key("nodes.hostfile"));
+    char *by = NULL;
+    if (asprintf(&by, "%s, hostfile %s", l->s->set_by[f], l->s->nodes.hostfile) < 0)
+        return -ENOMEM;
+    strlist_fini(&l->s->nodes.hosts);
+    l->s->nodes.hosts = *hosts;
+    *hosts = (struct strlist){0};
+    free(l->s->set_by[h]);
+    l->s->set_by[h] = by;
+    l->s->origin[h] = l->s->origin[f];
+    l->at[h] = l->at[f];
+    drop(l, spec_key("nodes.hostfile"));
+    return 0;
+}
+
+static int read_hostfile(struct spec_loader *l)
+{
+    struct strlist hosts = {0};
+    char *line = NULL;
+    size_t cap = 0;
+    int rc = 0;
+    FILE *f = fopen(l->s->nodes.hostfile, "re");
+    if (!f) {
+        spec_complain_key(l, spec_key("nodes.hostfile"), "open hostfile \"%.200s\": %s",
+                          l->s->nodes.hostfile, strerror(errno));
+        return 0;
+    }
+    for (unsigned n = 1; !rc && n <= LIMIT_HOSTS && getline(&line, &cap, f) >= 0; n++)
+        rc = hostfile_line(l, n, line, &hosts);
+    if (!rc && ferror(f))
+        spec_complain_key(l, spec_key("nodes.hostfile"), "read hostfile \"%.200s\": %s",
+                          l->s->nodes.hostfile, strerror(errno));
+    else if (!rc && hosts.n == 0)
+        spec_complain_key(l, spec_key("nodes.hostfile"),
+                          "hostfile \"%.200s\" names no host", l->s->nodes.hostfile);
+    else if (!rc)
+        rc = adopt_hostfile(l, &hosts);
+    free(line);
+    fclose(f);
+    strlist_fini(&hosts);
+    return rc;
+}
+
+static int resolve_hosts(struct spec_loader *l)
+{
+    const struct spec_key *hosts = spec_key("nodes.hosts"),
+                          *file = spec_key("nodes.hostfile");
+    int lh = layer(l->s, hosts), lf = layer(l->s, file);
+    if (lf < 0)
+        return 0;
+    if (lh == lf) {
+        spec_complain_key(l, file, "give hosts or a hostfile, not both");
+        return 0;
+    }
+    if (lh > lf) {
+        drop(l, file);
+        return 0;
+    }
+    return read_hostfile(l);
+}
+
+/* ---- back end ---- */
+
+static int max(int a, int b)
+{
+    return a > b ? a : b;
+}
+
+/* Hosts speak for ssh, simulated nodes for local; the higher layer is followed. */
+static void resolve_backend(struct spec_loader *l)
+{
+    struct spec *s = l->s;
+    const struct spec_key *backend = spec_key("nodes.backend"),
+                          *hosts = spec_key("nodes.hosts");
+    int lb = layer(s, backend);
+    int lhosts = max(layer(s, hosts), layer(s, spec_key("nodes.hostfile")));
+    int ssh = max(lhosts, s->nodes.backend == BACKEND_SSH ? lb : -1);
+    int local = max(layer(s, spec_key("local.nodes")),
+                    s->nodes.backend == BACKEND_LOCAL ? lb : -1);
+    if (s->nodes.backend == BACKEND_SLURM) {
+        spec_complain_key(
+            l, backend,
+            "the slurm back end is not in this version; inside an allocation "
+            "give the hosts: -H \"$SLURM_JOB_NODELIST\"");
+        return;
+    }
+    if (ssh >= 0 && ssh == local) {
+        const struct spec_key *at = s->nodes.backend == BACKEND_LOCAL && lb == local
+                                        ? hosts
+                                        : spec_key("local.nodes");
+        if (lhosts != ssh)
+            at = spec_key("local.nodes");
+        spec_complain_key(l, at,
+                          "[%s] %s has no place here: hosts are reached over ssh, "
+                          "simulated nodes are on this machine; leave one out",
+                          at->section, at->name);
+        return;
+    }
+    s->nodes.backend = ssh > local ? BACKEND_SSH : BACKEND_LOCAL;
+    if (s->nodes.backend == BACKEND_SSH) {
+        drop_local(l);
+        bool tried = l->at[spec_key_index(hosts)].tried ||
+                     l->at[spec_key_index(spec_key("nodes.hostfile"))].tried;
+        if (lhosts < 0 && !tried && !l->has_syntax_errors)
+            spec_complain_key(
+                l, backend,
+                "the ssh back end needs hosts: set [nodes] hosts or hostfile, "
+                "or give -H");
+    } else {
+        drop(l, hosts);
+        drop(l, spec_key("nodes.hostfile"));
+    }
+}
+
+/* ---- numbers ---- */
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* One agent per host: a host named twice would get the job's ranks twice. */
+static void refuse_twice(struct spec_loader *l, struct hostlist *names)
+{
+    qsort(names->names, names->n, sizeof *names->names, compare_names);
+    for (size_t i = 1; i < names->n; i++)
+        if (!strcmp(names->names[i - 1], names->names[i])) {
+            spec_complain_key(l, spec_key("nodes.hosts"),
+                              "host \"%.80s\" is named twice", names->names[i]);
+            return;
+        }
+}
+
+static int count_hosts(struct spec_loader *l, int64_t *ret)
+{
+    const struct strlist *hosts = &l->s->nodes.hosts;
+    struct hostlist names = {0};
+    int rc = 0;
+    for (size_t i = 0; i < hosts->n && !rc; i++)
+        rc = hostlist_parse(&names, hosts->items[i], NULL);
+    if (rc == ERR_LIMIT)
+        spec_complain_key(l, spec_key("nodes.hosts"), "more than %u hosts",
+                          LIMIT_HOSTS);
+    else if (!rc)
+        refuse_twice(l, &names);
+    *ret = (int64_t)names.n;
+    hostlist_fini(&names);
+    return rc == -ENOMEM ? rc : 0;
+}
+
+/* -N speaks of simulated nodes when the job is local. */
+static int64_t count_local(struct spec_loader *l)
+{
+    struct spec *s = l->s;
+    const struct spec_key *count = spec_key("nodes.count"),
+                          *local = spec_key("local.nodes");
+    int lc = layer(s, count), ll = layer(s, local);
+    size_t c = spec_key_index(count), n = spec_key_index(local);
+    if (lc >= 0 && s->nodes.count > 0 && lc >= ll) {
+        if (lc == ll && s->nodes.count != s->local.nodes)
+            spec_complain_key(l, count, "%lld nodes, but [local] nodes is %lld",
+                              (long long)s->nodes.count, (long long)s->local.nodes);
+        if (s->nodes.count > (int64_t)local->max)
+            spec_complain_key(l, count, "more than %.0f simulated nodes", local->max);
+        s->local.nodes = s->nodes.count;
+        s->origin[n] = s->origin[c];
+        l->at[n] = l->at[c];
+        free(s->set_by[n]);
+        s->set_by[n] = s->set_by[c];
+        s->set_by[c] = NULL;
+    }
+    drop(l, count);
+    return s->local.nodes;
+}
+
+static int64_t count_ssh(struct spec_loader *l, int64_t n_hosts)
+{
+    struct spec *s = l->s;
+    if (s->nodes.count > n_hosts && n_hosts > 0)
+        spec_complain_key(l, spec_key("nodes.count"),
+                          "%lld nodes are asked for, but there %s %lld host%s",
+                          (long long)s->nodes.count, n_hosts == 1 ? "is" : "are",
+                          (long long)n_hosts, n_hosts == 1 ? "" : "s");
+    return s->nodes.count > 0 && s->nodes.count < n_hosts ? s->nodes.count : n_hosts;
+}
+
+static void check_numbers(struct spec_loader *l, int64_t n)
+{
+    const struct spec *s = l->s;
+    if (n <= 0)
+        return;
+    if (n > LIMIT_NODES)
+        spec_complain_key(l, spec_key("nodes.hosts"),
+                          "%lld nodes; at most %u can be used", (long long)n,
+                          LIMIT_NODES);
+    if (n * s->job.ranks_per_node > LIMIT_RANKS)
+        spec_complain_key(l, spec_key("job.ranks_per_node"),
+                          "%lld nodes with %lld ranks each are more than %u ranks",
+                          (long long)n, (long long)s->job.ranks_per_node, LIMIT_RANKS);
+    if (s->failure.min_nodes > n)
+        spec_complain_key(l, spec_key("failure.min_nodes"),
+                          "the job has only %lld node%s", (long long)n,
+                          n == 1 ? "" : "s");
+    if (s->nodes.spares >= n)
+        spec_complain_key(l, spec_key("nodes.spares"),
+                          "spares leave no node to run on: the job has %lld in all",
+                          (long long)n);
+}
+
+int spec_resolve_nodes(struct spec_loader *l)
+{
+    unsigned before = spec_loader_errors(l);
+    resolve_backend(l);
+    if (spec_loader_errors(l) != before)
+        return 0;
+    int rc = resolve_hosts(l);
+    int64_t n = 0;
+    if (!rc && l->s->nodes.backend == BACKEND_SSH)
+        rc = count_hosts(l, &n);
+    if (rc)
+        return rc;
+    n = l->s->nodes.backend == BACKEND_SSH ? count_ssh(l, n) : count_local(l);
+    check_numbers(l, n);
+    return 0;
+}
