@@ -100,9 +100,11 @@ $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) 
 	  -Wl,-z,now -o $@ $(filter %.o,$^) && ln -sf libaolani.so $@.1
 
 # Compiled in one go: mpicc adds flags of its own to every step.
-$(BUILD)/trainer-cpu: $(call src,agent/workload) $(wildcard agent/workload/*.h) $(BUILD)/libaolani.so
-	$(call say,MPICC,$@)mpicc $(our_cppflags) $(filter-out -MMD -MP,$(our_cflags)) $(LDFLAGS) -o $@ $(filter %.c,$^) \
-	  -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN' -lm
+trainer_src  = $(call src,agent/workload) $(wildcard agent/workload/*.h)
+trainer_link = mpicc $(our_cppflags) $(filter-out -MMD -MP,$(our_cflags)) $(LDFLAGS) -o $@ $(filter %.c,$^) \
+               -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN' -lm
+$(BUILD)/trainer-cpu: $(trainer_src) $(BUILD)/libaolani.so
+	$(call say,MPICC,$@)$(trainer_link)
 
 $(BUILD)/agent/pmix/%.o: our_cppflags += $(PMIX_CF)
 $(BUILD)/proto/%.o: WARN += -Wconversion

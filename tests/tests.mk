@@ -27,7 +27,17 @@ $(BUILD)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(LIBS_fuzz) | $(PB).h
 $(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/lib/replay_main.c $(LIBS_fuzz) | $(PB).h
 	$(call say,FUZZ,$@)mkdir -p $(@D); $(test_link)
 
-.PHONY: unit unit-build replay-build fuzz-build
+# Programs that only the end-to-end tests run: MPI programs that know nothing of us, and
+# the trainer with its all-reduce left out, which must be seen to fail.
+E2E_BIN := $(if $(MPICC),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c)) \
+           $(BUILD)/tests/e2e/trainer-no-allreduce)
+$(BUILD)/tests/e2e/%: tests/e2e/%.c
+	$(call say,MPICC,$@)mkdir -p $(@D); mpicc -std=c11 $(WARN) $(CFLAGS) -o $@ $<
+$(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
+	$(call say,MPICC,$@)mkdir -p $(@D); $(trainer_link) -DTRAINER_NO_ALLREDUCE -Wl,-rpath,'$$ORIGIN/../..'
+
+.PHONY: unit unit-build replay-build fuzz-build e2e-build
+e2e-build: $(E2E_BIN)
 unit-build: $(UNIT_BIN)
 replay-build: $(REPLAY_BIN)
 fuzz-build: $(FUZZ_BIN)
@@ -39,18 +49,18 @@ unit: $(if $(T),$(BUILD)/tests/unit/$(T)_test,$(UNIT_BIN))
 # make e2e T=10-local: one file of tests/e2e
 .PHONY: e2e test asan fuzz bench lint format
 e2e:
-	@$(DEPS) test && $(mk) all
+	@$(DEPS) test && $(mk) all e2e-build
 	@tests/run --e2e '$(BUILD)' $(T)
 
 # The unit tests and fuzz replays run sanitized, the end-to-end tests as shipped and, for
 # what runs on one machine, sanitized too.
 test:
-	@$(DEPS) test && $(mk) all && $(mk) SAN=1 BUILD=$(BUILD)/asan all unit-build replay-build
+	@$(DEPS) test && $(mk) all e2e-build && $(mk) SAN=1 BUILD=$(BUILD)/asan all unit-build replay-build
 	@$(MAKE) --no-print-directory config
 	@tests/run --all '$(BUILD)'
 
 asan:
-	@$(DEPS) test && $(mk) SAN=1 BUILD=$(BUILD)/asan all unit-build replay-build
+	@$(DEPS) test && $(mk) e2e-build && $(mk) SAN=1 BUILD=$(BUILD)/asan all unit-build replay-build
 	@tests/run --asan '$(BUILD)'
 
 SECONDS ?= 30

@@ -1,0 +1,152 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Training on four hosts that have nothing installed, over real ssh; what is left of it.
+load ../lib/e2e
+
+setup_file()
+{
+    cluster_up 4
+    export STEPS=200
+}
+teardown_file() { cluster_down; }
+setup() { [ -x "$BUILD/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"; }
+
+# train NAME HOSTS RANKS_PER_NODE PROGRAM [STEPS]: a job file on the head
+train()
+{
+    head_job "$1" <<END
+[job]
+command = ["$bin/$4", "--steps", "${5:-$STEPS}", "--loss-file", "/home/rider/$1.loss"]
+ranks_per_node = $3
+[nodes]
+backend = "ssh"
+hosts = $2
+[failure]
+grace = "2s"
+head_lease = "5s"
+END
+}
+
+@test "the trainer runs on 8 ranks of 4 hosts with nothing installed there" {
+    train eight '["n[1-4]"]' 2 trainer-cpu
+    head_run eight.toml
+    [ "$status" -eq 0 ]
+    [ "$(head_json '.ranks | length')" = 8 ]
+    [ "$(head_json '.nodes | map(.copied) | all')" = true ]
+    [ "$(head_json '.nodes | map(.teardown) | unique | join(" ")')" = clean ]
+    [ "$(head_json '[.ranks[].end] | unique | join(" ")')" = "exit 0" ]
+}
+
+@test "nothing is left on any host after the end" {
+    wait_for 5 nothing_left
+}
+
+@test "the second start copies nothing" {
+    before=$(on n1 find .cache/aolani -printf '%p %i %T@\n' | sort)
+    [ -n "$before" ]
+    train again '["n[1-4]"]' 2 trainer-cpu 10
+    head_run again.toml
+    [ "$status" -eq 0 ]
+    [ "$(head_json '.nodes | map(.copied) | any')" = false ]
+    [ "$(on n1 find .cache/aolani -printf '%p %i %T@\n' | sort)" = "$before" ]
+}
+
+@test "8 ranks learn what 1 rank learns, to 1e-5 over 200 steps" {
+    # Rank 0 writes the losses, and runs on the first host.
+    on n1 cat eight.loss >"$BATS_FILE_TMPDIR/eight" || skip "there was no run on 8 ranks"
+    train one '["n1"]' 1 trainer-cpu
+    head_run one.toml
+    [ "$status" -eq 0 ]
+    on n1 cat one.loss >"$BATS_FILE_TMPDIR/one"
+    same_losses "$BATS_FILE_TMPDIR/one" "$BATS_FILE_TMPDIR/eight" "$STEPS" 1e-5
+}
+
+@test "a trainer without its all-reduce fails that check" {
+    [ -e "$BATS_FILE_TMPDIR/one" ] || skip "there was no run on 1 rank"
+    train broken '["n[1-4]"]' 2 trainer-no-allreduce
+    head_run broken.toml
+    on n1 cat broken.loss >"$BATS_FILE_TMPDIR/broken"
+    run ! same_losses "$BATS_FILE_TMPDIR/one" "$BATS_FILE_TMPDIR/broken" "$STEPS" 1e-5
+    [[ $output == "$STEPS steps in both"* ]] # it fails for its numbers, not for want of them
+    on n1 rm -f eight.loss one.loss again.loss broken.loss
+}
+
+# A run that lasts until it is stopped, on all hosts, and is under way.
+start_long()
+{
+    train long '["n[1-4]"]' 2 trainer-cpu 1000000
+    sed_drop_loss_file
+    head_start long.toml
+    wait_for 20 on n4 pgrep -x trainer-cpu
+    # Under way: rank 0 has said something.
+    wait_for 20 on head sh -c 'grep -q . runs/latest/attempt-1/rank-0000.out'
+}
+sed_drop_loss_file()
+{
+    on head sed -i 's/, "--loss-file", "[^"]*"//' long.toml
+}
+
+@test "Ctrl-C without a terminal stops the run, and nothing is left" {
+    start_long
+    head_signal INT
+    wait_for 15 head_ended
+    head_file log
+    [ "$(head_status)" = 130 ]
+    wait_for 5 nothing_left
+}
+
+@test "kill -9 of the launcher: the lease of 5 s ends all, and nothing is left" {
+    start_long
+    head_signal KILL
+    wait_for 2 head_ended
+    # Half a lease later the ranks still run: a head may come back.
+    sleep 2
+    on n2 pgrep -x trainer-cpu
+    wait_for 8 nothing_left
+}
+
+@test "kill -9 of an agent: 81, its ranks die with it, and nothing is left" {
+    start_long
+    on n3 pkill -KILL -x aolani-agent
+    wait_for 2 no_trainer_on n3
+    wait_for 20 head_ended
+    head_file log
+    [ "$(head_status)" = 81 ]
+    on head grep -q n3 log
+    wait_for 10 nothing_left
+}
+no_trainer_on() { run on "$1" pgrep -x trainer-cpu; [ "$status" -ne 0 ]; }
+
+@test "a host that cannot be reached: 80, it is named, and nothing is left" {
+    head_job lost <<'END'
+[job]
+command = ["true"]
+[nodes]
+backend = "ssh"
+hosts = ["n[1-2]", "no-such-host"]
+END
+    head_run lost.toml
+    [ "$status" -eq 80 ]
+    [[ $output == *no-such-host* ]]
+    wait_for 5 nothing_left
+}
+
+@test "where TCP to the head is refused the ssh channel carries the session" {
+    command -v nft >/dev/null || command -v iptables >/dev/null ||
+        skip "neither nft nor iptables to refuse TCP with"
+    refuse=(iptables -I INPUT -p tcp --syn -j REJECT)
+    command -v iptables >/dev/null || refuse=(nft -f -)
+    on -u root head "${refuse[@]}" <<'END' || skip "the kernel cannot refuse TCP here"
+table ip refuse {
+    chain input {
+        type filter hook input priority 0
+        tcp flags & (syn | ack) == syn reject with tcp reset
+    }
+}
+END
+    train refused '["n[1-2]"]' 1 trainer-cpu 10
+    head_run refused.toml
+    if command -v iptables >/dev/null; then on -u root head iptables -F INPUT; else
+        on -u root head nft delete table ip refuse; fi
+    [ "$status" -eq 0 ]
+}

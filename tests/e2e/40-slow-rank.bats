@@ -1,0 +1,55 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# A busy loop on one rank's core: the report names that rank.
+load ../lib/e2e
+
+setup()
+{
+    work
+    [ -x "$BUILD/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
+    [ "$(nproc)" -ge 2 ] || skip "one core: every rank would share it with the busy loop"
+    export AOLANI_TEST=$W
+    hogs=()
+}
+teardown()
+{
+    [ ${#hogs[@]} -eq 0 ] || kill "${hogs[@]}" 2>/dev/null || :
+    wait_for 10 nothing_left_here
+}
+
+# The process of a rank of this test's job.
+rank_process()
+{
+    local p
+    for p in $(pgrep -x trainer-cpu); do
+        tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null >environ || continue
+        grep -qx "AOLANI_TEST=$W" environ && grep -qx "RANK=$1" environ && echo "$p" && return
+    done
+    return 1
+}
+
+@test "with a busy loop on the core of rank 1 the final table names rank 1" {
+    job <<END
+[job]
+command = ["$BUILD/trainer-cpu", "--steps", "600", "--hidden", "256"]
+ranks_per_node = 2
+[nodes]
+backend = "local"
+END
+    env --default-signal=INT "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
+    launcher=$!
+    wait_for 20 rank_process 1
+    cores=$(sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(rank_process 1)/status")
+    echo "rank 1 runs on $cores"
+    [[ $cores =~ ^[0-9]+$ ]] || cores=${cores%%[-,]*}
+    # Two, so that it is plain above the noise of a shared machine.
+    for _ in 1 2; do
+        taskset -c "$cores" sh -c 'while :; do :; done' 3>&- &
+        hogs+=($!)
+    done
+    wait "$launcher" || status=$?
+    cat log
+    [ "${status:-0}" -eq 0 ]
+    [ "$(run_json '.ranks | max_by(.steps.loss_ms) | .rank')" = 1 ]
+    grep -qE 'slowest.*rank 1\b|rank 1 .*slowest' log
+}

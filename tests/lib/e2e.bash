@@ -1,0 +1,133 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash disable=SC2034,SC2016
+# e2e.bash - what the end-to-end tests share. BUILD is the folder of the programs.
+bats_require_minimum_version 1.5.0
+root=$(cd "${BATS_TEST_DIRNAME}/../.." && pwd)
+: "${BUILD:=$root/build}"
+cluster=$root/tests/lib/cluster
+# Programs that only tests need are built beside the programs as shipped.
+plain=${BUILD%/asan}
+is_asan() { [ "$BUILD" != "$plain" ]; }
+
+# A folder of the test's own, and all its jobs' output below it.
+work()
+{
+    W=$BATS_TEST_TMPDIR
+    cd "$W" || return 1
+}
+
+# job [NAME] <<END: write NAME.toml (job.toml)
+job() { cat >"${1:-job}.toml"; }
+
+# aolani ARGUMENT...: run it with no terminal; $status, $output (stdout), $stderr
+aolani()
+{
+    run --separate-stderr timeout -k 10 "${LIMIT:-60}" "$BUILD/aolani-run" "$@" </dev/null
+    printf '%s\n' "--- status $status" "--- stdout" "$output" "--- stderr" "$stderr"
+}
+
+# wait_for SECONDS COMMAND...: until it succeeds
+wait_for()
+{
+    local end=$((SECONDS + $1))
+    shift
+    until "$@"; do
+        [ $SECONDS -lt $end ] || { echo "still not so: $*"; return 1; }
+        sleep 0.1
+    done
+}
+
+# Field of the last run: run_json FILTER
+run_json() { jq -r "$1" runs/latest/run.json; }
+rank_file() { printf 'runs/latest/attempt-1/rank-%04d.%s' "$1" "$2"; }
+
+# Losses of a trainer's output, "step loss" a line.
+losses() { sed -nE 's/^step +([0-9]+) +loss +([-+.0-9e]+).*/\1 \2/p' "$1"; }
+
+# same_losses A B N TOLERANCE: N steps in both, each pair within the relative tolerance
+same_losses()
+{
+    losses "$1" >"$1.losses"
+    losses "$2" >"$2.losses"
+    awk -v n="$3" -v tolerance="$4" '
+        NR == FNR { a[$1] = $2; next }
+        { if (!($1 in a)) next
+          d = ($2 - a[$1]) / a[$1]; if (d < 0) d = -d
+          if (d > worst) { worst = d; at = $1 }
+          both++ }
+        END { printf "%d steps in both, worst difference %.3g at step %s\n", both, worst, at
+              exit !(both == n && worst <= tolerance) }' "$1.losses" "$2.losses"
+}
+
+# What this user's jobs have left on this machine: a line each.
+left_here()
+{
+    find /tmp /dev/shm -maxdepth 1 -name 'aolani-*' -not -name 'aolani-cache-*' -newer "$W" \
+        -user "$(id -u)" 2>/dev/null
+    local p
+    for p in /proc/[0-9]*; do
+        tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -q "^AOLANI_TEST=$W$" &&
+            echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)"
+    done
+    return 0
+}
+nothing_left_here() { [ -z "$(left_here)" ] || { left_here; return 1; }; }
+
+# ---- hosts in namespaces
+
+# In setup_file: cluster_up N, which skips the file where hosts cannot be made.
+cluster_up()
+{
+    local why
+    why=$("$cluster" check) || skip "$why"
+    export C=$BATS_FILE_TMPDIR/hosts N_HOSTS=$1
+    "$cluster" up "$1" "$C"
+    mkdir -p "$C/share/bin"
+    cp "$BUILD"/aolani-run "$BUILD"/aolani-agent "$BUILD"/aolani-pmix "$BUILD"/libaolani.so* \
+        "$BUILD"/trainer-cpu "$C/share/bin/"
+    cp "$plain"/tests/e2e/* "$C/share/bin/" 2>/dev/null || :
+    chmod -R a+rX "$C/share"
+}
+cluster_down() { [ -z "${C-}" ] || "$cluster" down "$C"; }
+
+on() { "$cluster" exec "$C" "$@"; }
+bin=/srv/share/bin
+
+# head_job [NAME] <<END: write NAME.toml in the home folder on the head
+head_job() { on head tee "${1:-job}.toml" >/dev/null; }
+
+# head_run ARGUMENT...: aolani-run on the head, to its end; $status, $output
+head_run()
+{
+    run timeout -k 10 "${LIMIT:-90}" "$cluster" exec "$C" head \
+        timeout -k 10 "${LIMIT:-80}" $bin/aolani-run "$@" </dev/null
+    printf '%s\n' "--- status $status" "$output"
+}
+
+# head_start ARGUMENT...: the same in the background; its words go to log, its end to status
+head_start()
+{
+    on head rm -f log status
+    # A shell starts background commands with SIGINT ignored: undo that.
+    on head sh -c 'prog=$1; shift; { env --default-signal=INT "$prog" "$@" >log 2>&1 </dev/null
+        echo $? >status; } >/dev/null 2>&1 &' - $bin/aolani-run "$@"
+}
+head_signal() { on head pkill "-$1" -x aolani-run; }
+head_status() { on head cat status; }
+head_ended() { on head test -s status; }
+head_json() { on head cat runs/latest/run.json | jq -r "$1"; }
+head_file() { on head cat "$1"; }
+
+# Processes, files and IPC objects on a host; the cache may stay, and on the head the run.
+left_on()
+{
+    "$cluster" left "$C" "$1" | grep -v '^cache ' | { [ "$1" != head ] || grep -v '^home '; } || :
+}
+nothing_left()
+{
+    local h lines
+    while read -r h; do
+        lines=$(left_on "$h")
+        [ -z "$lines" ] || { echo "$h: $lines"; return 1; }
+    done <"$C/names"
+}
