@@ -265,52 +265,45 @@ static void on_limit(void *arg)
     boot_fail(b, &e);
 }
 
-static int ssh_argv(const struct boot_config *c, struct strlist *v, char **script)
+static int add_all(struct strlist *v, const struct strlist *more)
 {
-    static const char *const fixed[] = {"-x", "-T", "-oBatchMode=yes",
-                                        "-oClearAllForwardings=yes"};
-    const struct spec *s = c->spec;
-    size_t n = s->ssh.command.n + s->ssh.options.n + sizeof fixed / sizeof *fixed + 4;
-    char timeout[40];
-    struct buf text;
-    buf_init(&text, 8192);
-    v->items = calloc(n, sizeof *v->items);
-    if (!v->items || bootscript_format(c->bundle, &text) < 0) {
-        buf_fini(&text);
-        return -ENOMEM;
-    }
-    *script = (char *)text.data;
-    for (size_t i = 0; i < s->ssh.command.n; i++)
-        v->items[v->n++] = strdup(s->ssh.command.items[i]);
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed; i++)
-        v->items[v->n++] = strdup(fixed[i]);
-    (void)snprintf(timeout, sizeof timeout, "-oConnectTimeout=%llu",
-                   (unsigned long long)(s->ssh.connect_timeout_ms + 999) / 1000);
-    v->items[v->n++] = strdup(timeout);
-    for (size_t i = 0; i < s->ssh.options.n; i++)
-        v->items[v->n++] = strdup(s->ssh.options.items[i]);
-    v->items[v->n++] = strdup(c->name);
-    v->items[v->n++] = strdup(*script);
-    for (size_t i = 0; i < v->n; i++) {
-        if (!v->items[i])
-            return -ENOMEM;
-    }
-    return 0;
+    int rc = 0;
+    for (size_t i = 0; i < more->n && rc == 0; i++)
+        rc = strlist_add(v, more->items[i]);
+    return rc;
 }
 
-static void strlist_free(struct strlist *v)
+/* The user's own ssh and configuration; only what would ask, or forward, is turned off. */
+static int ssh_argv(const struct boot_config *c, struct strlist *v)
 {
-    for (size_t i = 0; i < v->n; i++)
-        free(v->items[i]);
-    free(v->items);
+    const struct spec *s = c->spec;
+    char timeout[40];
+    struct buf script;
+    buf_init(&script, 8192);
+    (void)snprintf(timeout, sizeof timeout, "-oConnectTimeout=%llu",
+                   (unsigned long long)(s->ssh.connect_timeout_ms + 999) / 1000);
+    const char *const fixed[] = {"-x", "-T", "-oBatchMode=yes", "-oClearAllForwardings=yes",
+                                 timeout};
+    int rc = bootscript_format(c->bundle, &script);
+    if (rc == 0)
+        rc = add_all(v, &s->ssh.command);
+    for (size_t i = 0; i < sizeof fixed / sizeof *fixed && rc == 0; i++)
+        rc = strlist_add(v, fixed[i]);
+    if (rc == 0)
+        rc = add_all(v, &s->ssh.options);
+    if (rc == 0)
+        rc = strlist_add(v, c->name);
+    if (rc == 0)
+        rc = strlist_add(v, (char *)script.data);
+    buf_fini(&script);
+    return rc;
 }
 
 static int boot_spawn(struct boot *b, const struct boot_config *c, struct err *e)
 {
     char *local_argv[] = {c->bundle->agent_path, "--stdio", NULL};
     struct strlist ssh = {0};
-    char *script = NULL;
-    int rc = c->local ? 0 : ssh_argv(c, &ssh, &script);
+    int rc = c->local ? 0 : ssh_argv(c, &ssh);
     if (rc < 0) {
         err_sys(e, rc, "start an agent");
     } else {
@@ -319,8 +312,7 @@ static int boot_spawn(struct boot *b, const struct boot_config *c, struct err *e
             .file = argv[0], .argv = argv, .extra_fd = -1, .stderr_to_stream = true};
         rc = loop_proc_spawn(b->loop, &ps, on_exit_status, b, &b->proc, e);
     }
-    strlist_free(&ssh);
-    free(script);
+    strlist_fini(&ssh);
     return rc;
 }
 

@@ -306,16 +306,8 @@ static void on_tick(void *arg)
     uint64_t now = loop_now_ms(f->loop);
     for (uint32_t i = 0; i < f->n_nodes; i++) {
         struct fleet_node *n = &f->nodes[i];
-        if (!n->link)
-            continue;
-        if (session_tick(n->session, now) == -ETIMEDOUT) {
-            struct err e;
-            err_set(&e, -ETIMEDOUT, "the agent is silent");
-            fleet_unlink(n);
-            fleet_node_unlinked(n, &e);
-        } else if (n->life == NODE_UP) {
+        if (n->link && n->life == NODE_UP)
             ping(n, now);
-        }
     }
 }
 
@@ -461,9 +453,7 @@ void fleet_destroy(struct fleet *f)
     fleet_unlisten(f);
     for (uint32_t i = 0; f->nodes && i < f->n_nodes; i++)
         fini_node(&f->nodes[i]);
-    for (size_t i = 0; i < f->heads.n; i++)
-        free(f->heads.items[i]);
-    free(f->heads.items);
+    strlist_fini(&f->heads);
     bundle_fini(&f->bundle);
     secure_wipe(&f->config.job_key, sizeof f->config.job_key);
     free(f->nodes);

@@ -60,7 +60,6 @@ void fleet_unlisten(struct fleet *f);
 /* The starter's stream as a connection; takes it. */
 void fleet_open_channel(struct fleet_node *n, struct loop_stream *io);
 int fleet_new_session(struct fleet_node *n, struct err *e);
-void fleet_unlink(struct fleet_node *n); /* close its link */
 void fleet_drop_session(struct fleet_node *n);
 
 /* ---- fleet.c ---- */

@@ -180,30 +180,18 @@ int fleet_new_session(struct fleet_node *n, struct err *e)
     return session_create(&c, &ops, n, &n->session, e);
 }
 
-/* Close the node's link and, with channel, what its starter's streams carry. */
-static void drop_conns(struct fleet_node *n, bool channel)
+void fleet_drop_session(struct fleet_node *n)
 {
     struct conn *link = n->link;
     n->link = NULL;
     for (struct caller *c = n->fleet->links ? n->fleet->links->first : NULL, *next; c;
          c = next) {
         next = c->next;
-        if (!(link && c->conn == link) && !(channel && c->channel_of == n))
+        if (!(link && c->conn == link) && c->channel_of != n)
             continue;
         conn_destroy(c->conn);
         caller_free(c);
     }
-}
-
-void fleet_unlink(struct fleet_node *n)
-{
-    drop_conns(n, false);
-    session_detach(n->session);
-}
-
-void fleet_drop_session(struct fleet_node *n)
-{
-    drop_conns(n, true);
     session_destroy(n->session);
     n->session = NULL;
 }
@@ -212,15 +200,10 @@ void fleet_drop_session(struct fleet_node *n)
 
 static int add_head(struct fleet *f, const char *address)
 {
-    char **more = realloc(f->heads.items, (f->heads.n + 2) * sizeof *more);
-    if (!more)
-        return -ENOMEM;
-    f->heads.items = more;
-    const char *form = strchr(address, ':') ? "[%s]:%u" : "%s:%u";
-    if (asprintf(&more[f->heads.n], form, address, f->port) < 0)
-        return -ENOMEM;
-    more[++f->heads.n] = NULL;
-    return 0;
+    char text[128];
+    (void)snprintf(text, sizeof text, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address,
+                   f->port);
+    return strlist_add(&f->heads, text);
 }
 
 static int add_interface(struct fleet *f, const struct ifaddrs *ifa)

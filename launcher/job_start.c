@@ -110,7 +110,7 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->mpi = (char *)mpi_names[s->job.mpi];
     m->grace_ms = s->failure.grace_ms;
     m->lease_ms = s->failure.head_lease_ms;
-    m->spool_bytes = LIMIT_SPOOL_BYTES;
+    m->spool_bytes = s->job.spool_bytes;
     m->umask = mask;
 }
 

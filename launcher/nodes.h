@@ -8,13 +8,12 @@
 #include "launcher/spec.h"
 
 struct nodes {
-    enum spec_backend backend; /* never BACKEND_AUTO */
+    enum spec_backend backend; /* never BACKEND_AUTO or _SLURM */
     char **names;              /* as typed; owned */
     size_t n;
 };
 
-/* auto: ssh when hosts or a hostfile are given, else local. ERR_USAGE: no hosts, a host
- * twice, more asked for than there are. */
+/* ERR_USAGE: no hosts, or more asked for than there are. */
 int nodes_resolve(const struct spec *s, struct nodes *ret, struct err *e);
 void nodes_fini(struct nodes *n);
 
