@@ -25,6 +25,8 @@
 #define SECURE_HASH_BYTES 32
 #define SECURE_VERSION_MIN 1
 #define SECURE_VERSION_MAX 1
+/* The highest version that this program and a peer of min..max both speak, or ERR_PROTO. */
+int secure_version_pick(unsigned min, unsigned max);
 
 struct secure_key {
     uint8_t b[SECURE_KEY_BYTES];
