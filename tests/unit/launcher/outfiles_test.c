@@ -1,0 +1,328 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launcher/outfiles.h"
+#include "proto/base/buf.h"
+#include "proto/base/log.h"
+
+static const char *const nodes[] = {"gpu1", "gpu1", "gpu2", "gpu2"};
+
+struct fixture {
+    struct loop *l;
+    struct outfiles *o;
+    char dir[40];
+    int out[2]; /* the launcher's stdout is out[1] */
+    struct buf log;
+    int drained;
+    bool running;
+};
+
+static void on_log(enum log_level level, const char *line, void *arg)
+{
+    struct fixture *f = arg;
+    (void)level;
+    (void)buf_printf(&f->log, "%s\n", line);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    if (!f || loop_create(&f->l, NULL) < 0 || pipe(f->out) < 0)
+        return -1;
+    (void)fcntl(f->out[0], F_SETFL, O_NONBLOCK);
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/outfiles_test.XXXXXX");
+    buf_init(&f->log, 1u << 20);
+    log_setup("t", LOG_NOTE_, on_log, f);
+    return mkdtemp(f->dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char cmd[80];
+    outfiles_destroy(f->o, 0);
+    loop_destroy(f->l);
+    (void)snprintf(cmd, sizeof cmd, "rm -rf %s", f->dir);
+    assert_int_equal(system(cmd), 0);
+    close(f->out[0]);
+    close(f->out[1]);
+    buf_fini(&f->log);
+    free(f);
+    return 0;
+}
+
+static void start(struct fixture *f, bool label, uint32_t world, bool copy)
+{
+    struct outfiles_config c = {.dir = f->dir,
+                                .world_size = world,
+                                .node_of_rank = nodes,
+                                .label = label,
+                                .stdout_fd = copy ? f->out[1] : -1,
+                                .stderr_fd = -1};
+    struct err e;
+    assert_int_equal(outfiles_create(f->l, &c, &f->o, &e), 0);
+}
+
+static void on_time(void *arg)
+{
+    struct fixture *f = arg;
+    loop_stop(f->l);
+}
+
+static void run_for(struct fixture *f, unsigned ms)
+{
+    struct loop_timer *t = loop_timer_create(f->l, on_time, f);
+    loop_timer_start(t, ms, 0);
+    loop_run(f->l);
+    loop_timer_destroy(t);
+}
+
+static void put(struct fixture *f, uint32_t rank, int stream, uint64_t offset,
+                const char *text)
+{
+    outfiles_write(f->o, rank, stream, offset, text, strlen(text));
+}
+
+static void expect_copy(struct fixture *f, const char *text)
+{
+    char got[512] = "";
+    ssize_t n = read(f->out[0], got, sizeof got - 1);
+    got[n > 0 ? n : 0] = '\0';
+    assert_string_equal(got, text);
+}
+
+static void expect_file(struct fixture *f, const char *name, const char *text,
+                        size_t len)
+{
+    char path[80], got[512] = "";
+    (void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    assert_int_equal(read(fd, got, sizeof got), len);
+    assert_memory_equal(got, text, len);
+    close(fd);
+}
+
+static void test_repetition_changes_nothing(void **state)
+{
+    struct fixture *f = *state;
+    start(f, true, 4, true);
+    put(f, 0, 0, 0, "one\ntwo\n");
+    put(f, 0, 0, 0, "one\ntwo\n");
+    put(f, 0, 0, 4, "two\nthree\n"); /* half of it is new */
+    put(f, 3, 0, 0, "x\n");
+    expect_copy(f, "gpu1:0: one\ngpu1:0: two\ngpu1:0: three\ngpu2:3: x\n");
+    expect_file(f, "rank-0000.out", "one\ntwo\nthree\n", 14);
+    expect_file(f, "rank-0003.out", "x\n", 2);
+}
+
+static void test_labelled_lines_are_whole(void **state)
+{
+    struct fixture *f = *state;
+    start(f, true, 4, true);
+    put(f, 0, 0, 0, "half ");
+    put(f, 1, 0, 0, "other\n");
+    run_for(f, 300); /* a label may wait as long as it takes */
+    expect_copy(f, "gpu1:1: other\n");
+    put(f, 0, 0, 5, "line\nlast");
+    outfiles_end(f->o, 0, 0);
+    expect_copy(f, "gpu1:0: half line\ngpu1:0: last\n");
+    expect_file(f, "rank-0000.out", "half line\nlast", 14);
+}
+
+static void test_unlabelled_part_of_a_line_waits_a_moment(void **state)
+{
+    struct fixture *f = *state;
+    start(f, false, 4, true);
+    put(f, 0, 0, 0, "50 %");
+    put(f, 1, 0, 0, "line\n");
+    expect_copy(f, "line\n");
+    run_for(f, 300);
+    expect_copy(f, "50 %");
+}
+
+static void test_one_rank_is_passed_on_at_once(void **state)
+{
+    struct fixture *f = *state;
+    start(f, false, 1, true);
+    put(f, 0, 0, 0, "50 %");
+    expect_copy(f, "50 %");
+}
+
+static void test_streams_and_empty_files(void **state)
+{
+    struct fixture *f = *state;
+    start(f, false, 4, false);
+    put(f, 2, 1, 0, "bad\n");
+    outfiles_end(f->o, 2, 0);
+    put(f, 4, 0, 0, "no such rank");
+    put(f, 0, 2, 0, "no such stream");
+    outfiles_write(f->o, 0, 0, UINT64_MAX - 1, "xx", 2); /* no such place */
+    expect_file(f, "rank-0002.err", "bad\n", 4);
+    expect_file(f, "rank-0002.out", "", 0);
+    assert_int_equal(f->log.len, 0);
+}
+
+static void test_goes_on_where_another_head_stopped(void **state)
+{
+    struct fixture *f = *state;
+    start(f, false, 1, true);
+    put(f, 0, 0, 0, "one\n");
+    outfiles_destroy(f->o, 100);
+    expect_copy(f, "one\n");
+    start(f, false, 1, true);
+    put(f, 0, 0, 0, "one\ntwo\n");
+    expect_copy(f, "two\n");
+    expect_file(f, "rank-0000.out", "one\ntwo\n", 8);
+}
+
+static void test_gap_keeps_offsets(void **state)
+{
+    struct fixture *f = *state;
+    start(f, false, 1, false);
+    put(f, 0, 0, 0, "ab");
+    outfiles_gap(f->o, 0, 0, 2, 3);
+    outfiles_gap(f->o, 0, 0, 2, 3); /* again: told once */
+    expect_file(f, "rank-0000.out", "ab\0\0\0", 5);
+    put(f, 0, 0, 5, "cd");
+    expect_file(f, "rank-0000.out", "ab\0\0\0cd", 7);
+    assert_non_null(strstr((char *)f->log.data, "3 bytes from 2 on are missing: gpu1"));
+    assert_null(strstr(strstr((char *)f->log.data, "missing") + 1, "missing"));
+}
+
+static void test_more_files_than_descriptors(void **state)
+{
+    struct fixture *f = *state;
+    static const char *many[400];
+    char name[32], text[32];
+    for (size_t i = 0; i < 400; i++)
+        many[i] = "n";
+    struct outfiles_config c = {.dir = f->dir,
+                                .world_size = 400,
+                                .node_of_rank = many,
+                                .stdout_fd = -1,
+                                .stderr_fd = -1};
+    assert_int_equal(outfiles_create(f->l, &c, &f->o, NULL), 0);
+    for (int round = 0; round < 2; round++) {
+        for (uint32_t r = 0; r < 400; r++)
+            put(f, r, 0, (uint64_t)round * 2, "x\n");
+    }
+    int fd = dup(0);
+    assert_true(fd < 300);
+    close(fd);
+    outfiles_destroy(f->o, 0);
+    f->o = NULL;
+    for (uint32_t r = 0; r < 400; r += 57) {
+        (void)snprintf(name, sizeof name, "rank-%04u.out", r);
+        (void)snprintf(text, sizeof text, "x\nx\n");
+        expect_file(f, name, text, 4);
+    }
+}
+
+static void test_full_disk_is_said_with_its_range(void **state)
+{
+    struct fixture *f = *state;
+    struct rlimit old, small = {.rlim_cur = 8, .rlim_max = RLIM_INFINITY};
+    start(f, false, 1, true);
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    put(f, 0, 0, 0, "0123456789");
+    put(f, 0, 0, 10, "abc");
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    put(f, 0, 0, 13, "end\n");
+    outfiles_destroy(f->o, 100);
+    f->o = NULL;
+    expect_copy(f, "0123456789abcend\n"); /* the reader misses nothing */
+    expect_file(f, "rank-0000.out", "01234567\0\0\0\0\0end\n", 17);
+    assert_non_null(strstr((char *)f->log.data, "from byte 8: File too large"));
+    assert_non_null(strstr((char *)f->log.data, "bytes 8 to 12 are missing"));
+}
+
+static void on_drained(void *arg)
+{
+    struct fixture *f = arg;
+    if (f->drained++ == 0)
+        loop_stop(f->l);
+}
+
+static void on_drain_out(void *arg)
+{
+    struct fixture *f = arg;
+    char block[4096];
+    while (read(f->out[0], block, sizeof block) > 0)
+        ;
+}
+
+static void test_slow_reader_of_stdout(void **state)
+{
+    struct fixture *f = *state;
+    enum { N = 4 << 20 };
+    char *big = malloc(N);
+    memset(big, 'a', N);
+    start(f, false, 1, true);
+    outfiles_on_drain(f->o, on_drained, f);
+    outfiles_write(f->o, 0, 0, 0, big, N);
+    assert_true(outfiles_backlog(f->o) > N / 2);
+    run_for(f, 50);
+    assert_int_equal(f->drained, 0);
+    struct loop_timer *t = loop_timer_create(f->l, on_drain_out, f);
+    loop_timer_start(t, 1, 1);
+    loop_run(f->l);
+    assert_int_equal(f->drained, 1);
+    assert_true(outfiles_backlog(f->o) < 1u << 20);
+    loop_timer_destroy(t);
+    outfiles_destroy(f->o, 20);
+    f->o = NULL;
+    assert_non_null(strstr((char *)f->log.data, "bytes were not taken"));
+    free(big);
+}
+
+static void test_reader_of_stdout_goes(void **state)
+{
+    struct fixture *f = *state;
+    start(f, false, 1, true);
+    close(f->out[0]);
+    f->out[0] = open("/dev/null", O_RDONLY);
+    put(f, 0, 0, 0, "one\n");
+    run_for(f, 20);
+    put(f, 0, 0, 4, "two\n");
+    run_for(f, 20);
+    assert_int_equal(outfiles_backlog(f->o), 0);
+    expect_file(f, "rank-0000.out", "one\ntwo\n", 8);
+    assert_non_null(strstr((char *)f->log.data, "write standard output: Broken pipe"));
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_repetition_changes_nothing),
+        T(test_labelled_lines_are_whole),
+        T(test_unlabelled_part_of_a_line_waits_a_moment),
+        T(test_one_rank_is_passed_on_at_once),
+        T(test_streams_and_empty_files),
+        T(test_goes_on_where_another_head_stopped),
+        T(test_gap_keeps_offsets),
+        T(test_more_files_than_descriptors),
+        T(test_full_disk_is_said_with_its_range),
+        T(test_slow_reader_of_stdout),
+        T(test_reader_of_stdout_goes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
