@@ -120,7 +120,7 @@ static int read_array(struct toml_parser *p, struct toml_node *array)
         skip_blank(p);
         if (*p->at == ',')
             p->at++;
-        else if (*p->at != ']')
+        else if (*p->at != ']' && p->at < p->end)
             return toml_fail(
                 p, p->at, "expected \",\" or \"]\" in the array of line %u, found %s",
                 array->pos.line, toml_found(p, p->at, buf));
