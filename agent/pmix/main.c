@@ -1,0 +1,80 @@
+/* SPDX-License-Identifier: MIT */
+/* main.c - aolani-pmix: serves PMIx to the ranks of one node, for the agent at the other
+ * end of descriptor 3. Not for users. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "agent/pmix/server.h"
+#include "proto/base/log.h"
+
+enum { AGENT_FD = 3 };
+
+extern char **environ;
+
+/* We may ourselves stand in a job of another PMIx server, whose words are not for our
+ * ranks. The user's settings of the library stay, and ours come where there is none. */
+static int clean_environment(void)
+{
+    char name[256];
+    for (size_t i = 0; environ[i];) {
+        size_t len = strcspn(environ[i], "=");
+        bool ours = !strncmp(environ[i], "PMIX_", 5) && strncmp(environ[i], "PMIX_MCA_", 9);
+        if (!ours || len >= sizeof name) {
+            i++;
+            continue;
+        }
+        memcpy(name, environ[i], len);
+        name[len] = '\0';
+        if (unsetenv(name)) /* moves the rest up: i stays */
+            return -errno;
+    }
+    /* Job data by message, not by shared files: nothing is left on disk when we are
+     * killed. Peers prove themselves by uid, no daemon needed. */
+    if (setenv("PMIX_MCA_gds", "hash", 0) || setenv("PMIX_MCA_psec", "native", 0))
+        return -errno;
+    return 0;
+}
+
+/* Not to outlive the agent; it may already have gone before this took effect. */
+static int tie_to_parent(void)
+{
+    pid_t parent = getppid();
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL))
+        return -errno;
+    return getppid() == parent ? 0 : -ESRCH;
+}
+
+int main(int argc, char **argv)
+{
+    struct loop *loop = NULL;
+    struct server *server = NULL;
+    struct err e = {0};
+    (void)argv;
+    log_setup("aolani-pmix", LOG_NOTE_, NULL, NULL);
+    if (argc > 1 || fcntl(AGENT_FD, F_GETFD) < 0) {
+        log_error("started by aolani-agent, not by hand");
+        return 2;
+    }
+    (void)signal(SIGPIPE, SIG_IGN);
+    int rc = tie_to_parent();
+    if (!rc)
+        rc = clean_environment();
+    if (rc)
+        err_sys(&e, rc, "prepare the process");
+    if (!rc)
+        rc = loop_create(&loop, &e);
+    if (!rc)
+        rc = server_create(loop, AGENT_FD, &server, &e);
+    if (!rc)
+        loop_run(loop);
+    else
+        log_err(&e);
+    server_destroy(server);
+    loop_destroy(loop);
+    return rc ? 1 : 0;
+}
