@@ -1,0 +1,29 @@
+/* SPDX-License-Identifier: MIT */
+/* checkpoint - what a training run needs to go on bit for bit, in one file that is either
+ * whole or not there: written beside, synced, renamed; a CRC at its end. No MPI, no model:
+ * any back end may use it. The numbers are in the byte order of the machine, and the file
+ * says so. */
+#ifndef WORKLOAD_CHECKPOINT_H
+#define WORKLOAD_CHECKPOINT_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CHECKPOINT_ARRAYS = 3, CHECKPOINT_IDENTITY = 5 };
+
+struct checkpoint {
+    uint64_t step; /* finished ones */
+    /* What must agree between the file and the run: names for people, and values. */
+    const char *identity_name[CHECKPOINT_IDENTITY];
+    uint64_t identity[CHECKPOINT_IDENTITY];
+    uint64_t n;                       /* numbers in each array */
+    double *array[CHECKPOINT_ARRAYS]; /* weights, then the optimiser's; NULL: absent */
+};
+
+/* 0, or -1 and a text. Makes the directory when it is missing. */
+int checkpoint_save(const char *dir, const struct checkpoint *c, char *why, size_t len);
+/* Into the given arrays. 1: loaded; 0: there is none; -1 and a text: damaged, or not of
+ * this model (the arrays may then hold anything). */
+int checkpoint_load(const char *dir, struct checkpoint *c, char *why, size_t len);
+
+#endif
