@@ -126,7 +126,7 @@ $(PB).o: $(PB).c
 $(BUILD)/man/%: doc/%.scd
 	$(call say,SCDOC,$<)mkdir -p $(@D); scdoc <$< >$@
 
--include $(shell find $(BUILD) -name '*.d' $(if $(SAN),,-not -path '*/asan/*') 2>/dev/null)
+-include $(shell find $(BUILD) -name '*.d' $(patsubst %,-not -path '$(BUILD)/%/*',asan fuzz lint-gcc lint-clang) 2>/dev/null)
 
 # ---- for people
 

@@ -5,11 +5,13 @@ load ../lib/e2e
 
 setup_file()
 {
-    [ -x "$plain/tests/e2e/mpi_ring" ] || skip "mpicc is absent"
-    [ -x "$BUILD/aolani-pmix" ] || skip "libpmix is absent"
-    cluster_up 4
+    export WHY_SKIPPED=
+    [ -x "$plain/tests/e2e/mpi_ring" ] || WHY_SKIPPED="mpicc is absent"
+    [ -x "$BUILD/aolani-pmix" ] || WHY_SKIPPED="libpmix is absent"
+    [ -n "$WHY_SKIPPED" ] || cluster_up 4
 }
 teardown_file() { cluster_down; }
+setup() { maybe_skip; }
 
 @test "ring and all-to-all on 4 hosts x 2 ranks, 20 times in a row" {
     export BATS_TEST_TIMEOUT=300

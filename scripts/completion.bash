@@ -1,0 +1,29 @@
+# SPDX-License-Identifier: MIT
+# shellcheck shell=bash
+# completion.bash - verbs, options and job files for aolani-run in bash. The options come
+# from --help itself, so that they are never out of date.
+_aolani_run()
+{
+    local cur=${COMP_WORDS[COMP_CWORD]} verb='' word
+    local verbs="run check report"
+    COMPREPLY=()
+    for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
+        [ "$word" != -- ] || { compopt -o default; return; }
+        case " $verbs " in *" $word "*) verb=${verb:-$word} ;; esac
+    done
+    if [[ $cur == -* ]]; then
+        local options
+        options=$("${COMP_WORDS[0]}" ${verb:+"$verb"} --help 2>/dev/null |
+            grep -oE '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,' | sort -u)
+        mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
+        return
+    fi
+    compopt -o filenames
+    if [ "$verb" = report ]; then
+        mapfile -t COMPREPLY < <(compgen -d -- "$cur")
+        return
+    fi
+    mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$cur"; compgen -d -- "$cur")
+    [ -n "$verb" ] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$verbs" -- "$cur")
+}
+complete -F _aolani_run aolani-run
