@@ -58,8 +58,13 @@ int toml_attach(struct toml_parser *p, struct toml_node *into, struct toml_node 
     node->parent = into;
     node->next = NULL;
     inner(node)->depth = inner(into)->depth + 1;
-    if (inner(node)->depth > LIMIT_TOML_DEPTH)
-        return toml_fail(p, p->at, "nested more than %u levels deep", LIMIT_TOML_DEPTH);
+    if (inner(node)->depth > LIMIT_TOML_DEPTH) {
+        const char *why = "nested more than %u levels deep";
+        if (!node->key)
+            return toml_fail(p, p->at, why, LIMIT_TOML_DEPTH);
+        toml_complain(p->d, node->key_pos, why, LIMIT_TOML_DEPTH);
+        return -1;
+    }
     if (inner(into)->last)
         inner(into)->last->next = node;
     else
