@@ -23,7 +23,8 @@ WERROR  ?=# WERROR=1: a warning is an error, as in CI
 # ---- flags
 
 Q       := $(if $(V),,@)
-say      = $(if $(V),,@printf '  %-8s%s\n' '$(1)' '$(2)';)
+silent  := $(findstring s,$(firstword -$(MAKEFLAGS)))
+say      = $(if $(V),,@$(if $(silent),,printf '  %-8s%s\n' '$(1)' '$(2)';))
 mk       = $(MAKE) --no-print-directory $(if $(filter -j% --jobserver%,$(MAKEFLAGS)),,-j$(NPROC))
 NPROC   := $(shell nproc 2>/dev/null || echo 2)
 
