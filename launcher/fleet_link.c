@@ -16,7 +16,6 @@
 
 #define HEARTBEAT_MS   1000u
 #define SILENCE_MS     15000u
-#define INITIAL_CREDIT (1u << 20)
 #define PROVE_MS       10000u
 
 /* A connection, from its accept to its end. */
@@ -175,7 +174,7 @@ int fleet_new_session(struct fleet_node *n, struct err *e)
                                .epoch = n->fleet->config.epoch,
                                .heartbeat_ms = HEARTBEAT_MS,
                                .silence_ms = SILENCE_MS,
-                               .initial_credit = INITIAL_CREDIT,
+                               .initial_credit = SESSION_INITIAL_CREDIT,
                                .queue_bytes = LIMIT_SEND_QUEUE};
     return session_create(&c, &ops, n, &n->session, e);
 }
