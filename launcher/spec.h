@@ -136,6 +136,9 @@ int spec_load(const char *job_path, const char *site_path, const struct spec_fla
               struct buf *diag, struct err *e);
 void spec_destroy(struct spec *s);
 
+/* Who set a key ("job.command"): "job.toml:7", "--time"; NULL: nobody, or no such key. */
+const char *spec_set_by(const struct spec *s, const char *dotted);
+
 /* The resolved spec as TOML (spec.toml of the run directory), readable by spec_load. */
 int spec_format(const struct spec *s, struct buf *out);
 /* Every key, its value and who set it, a line each, aligned (check --show). */

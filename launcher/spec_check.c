@@ -45,7 +45,7 @@ static int resolve_command(struct spec_loader *l, char *const *extra_args)
     const struct spec_key *k = spec_key("job.command");
     bool tried =
         l->at[spec_key_index(k)].tried && c->n == 0 && spec_loader_errors(l) > 0;
-    if (c->n == 0 && !tried && !l->has_syntax_errors)
+    if (c->n == 0 && !tried && !l->has_hidden_keys)
         spec_complain_key(l, k,
                           "no program to run; set [job] command = [\"./program\", "
                           "\"argument\"]");

@@ -37,17 +37,11 @@ static int format_list(const struct strlist *l, struct buf *out)
     return rc ? rc : buf_printf(out, "]");
 }
 
-/* The largest unit that says it exactly. */
 static int format_duration(uint64_t ms, struct buf *out)
 {
-    static const struct {
-        uint64_t ms;
-        const char *unit;
-    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
-    size_t i = 0;
-    while (units[i].ms > 1 && (ms == 0 || ms % units[i].ms))
-        i++;
-    return buf_printf(out, "\"%" PRIu64 "%s\"", ms / units[i].ms, units[i].unit);
+    char text[32];
+    spec_duration_text(ms, text, sizeof text);
+    return buf_printf(out, "\"%s\"", text);
 }
 
 static int format_size(uint64_t n, struct buf *out)

@@ -47,12 +47,80 @@ static int check_hosts(const struct arrival *a, struct toml_pos at, const char *
     return rc ? 1 : 0;
 }
 
+static size_t name_length(const char *text)
+{
+    size_t n = 0;
+    if (isdigit((unsigned char)*text))
+        return 0;
+    while (isalnum((unsigned char)text[n]) || text[n] == '_')
+        n++;
+    return n;
+}
+
+/* "NAME=value" into the list, in the place of an earlier one of that name. */
+static int put(struct strlist *l, const char *pair)
+{
+    size_t len = strcspn(pair, "=") + 1;
+    for (size_t i = 0; i < l->n; i++)
+        if (!strncmp(l->items[i], pair, len)) {
+            char *copy = strdup(pair);
+            if (!copy)
+                return -ENOMEM;
+            free(l->items[i]);
+            l->items[i] = copy;
+            return 0;
+        }
+    return strlist_add(l, pair);
+}
+
+static int put_value(struct strlist *l, const char *name, const char *value)
+{
+    char *pair = NULL;
+    if (asprintf(&pair, "%s=%s", name, value) < 0)
+        return -ENOMEM;
+    int rc = put(l, pair);
+    free(pair);
+    return rc;
+}
+
+static int complain_of_name(const struct arrival *a, struct toml_pos at,
+                            const char *name)
+{
+    spec_complain(
+        a->src, at,
+        "\"%.80s\" cannot be the name of a variable (letters, digits and '_', no "
+        "digit first)",
+        name);
+    return 1;
+}
+
+/* "NAME=value", or "NAME" with the value that it has here. */
+static int env_item(const struct arrival *a, struct toml_pos at, const char *text,
+                    struct strlist *l)
+{
+    size_t n = name_length(text);
+    if (n == 0 || (text[n] && text[n] != '='))
+        return complain_of_name(a, at, text);
+    if (text[n] == '=')
+        return put(l, text);
+    const char *value = getenv(text);
+    if (!value) {
+        spec_complain(a->src, at,
+                      "\"%.80s\" is not set here; give it a value: %.80s=...", text,
+                      text);
+        return 1;
+    }
+    return put_value(l, text, value);
+}
+
 static int add_item(const struct arrival *a, struct strlist *l, struct toml_pos at,
                     const char *text)
 {
-    if (l->n >= (a->k->type == SPEC_HOSTS ? LIMIT_HOSTS : LIMIT_ARGV)) {
-        spec_complain(a->src, at, "more than %u entries",
-                      a->k->type == SPEC_HOSTS ? LIMIT_HOSTS : LIMIT_ARGV);
+    unsigned most = a->k->type == SPEC_HOSTS ? LIMIT_HOSTS : LIMIT_ARGV;
+    if (a->k->type == SPEC_ENV)
+        return env_item(a, at, text, l);
+    if (l->n >= most) {
+        spec_complain(a->src, at, "more than %u entries", most);
         return 1;
     }
     int rc = a->k->type == SPEC_HOSTS ? check_hosts(a, at, text) : 0;
@@ -158,74 +226,6 @@ int spec_set_list(const struct arrival *a)
     return 0;
 }
 
-/* ---- environment ---- */
-
-static size_t name_length(const char *text)
-{
-    size_t n = 0;
-    if (isdigit((unsigned char)*text))
-        return 0;
-    while (isalnum((unsigned char)text[n]) || text[n] == '_')
-        n++;
-    return n;
-}
-
-/* "NAME=value" into the list, in the place of an earlier one of that name. */
-static int put(struct strlist *l, const char *pair)
-{
-    size_t len = strcspn(pair, "=") + 1;
-    for (size_t i = 0; i < l->n; i++)
-        if (!strncmp(l->items[i], pair, len)) {
-            char *copy = strdup(pair);
-            if (!copy)
-                return -ENOMEM;
-            free(l->items[i]);
-            l->items[i] = copy;
-            return 0;
-        }
-    return strlist_add(l, pair);
-}
-
-static int put_value(struct strlist *l, const char *name, const char *value)
-{
-    char *pair = NULL;
-    if (asprintf(&pair, "%s=%s", name, value) < 0)
-        return -ENOMEM;
-    int rc = put(l, pair);
-    free(pair);
-    return rc;
-}
-
-static int complain_of_name(const struct arrival *a, struct toml_pos at,
-                            const char *name)
-{
-    spec_complain(
-        a->src, at,
-        "\"%.80s\" cannot be the name of a variable (letters, digits and '_', no "
-        "digit first)",
-        name);
-    return 1;
-}
-
-/* "NAME=value", or "NAME" with the value that it has here. */
-static int env_item(const struct arrival *a, struct toml_pos at, const char *text,
-                    struct strlist *l)
-{
-    size_t n = name_length(text);
-    if (n == 0 || (text[n] && text[n] != '='))
-        return complain_of_name(a, at, text);
-    if (text[n] == '=')
-        return put(l, text);
-    const char *value = getenv(text);
-    if (!value) {
-        spec_complain(a->src, at,
-                      "\"%.80s\" is not set here; give it a value: %.80s=...", text,
-                      text);
-        return 1;
-    }
-    return put_value(l, text, value);
-}
-
 static int env_table(const struct arrival *a, struct strlist *l)
 {
     int bad = 0;
@@ -253,36 +253,16 @@ static int env_table(const struct arrival *a, struct strlist *l)
     return bad;
 }
 
-static int env_array(const struct arrival *a, const struct strlist *items,
-                     const struct toml_node *first, struct strlist *l)
-{
-    int bad = 0;
-    for (size_t i = 0; i < items->n; i++) {
-        int rc = env_item(a, first ? first->pos : a->v->pos, items->items[i], l);
-        if (rc < 0)
-            return rc;
-        bad |= rc;
-        first = first ? first->next : NULL;
-    }
-    return bad;
-}
-
 static int env_fill(const struct arrival *a, struct strlist *l)
 {
-    const char *t = arrival_text(a);
-    struct strlist items = {0};
-    int rc;
+    const char *t = arrival_is_text(a) ? arrival_text(a) : NULL;
+    if (t)
+        return *t == '[' ? add_toml_text(a, t, l) : env_item(a, a->v->pos, t, l);
     if (a->v->type == TOML_TABLE)
         return env_table(a, l);
-    if (t && arrival_is_text(a) && *t != '[')
-        return env_item(a, a->v->pos, t, l);
-    if (a->v->type != TOML_ARRAY && !(t && arrival_is_text(a)))
-        return spec_expected(a, "a table of variables or a list of \"NAME=value\"");
-    rc = t ? add_toml_text(a, t, &items) : add_array(a, a->v, &items);
-    if (!rc)
-        rc = env_array(a, &items, t ? NULL : a->v->u.first, l);
-    strlist_fini(&items);
-    return rc;
+    if (a->v->type == TOML_ARRAY)
+        return add_array(a, a->v, l);
+    return spec_expected(a, "a table of variables or a list of \"NAME=value\"");
 }
 
 /* Layers add to each other: a site's variables and the job's, the later of a name wins. */

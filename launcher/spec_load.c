@@ -69,45 +69,79 @@ static const struct spec_key *same_key_elsewhere(const char *name)
     return NULL;
 }
 
-static void unknown_key(struct spec_source *src, const char *section,
-                        const struct toml_node *n)
+/* A slip of the finger hides the key that was meant: it is not missing as well. */
+static void meant(struct spec_loader *l, const struct spec_key *k)
 {
-    struct suggest near;
-    suggest_init(&near, n->key);
-    for (size_t i = 0; i < spec_n_keys; i++)
-        if (!strcmp(spec_keys[i].section, section))
-            suggest_offer(&near, spec_keys[i].name);
-    const struct spec_key *other = same_key_elsewhere(n->key);
-    if (other)
-        spec_complain(src, n->key_pos,
-                      "unknown key \"%.80s\" in [%s]; it belongs in [%s]", n->key,
-                      section, other->section);
-    else if (near.best)
-        spec_complain(src, n->key_pos,
-                      "unknown key \"%.80s\" in [%s]; did you mean \"%s\"?", n->key,
-                      section, near.best);
-    else
-        spec_complain(src, n->key_pos, "unknown key \"%.80s\" in [%s]", n->key,
-                      section);
+    l->at[spec_key_index(k)].tried = true;
 }
 
-static void unknown_section(struct spec_source *src, const struct toml_node *n)
+static const struct spec_key *nearest(const char *typed, const char *section)
+{
+    const struct spec_key *best = NULL;
+    struct suggest near;
+    suggest_init(&near, typed);
+    for (size_t i = 0; i < spec_n_keys; i++) {
+        unsigned before = near.distance;
+        if (!section || !strcmp(spec_keys[i].section, section))
+            suggest_offer(&near, spec_keys[i].name);
+        if (near.distance < before)
+            best = &spec_keys[i];
+    }
+    return best;
+}
+
+static void unknown_key(struct spec_loader *l, struct spec_source *src,
+                        const char *section, const struct toml_node *n)
+{
+    const struct spec_key *elsewhere = same_key_elsewhere(n->key);
+    const struct spec_key *near = nearest(n->key, section);
+    char hint[120] = "";
+    if (spec_section_exists(n->key))
+        snprintf(hint, sizeof hint, "; [%s] is a section of its own", n->key);
+    else if (elsewhere)
+        snprintf(hint, sizeof hint, "; it belongs in [%s]", elsewhere->section);
+    else if (near)
+        snprintf(hint, sizeof hint, "; did you mean \"%s\"?", near->name);
+    if (!elsewhere && near)
+        meant(l, near);
+    spec_complain(src, n->key_pos, "unknown key \"%.80s\" in [%s]%s", n->key, section,
+                  hint);
+}
+
+static void unknown_section(struct spec_loader *l, struct spec_source *src,
+                            const struct toml_node *n)
 {
     struct suggest near;
     suggest_init(&near, n->key);
     for (size_t i = 0; i < spec_n_keys; i++)
         suggest_offer(&near, spec_keys[i].section);
-    const struct spec_key *other =
-        n->type == TOML_TABLE ? NULL : same_key_elsewhere(n->key);
-    const char *what = n->type == TOML_TABLE ? "section" : "key outside a section";
-    if (other)
-        spec_complain(src, n->key_pos, "unknown %s \"%.80s\"; it belongs in [%s]", what,
-                      n->key, other->section);
-    else if (near.best)
-        spec_complain(src, n->key_pos, "unknown %s \"%.80s\"; did you mean [%s]?", what,
+    if (near.best)
+        spec_complain(src, n->key_pos, "unknown section \"%.80s\"; did you mean [%s]?",
                       n->key, near.best);
     else
-        spec_complain(src, n->key_pos, "unknown %s \"%.80s\"", what, n->key);
+        spec_complain(src, n->key_pos, "unknown section \"%.80s\"", n->key);
+    l->has_hidden_keys |= near.best != NULL;
+}
+
+static void unknown_root_key(struct spec_loader *l, struct spec_source *src,
+                             const struct toml_node *n)
+{
+    const struct spec_key *k = same_key_elsewhere(n->key),
+                          *near = nearest(n->key, NULL);
+    if (k)
+        spec_complain(src, n->key_pos,
+                      "key \"%.80s\" outside a section; it belongs in [%s]", n->key,
+                      k->section);
+    else if (near)
+        spec_complain(
+            src, n->key_pos,
+            "unknown key \"%.80s\" outside a section; did you mean \"%s\" in [%s]?",
+            n->key, near->name, near->section);
+    else
+        spec_complain(src, n->key_pos, "unknown key \"%.80s\" outside a section",
+                      n->key);
+    if (k || near)
+        meant(l, k ? k : near);
 }
 
 static int load_key(struct spec_loader *l, struct spec_source *src, const char *section,
@@ -117,7 +151,7 @@ static int load_key(struct spec_loader *l, struct spec_source *src, const char *
                                    ? spec_key_find(section, strlen(section), n->key)
                                    : NULL;
     if (!k) {
-        unknown_key(src, section, n);
+        unknown_key(l, src, section, n);
         return 0;
     }
     if (src->origin == FROM_SITE && (k->flags & SPEC_JOB_ONLY)) {
@@ -138,12 +172,16 @@ static int load_section(struct spec_loader *l, struct spec_source *src,
 {
     int rc = 0;
     if (!spec_section_exists(section->key)) {
-        unknown_section(src, section);
+        if (section->type == TOML_TABLE)
+            unknown_section(l, src, section);
+        else
+            unknown_root_key(l, src, section);
         return 0;
     }
     if (section->type != TOML_TABLE) {
         spec_complain(src, section->pos, "expected the section [%s], found %s",
                       section->key, toml_type_name(section->type));
+        l->has_hidden_keys = true;
         return 0;
     }
     for (const struct toml_node *n = section->u.first; n && !rc; n = n->next)
@@ -175,7 +213,7 @@ static int load_file(struct spec_loader *l, struct spec_source *src, const char 
     if (rc)
         return rc;
     src->name = path;
-    l->has_syntax_errors |= toml_n_errors(src->doc) > 0;
+    l->has_hidden_keys |= toml_n_errors(src->doc) > 0;
     char *folder = folder_of(path, l->cwd);
     if (!folder)
         return err_sys(e, -ENOMEM, "read \"%s\"", path);

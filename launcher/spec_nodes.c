@@ -35,10 +35,18 @@ static int drop_local(struct spec_loader *l)
 
 /* ---- hostfile ---- */
 
+/* The hostfile as people would name it from here. */
+static const char *hostfile_name(const struct spec_loader *l)
+{
+    const char *file = l->s->nodes.hostfile;
+    size_t len = strlen(l->cwd);
+    return !strncmp(file, l->cwd, len) && file[len] == '/' ? file + len + 1 : file;
+}
+
 static void complain_line(struct spec_loader *l, unsigned line, const char *text)
 {
     char name[300];
-    snprintf(name, sizeof name, "%.250s:%u", l->s->nodes.hostfile, line);
+    snprintf(name, sizeof name, "%.250s:%u", hostfile_name(l), line);
     l->other.name = name;
     spec_complain(&l->other, (struct toml_pos){line, 1}, "%s", text);
     l->other.name = NULL;
@@ -106,17 +114,17 @@ static int read_hostfile(struct spec_loader *l)
     FILE *f = fopen(l->s->nodes.hostfile, "re");
     if (!f) {
         spec_complain_key(l, spec_key("nodes.hostfile"), "open hostfile \"%.200s\": %s",
-                          l->s->nodes.hostfile, strerror(errno));
+                          hostfile_name(l), strerror(errno));
         return 0;
     }
     for (unsigned n = 1; !rc && n <= LIMIT_HOSTS && getline(&line, &cap, f) >= 0; n++)
         rc = hostfile_line(l, n, line, &hosts);
     if (!rc && ferror(f))
         spec_complain_key(l, spec_key("nodes.hostfile"), "read hostfile \"%.200s\": %s",
-                          l->s->nodes.hostfile, strerror(errno));
+                          hostfile_name(l), strerror(errno));
     else if (!rc && hosts.n == 0)
         spec_complain_key(l, spec_key("nodes.hostfile"),
-                          "hostfile \"%.200s\" names no host", l->s->nodes.hostfile);
+                          "hostfile \"%.200s\" names no host", hostfile_name(l));
     else if (!rc)
         rc = adopt_hostfile(l, &hosts);
     free(line);
@@ -185,7 +193,9 @@ static void resolve_backend(struct spec_loader *l)
         drop_local(l);
         bool tried = l->at[spec_key_index(hosts)].tried ||
                      l->at[spec_key_index(spec_key("nodes.hostfile"))].tried;
-        if (lhosts < 0 && !tried && !l->has_syntax_errors)
+        if (s->nodes.hosts.n == 0 && lhosts >= 0 && !s->nodes.hostfile)
+            spec_complain_key(l, hosts, "the list of hosts is empty");
+        if (lhosts < 0 && !tried && !l->has_hidden_keys)
             spec_complain_key(
                 l, backend,
                 "the ssh back end needs hosts: set [nodes] hosts or hostfile, "
@@ -206,6 +216,8 @@ static int compare_names(const void *a, const void *b)
 /* One agent per host: a host named twice would get the job's ranks twice. */
 static void refuse_twice(struct spec_loader *l, struct hostlist *names)
 {
+    if (names->n == 0)
+        return;
     qsort(names->names, names->n, sizeof *names->names, compare_names);
     for (size_t i = 1; i < names->n; i++)
         if (!strcmp(names->names[i - 1], names->names[i])) {

@@ -90,6 +90,18 @@ int spec_set_float(const struct arrival *a)
     return 0;
 }
 
+void spec_duration_text(uint64_t ms, char *out, size_t len)
+{
+    static const struct {
+        uint64_t ms;
+        const char *unit;
+    } units[] = {{86400000, "d"}, {3600000, "h"}, {60000, "m"}, {1000, "s"}, {1, "ms"}};
+    size_t i = ms ? 0 : 3;
+    while (ms % units[i].ms)
+        i++;
+    snprintf(out, len, "%" PRIu64 "%s", ms / units[i].ms, units[i].unit);
+}
+
 int spec_set_duration(const struct arrival *a)
 {
     char what[120], number[32];
@@ -115,9 +127,9 @@ int spec_set_duration(const struct arrival *a)
         return 1;
     }
     if (rc || !within(a->k, (double)ms)) {
-        char lo[24], hi[24];
-        clock_format_duration((uint64_t)a->k->min, lo, sizeof lo);
-        clock_format_duration((uint64_t)a->k->max, hi, sizeof hi);
+        char lo[32], hi[32];
+        spec_duration_text((uint64_t)a->k->min, lo, sizeof lo);
+        spec_duration_text((uint64_t)a->k->max, hi, sizeof hi);
         return out_of_range(a, lo, hi);
     }
     *(uint64_t *)a->at = ms;

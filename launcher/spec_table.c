@@ -137,6 +137,12 @@ size_t spec_key_index(const struct spec_key *k)
     return (size_t)(k - spec_keys);
 }
 
+const char *spec_set_by(const struct spec *s, const char *dotted)
+{
+    const struct spec_key *k = spec_key(dotted);
+    return k ? s->set_by[spec_key_index(k)] : NULL;
+}
+
 bool spec_section_exists(const char *name)
 {
     for (size_t i = 0; i < spec_n_keys; i++)

@@ -85,6 +85,9 @@ void spec_clear(struct spec *s, const struct spec_key *k);
 /* "1G", "64M", "4096". -EINVAL, -ERANGE. */
 int spec_parse_size(const char *text, uint64_t *ret);
 
+/* As a user writes it, in the largest unit that says it exactly: "90s", "2h", "0s". */
+void spec_duration_text(uint64_t ms, char *out, size_t len);
+
 /* A value as TOML. */
 int spec_format_value(const struct spec *s, const struct spec_key *k, struct buf *out);
 bool spec_is_set(const struct spec *s, const struct spec_key *k);
@@ -98,7 +101,8 @@ struct spec_loader {
         struct toml_pos pos;
         bool tried; /* it was there, even if it was wrong */
     } at[SPEC_KEYS_MAX]; /* where each key was set, if in a file */
-    bool has_syntax_errors; /* then a key may be there, only not understood */
+    bool has_hidden_keys; /* syntax errors and the like: a key that seems to be missing
+                             may be there */
     struct buf texts;
     char *cwd;
 };
