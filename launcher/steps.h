@@ -4,8 +4,9 @@
  *
  * busy = wall - waiting. For a step, E = max busy - median busy over the ranks is the
  * straggler loss, charged to the rank with the largest busy. A step is closed when all
- * ranks have reported it, or 2 s after its first record when 90 % have. The first `warmup`
- * steps of a rank and special steps stay out of histograms and loss.
+ * ranks have reported it, or 2 s after its first record when 90 % have (of those that ever
+ * reported anything). The first `warmup` steps of a rank, again after a restart, and
+ * special steps stay out of histograms and loss.
  */
 #ifndef LAUNCHER_STEPS_H
 #define LAUNCHER_STEPS_H
@@ -19,32 +20,32 @@
 
 struct steps;
 
-struct steps_rank {           /* times in microseconds */
+struct steps_rank { /* times in microseconds */
     uint32_t rank;
-    uint64_t n;               /* steps in the statistics */
+    uint64_t n; /* steps in the statistics */
     uint64_t dropped;
     uint32_t last_step;
-    uint64_t p50, p90, p99, max;  /* wall */
-    double mean, cv;              /* wall; cv = sd / mean, diagnostic */
+    uint64_t p50, p90, p99, max; /* wall */
+    double mean, cv;             /* wall; cv = sd / mean, diagnostic */
     uint64_t busy_p50, wait_p50;
     uint64_t busy_sum, wait_sum, wall_sum;
     uint64_t cpu_sum, rundelay_sum, throttled_sum, blocked_sum, stolen_sum;
-    uint64_t loss_sum;        /* straggler loss charged to this rank */
-    uint64_t slowest_n;       /* steps in which it was the slowest by more than 5 % */
+    uint64_t loss_sum;  /* straggler loss charged to this rank */
+    uint64_t slowest_n; /* steps in which it was the slowest by more than 5 % */
 };
 
-struct steps_now {            /* for the live line */
-    uint32_t step;            /* last closed */
-    uint64_t closed;
-    double rate;              /* steps per second over the last closed steps */
-    uint64_t p50, p99;        /* of the job's recent steps (T = largest wall), us */
-    int32_t slowest_rank;     /* by loss over the recent steps; -1: none stands out */
-    double slowest_percent;   /* its busy over the median busy, percent */
+struct steps_now {          /* for the live line */
+    uint32_t step;          /* last closed */
+    uint64_t closed;        /* of any kind, warm-up too */
+    double rate;            /* steps per second over the last closed steps */
+    uint64_t p50, p99;      /* of the job's recent steps (T = largest wall), us */
+    int32_t slowest_rank;   /* by loss over the recent steps; -1: none stands out */
+    double slowest_percent; /* its busy above the median busy, percent of it */
 };
 
 struct steps_job {
-    uint64_t closed, special;
-    uint64_t p50, p90, p99, max;  /* of T, the wall of the slowest rank of each step */
+    uint64_t closed, special;    /* closed: those in the statistics */
+    uint64_t p50, p90, p99, max; /* of T, the wall of the slowest rank of each step */
     uint64_t t_sum, loss_sum;
 };
 
@@ -55,8 +56,9 @@ void steps_destroy(struct steps *s);
  * says and never breaks the totals. */
 void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms);
 void steps_dropped(struct steps *s, uint32_t rank, uint64_t dropped);
-void steps_tick(struct steps *s, uint64_t now_ms); /* closes steps that waited too long */
-void steps_finish(struct steps *s);                /* closes all */
+void steps_tick(struct steps *s,
+                uint64_t now_ms);   /* closes steps that waited too long */
+void steps_finish(struct steps *s); /* closes all */
 
 void steps_now(const struct steps *s, struct steps_now *ret);
 void steps_job(const struct steps *s, struct steps_job *ret);

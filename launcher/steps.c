@@ -1,0 +1,404 @@
+/* SPDX-License-Identifier: MIT */
+/* steps.c - records in, statistics out.
+ *
+ * A record counts twice, independently: in its rank's own statistics, always, and in the
+ * step that all ranks make together, where it is compared with the others. So a record
+ * that comes too late for its step, or whose step never became whole, is lost for the
+ * comparison alone. A rank whose step number does not rise has been restarted; its steps
+ * then belong to its next attempt and are never mixed with the first one's.
+ */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/steps.h"
+#include "launcher/stepwindow.h"
+
+#define CLOSE_AFTER_MS 2000
+#define RECENT         128  /* steps that the live line speaks of */
+#define JOB_PRECISION  7    /* 0.39 % */
+#define SMALL_WORLD    256u /* ranks with histograms as fine as the job's */
+#define RANK_PRECISION 5    /* 1.56 %, 10 KiB a rank */
+#define SLOW_PERCENT   105  /* of the median: a rank counts as slowest above it */
+
+struct rank {
+    bool known; /* has reported, and has histograms */
+    uint32_t attempt, last_step, warm;
+    uint64_t n, dropped, loss_sum, slowest_n;
+    uint64_t wait_sum, cpu_sum, rundelay_sum, throttled_sum, blocked_sum, stolen_sum;
+    struct hist wall, busy, wait;
+    double mean, m2; /* Welford's, of wall */
+};
+
+struct recent {
+    uint32_t step, t, loss, median, lead;
+    int32_t slowest;
+    uint64_t lead_end_ns;
+    bool counted;
+};
+
+struct steps {
+    uint32_t world_size, warmup, n_known;
+    uint32_t attempt; /* the latest of any rank */
+    struct rank *ranks;
+    struct stepwindow window;
+    uint32_t *scratch; /* world_size */
+    struct hist t;
+    uint64_t closed, special, loss_sum;
+    struct recent recent[RECENT];
+    uint64_t n_recent; /* ever */
+};
+
+int steps_create(uint32_t world_size, uint32_t warmup, struct steps **ret)
+{
+    struct steps *s = calloc(1, sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    s->world_size = world_size;
+    s->warmup = warmup;
+    s->ranks = calloc(world_size, sizeof *s->ranks);
+    s->scratch = calloc(world_size, sizeof *s->scratch);
+    if (!s->ranks || !s->scratch || stepwindow_init(&s->window, world_size) < 0 ||
+        hist_init(&s->t, JOB_PRECISION) < 0) {
+        steps_destroy(s);
+        return -ENOMEM;
+    }
+    *ret = s;
+    return 0;
+}
+
+void steps_destroy(struct steps *s)
+{
+    if (!s)
+        return;
+    for (uint32_t i = 0; s->ranks && i < s->world_size; i++) {
+        hist_fini(&s->ranks[i].wall);
+        hist_fini(&s->ranks[i].busy);
+        hist_fini(&s->ranks[i].wait);
+    }
+    stepwindow_fini(&s->window);
+    hist_fini(&s->t);
+    free(s->ranks);
+    free(s->scratch);
+    free(s);
+}
+
+/* ---- one rank */
+
+/* Histograms come with the first record: most of a large job's memory, and a job that
+ * marks no steps needs none of it. */
+static bool rank_is_ready(struct steps *s, struct rank *k)
+{
+    unsigned p = s->world_size <= SMALL_WORLD ? JOB_PRECISION : RANK_PRECISION;
+    if (k->known)
+        return true;
+    if (hist_init(&k->wall, p) < 0 || hist_init(&k->busy, p) < 0 ||
+        hist_init(&k->wait, p) < 0) {
+        hist_fini(&k->wall);
+        hist_fini(&k->busy);
+        hist_fini(&k->wait);
+        return false;
+    }
+    k->known = true;
+    s->n_known++;
+    return true;
+}
+
+static void rank_count(struct rank *k, const struct steprec *r)
+{
+    hist_add(&k->wall, r->wall_us);
+    hist_add(&k->busy, steprec_busy_us(r));
+    hist_add(&k->wait, r->wait_us);
+    k->n++;
+    k->wait_sum += r->wait_us;
+    k->cpu_sum += r->cpu_us;
+    k->rundelay_sum += r->rundelay_us;
+    k->throttled_sum += r->throttled_us;
+    k->blocked_sum += r->blocked_us;
+    k->stolen_sum += r->stolen_us;
+    double d = r->wall_us - k->mean;
+    k->mean += d / (double)k->n;
+    k->m2 += d * (r->wall_us - k->mean);
+}
+
+static void rank_restart(struct steps *s, struct rank *k, uint32_t attempt)
+{
+    k->attempt = attempt;
+    k->warm = 0;
+    if (attempt > s->attempt)
+        s->attempt = attempt;
+}
+
+static uint64_t key_of(const struct rank *k, uint32_t step)
+{
+    return (uint64_t)k->attempt << 32 | step;
+}
+
+/* ---- one step of all ranks */
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static uint32_t median_busy(struct steps *s, const struct open_step *o)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < s->world_size; i++)
+        if (o->busy[i] != STEP_ABSENT)
+            s->scratch[n++] = o->busy[i];
+    qsort(s->scratch, n, sizeof *s->scratch, compare_u32);
+    uint64_t low = s->scratch[(n - 1) / 2], high = s->scratch[n / 2];
+    return (uint32_t)((low + high) / 2);
+}
+
+/* Charge the straggler loss; what it was goes into c. */
+static void charge(struct steps *s, const struct open_step *o, struct recent *c)
+{
+    uint32_t top = 0, busy = 0;
+    c->median = median_busy(s, o);
+    for (uint32_t i = 0; i < s->world_size; i++) {
+        if (o->busy[i] != STEP_ABSENT && o->busy[i] > busy) {
+            top = i;
+            busy = o->busy[i];
+        }
+    }
+    if (busy <= c->median)
+        return;
+    c->loss = busy - c->median;
+    c->slowest = (int32_t)top;
+    s->loss_sum += c->loss;
+    s->ranks[top].loss_sum += c->loss;
+    if ((uint64_t)busy * 100 > (uint64_t)c->median * SLOW_PERCENT)
+        s->ranks[top].slowest_n++;
+}
+
+/* Of the ranks that mark steps at all: one that never does is not waited for. */
+static bool has_enough(const struct steps *s, const struct open_step *o)
+{
+    return (uint64_t)o->n * 10 >= (uint64_t)s->n_known * 9;
+}
+
+static void step_close(struct steps *s, struct open_step *o)
+{
+    struct recent c = {.step = (uint32_t)o->key,
+                       .t = o->max_wall,
+                       .lead = o->lead,
+                       .lead_end_ns = o->lead_end_ns,
+                       .slowest = -1};
+    o->closed = true;
+    if (!has_enough(s, o))
+        return; /* the slowest rank may be among those that are missing */
+    if (o->special) {
+        s->special++;
+    } else if (!o->warming) {
+        c.counted = true;
+        charge(s, o, &c);
+        hist_add(&s->t, o->max_wall);
+        s->closed++;
+    }
+    s->recent[s->n_recent++ % RECENT] = c;
+}
+
+static void step_report(struct open_step *o, const struct steprec *r, bool warming)
+{
+    uint32_t busy = steprec_busy_us(r);
+    if (o->busy[r->rank] == STEP_ABSENT)
+        o->n++;
+    o->busy[r->rank] = busy < STEP_ABSENT ? busy : STEP_ABSENT - 1;
+    o->max_wall = r->wall_us > o->max_wall ? r->wall_us : o->max_wall;
+    o->special = o->special || (r->flags & STEPREC_SPECIAL);
+    o->warming = o->warming || warming;
+    if (r->rank <= o->lead) {
+        o->lead = r->rank;
+        o->lead_end_ns = r->t_end_ns;
+    }
+}
+
+static struct open_step *step_of(struct steps *s, struct rank *k, uint32_t step,
+                                 uint64_t now_ms)
+{
+    if (k->attempt < s->attempt && key_of(k, step) < s->window.floor) {
+        /* Its restart did not show, because its last records were lost. */
+        rank_restart(s, k, s->attempt);
+    }
+    if (stepwindow_is_full(&s->window)) {
+        step_close(s, s->window.at[0]);
+        stepwindow_trim(&s->window);
+    }
+    struct open_step *o = stepwindow_get(&s->window, key_of(k, step), now_ms);
+    return o && !o->closed ? o : NULL;
+}
+
+void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms)
+{
+    if (r->rank >= s->world_size)
+        return;
+    struct rank *k = &s->ranks[r->rank];
+    bool was_known = k->known;
+    if (!rank_is_ready(s, k))
+        return;
+    if (was_known && r->step <= k->last_step)
+        rank_restart(s, k, k->attempt + 1);
+    k->last_step = r->step;
+    struct open_step *o = step_of(s, k, r->step, now_ms);
+    bool warming = k->warm < s->warmup;
+    k->warm += warming;
+    if (!warming && !(r->flags & STEPREC_SPECIAL))
+        rank_count(k, r);
+    if (!o)
+        return;
+    step_report(o, r, warming);
+    if (o->n == s->world_size) {
+        step_close(s, o);
+        stepwindow_trim(&s->window);
+    }
+}
+
+void steps_dropped(struct steps *s, uint32_t rank, uint64_t dropped)
+{
+    if (rank < s->world_size && dropped > s->ranks[rank].dropped)
+        s->ranks[rank].dropped = dropped;
+}
+
+void steps_tick(struct steps *s, uint64_t now_ms)
+{
+    for (size_t i = 0; i < s->window.n; i++) {
+        struct open_step *o = s->window.at[i];
+        if (!o->closed && now_ms >= o->first_ms + CLOSE_AFTER_MS && has_enough(s, o))
+            step_close(s, o);
+    }
+    stepwindow_trim(&s->window);
+}
+
+void steps_finish(struct steps *s)
+{
+    for (size_t i = 0; i < s->window.n; i++)
+        if (!s->window.at[i]->closed)
+            step_close(s, s->window.at[i]);
+    stepwindow_trim(&s->window);
+}
+
+/* ---- what it comes to */
+
+static double recent_rate(const struct recent *first, const struct recent *last,
+                          size_t n, uint64_t t_sum)
+{
+    /* The ends of one rank's steps on one clock say it best. */
+    if (n > 1 && first->lead == last->lead && last->lead_end_ns > first->lead_end_ns)
+        return (double)(n - 1) * 1e9 / (double)(last->lead_end_ns - first->lead_end_ns);
+    return t_sum > 0 ? (double)n * 1e6 / (double)t_sum : 0;
+}
+
+/* The recent loss of the rank that has most of it: more than half, and more than 2 % of
+ * the time. */
+static void recent_slowest(const struct recent *c, size_t n, uint64_t t_sum,
+                           struct steps_now *ret)
+{
+    uint64_t all = 0;
+    ret->slowest_rank = -1;
+    for (size_t i = 0; i < n; i++)
+        all += c[i].loss;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t loss = 0, median = 0;
+        for (size_t j = 0; c[i].slowest >= 0 && j < n; j++) {
+            loss += c[j].slowest == c[i].slowest ? c[j].loss : 0;
+            median += c[j].slowest == c[i].slowest ? c[j].median : 0;
+        }
+        if (loss * 2 > all && loss * 50 > t_sum) {
+            ret->slowest_rank = c[i].slowest;
+            ret->slowest_percent = median ? 100.0 * (double)loss / (double)median : 0;
+            return;
+        }
+    }
+}
+
+void steps_now(const struct steps *s, struct steps_now *ret)
+{
+    size_t n = s->n_recent < RECENT ? (size_t)s->n_recent : RECENT, timed = 0;
+    uint32_t t[RECENT];
+    uint64_t t_sum = 0;
+    *ret = (struct steps_now){.closed = s->n_recent, .slowest_rank = -1};
+    if (n == 0)
+        return;
+    const struct recent *last = &s->recent[(s->n_recent - 1) % RECENT];
+    const struct recent *first = &s->recent[(s->n_recent - n) % RECENT];
+    for (size_t i = 0; i < n; i++) {
+        t_sum += s->recent[i].t;
+        if (s->recent[i].counted || s->closed == 0)
+            t[timed++] = s->recent[i].t;
+    }
+    ret->step = last->step;
+    ret->rate = recent_rate(first, last, n, t_sum);
+    recent_slowest(s->recent, n, t_sum, ret);
+    if (timed == 0)
+        return;
+    qsort(t, timed, sizeof *t, compare_u32);
+    ret->p50 = t[(timed - 1) / 2];
+    ret->p99 = t[(timed * 99 + 99) / 100 - 1];
+}
+
+void steps_job(const struct steps *s, struct steps_job *ret)
+{
+    *ret = (struct steps_job){
+        .closed = s->closed,
+        .special = s->special,
+        .p50 = hist_quantile(&s->t, 0.5),
+        .p90 = hist_quantile(&s->t, 0.9),
+        .p99 = hist_quantile(&s->t, 0.99),
+        .max = s->t.count ? s->t.max : 0,
+        .t_sum = s->t.sum,
+        .loss_sum = s->loss_sum,
+    };
+}
+
+void steps_rank(const struct steps *s, uint32_t rank, struct steps_rank *ret)
+{
+    *ret = (struct steps_rank){.rank = rank};
+    if (rank >= s->world_size)
+        return;
+    const struct rank *k = &s->ranks[rank];
+    ret->dropped = k->dropped;
+    ret->last_step = k->last_step;
+    if (k->n == 0)
+        return;
+    ret->n = k->n;
+    ret->p50 = hist_quantile(&k->wall, 0.5);
+    ret->p90 = hist_quantile(&k->wall, 0.9);
+    ret->p99 = hist_quantile(&k->wall, 0.99);
+    ret->max = k->wall.max;
+    ret->mean = k->mean;
+    ret->cv = k->mean > 0 ? sqrt(k->m2 / (double)k->n) / k->mean : 0;
+    ret->busy_p50 = hist_quantile(&k->busy, 0.5);
+    ret->wait_p50 = hist_quantile(&k->wait, 0.5);
+    ret->busy_sum = k->busy.sum;
+    ret->wait_sum = k->wait_sum;
+    ret->wall_sum = k->wall.sum;
+    ret->cpu_sum = k->cpu_sum;
+    ret->rundelay_sum = k->rundelay_sum;
+    ret->throttled_sum = k->throttled_sum;
+    ret->blocked_sum = k->blocked_sum;
+    ret->stolen_sum = k->stolen_sum;
+    ret->loss_sum = k->loss_sum;
+    ret->slowest_n = k->slowest_n;
+}
+
+int32_t steps_culprit(const struct steps *s)
+{
+    uint64_t top = 0, next = 0;
+    int32_t rank = -1;
+    for (uint32_t i = 0; i < s->world_size; i++) {
+        uint64_t loss = s->ranks[i].loss_sum;
+        if (loss > top) {
+            next = top;
+            top = loss;
+            rank = (int32_t)i;
+        } else if (loss > next) {
+            next = loss;
+        }
+    }
+    bool named = top * 2 > s->loss_sum && top > next * 2 && top * 50 > s->t.sum;
+    return named ? rank : -1;
+}

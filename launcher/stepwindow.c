@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+/* stepwindow.c - a sorted array of pointers: new steps nearly always belong at its end,
+ * and finished ones leave at its front. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/stepwindow.h"
+
+/* A node that was cut off comes back with a ring's worth of steps that all others have
+ * reported; more than that many need not be kept. Large jobs keep fewer: their busy times
+ * must not fill the head's memory. */
+#define WINDOW_MOST  4096u
+#define WINDOW_LEAST 64u
+#define WINDOW_BYTES ((size_t)64 << 20)
+
+static size_t step_bytes(const struct stepwindow *w)
+{
+    return sizeof(struct open_step) + (size_t)w->world_size * sizeof(uint32_t);
+}
+
+int stepwindow_init(struct stepwindow *w, uint32_t world_size)
+{
+    *w = (struct stepwindow){.world_size = world_size};
+    w->max = WINDOW_BYTES / step_bytes(w);
+    w->max = w->max > WINDOW_MOST ? WINDOW_MOST : w->max;
+    w->max = w->max < WINDOW_LEAST ? WINDOW_LEAST : w->max;
+    w->at = calloc(w->max, sizeof(struct open_step *));
+    return w->at ? 0 : -ENOMEM;
+}
+
+void stepwindow_fini(struct stepwindow *w)
+{
+    for (size_t i = 0; i < w->n; i++)
+        free(w->at[i]);
+    free(w->at);
+    free(w->spare);
+    *w = (struct stepwindow){0};
+}
+
+bool stepwindow_is_full(const struct stepwindow *w)
+{
+    return w->n == w->max;
+}
+
+static struct open_step *step_new(struct stepwindow *w, uint64_t key, uint64_t now_ms)
+{
+    struct open_step *o = w->spare ? w->spare : malloc(step_bytes(w));
+    w->spare = NULL;
+    if (!o)
+        return NULL;
+    *o = (struct open_step){.key = key, .first_ms = now_ms, .lead = UINT32_MAX};
+    memset(o->busy, 0xff, (size_t)w->world_size * sizeof *o->busy); /* STEP_ABSENT */
+    return o;
+}
+
+struct open_step *stepwindow_get(struct stepwindow *w, uint64_t key, uint64_t now_ms)
+{
+    size_t i = w->n;
+    if (key < w->floor)
+        return NULL;
+    while (i > 0 && w->at[i - 1]->key > key)
+        i--;
+    if (i > 0 && w->at[i - 1]->key == key)
+        return w->at[i - 1];
+    struct open_step *o = w->n < w->max ? step_new(w, key, now_ms) : NULL;
+    if (!o)
+        return NULL;
+    memmove(w->at + i + 1, w->at + i, (w->n - i) * sizeof(struct open_step *));
+    w->at[i] = o;
+    w->n++;
+    return o;
+}
+
+void stepwindow_trim(struct stepwindow *w)
+{
+    size_t gone = 0;
+    while (gone < w->n && w->at[gone]->closed) {
+        w->floor = w->at[gone]->key + 1;
+        free(w->spare);
+        w->spare = w->at[gone++];
+    }
+    w->n -= gone;
+    memmove(w->at, w->at + gone, w->n * sizeof(struct open_step *));
+}

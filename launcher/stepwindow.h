@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+/* stepwindow - the steps that some ranks have reported and others not yet, oldest first.
+ * A part of steps; no one else's. Keys order steps: attempt of the rank above, step below.
+ * Bounded: past the maximum the oldest has to be closed first. */
+#ifndef LAUNCHER_STEPWINDOW_H
+#define LAUNCHER_STEPWINDOW_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define STEP_ABSENT UINT32_MAX
+
+struct open_step {
+    uint64_t key, first_ms;
+    uint32_t n; /* ranks that have reported */
+    uint32_t max_wall;
+    uint32_t lead; /* lowest rank that has reported, and its end of the step */
+    uint64_t lead_end_ns;
+    bool special, warming; /* for some rank */
+    bool closed;           /* waits only for older ones to be closed */
+    uint32_t busy[];       /* per rank, or STEP_ABSENT */
+};
+
+struct stepwindow {
+    uint32_t world_size;
+    size_t n, max;
+    struct open_step **at; /* by key */
+    struct open_step *spare;
+    uint64_t floor; /* steps below this key are over */
+};
+
+int stepwindow_init(struct stepwindow *w, uint32_t world_size); /* 0, -ENOMEM */
+void stepwindow_fini(struct stepwindow *w);                     /* takes a zeroed one */
+bool stepwindow_is_full(const struct stepwindow *w);
+/* The step of this key, made when it is new. NULL: over already, full, or no memory. */
+struct open_step *stepwindow_get(struct stepwindow *w, uint64_t key, uint64_t now_ms);
+/* Let go of closed steps that no older one holds back. */
+void stepwindow_trim(struct stepwindow *w);
+
+#endif

@@ -1,0 +1,331 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <math.h>
+#include <stdlib.h>
+
+#include "launcher/steps.h"
+
+struct made {
+    uint32_t rank, step, wall, wait;
+    uint16_t flags;
+};
+
+static void add(struct steps *s, struct made m, uint64_t now_ms)
+{
+    struct steprec r = {.rank = m.rank,
+                        .step = m.step,
+                        .wall_us = m.wall,
+                        .wait_us = m.wait,
+                        .cpu_us = (m.wall - m.wait) / 2,
+                        .t_end_ns = (m.step + 1) * 1000000ull,
+                        .flags = m.flags};
+    steps_add(s, &r, now_ms);
+}
+
+/* Steps [from, to) of `world` ranks of 1000 us busy in 1300 us, rank `slow` of `busy`. */
+static void add_steps(struct steps *s, uint32_t world, uint32_t from, uint32_t to,
+                      uint32_t slow, uint32_t busy)
+{
+    for (uint32_t step = from; step < to; step++)
+        for (uint32_t r = 0; r < world; r++)
+            add(s, (struct made){r, step, 1300, r == slow ? 1300 - busy : 300, 0},
+                step);
+}
+
+static struct steps *make(uint32_t world, uint32_t warmup)
+{
+    struct steps *s;
+    assert_int_equal(steps_create(world, warmup, &s), 0);
+    return s;
+}
+
+static struct steps_job job(const struct steps *s)
+{
+    struct steps_job j;
+    steps_job(s, &j);
+    return j;
+}
+
+static struct steps_rank rank(const struct steps *s, uint32_t r)
+{
+    struct steps_rank k;
+    steps_rank(s, r, &k);
+    return k;
+}
+
+static void test_the_slow_rank_is_charged_and_named(void **state)
+{
+    (void)state;
+    struct steps *s = make(4, 5);
+    struct steps_now now;
+    add_steps(s, 4, 0, 105, 2, 1200);
+    assert_int_equal(job(s).closed, 100);
+    assert_int_equal(job(s).t_sum, 100 * 1300);
+    assert_int_equal(job(s).loss_sum, 100 * 200);
+    assert_int_equal(rank(s, 2).loss_sum, 100 * 200);
+    assert_int_equal(rank(s, 2).slowest_n, 100);
+    assert_int_equal(rank(s, 0).loss_sum, 0);
+    assert_int_equal(rank(s, 0).n, 100);
+    assert_int_equal(rank(s, 0).busy_sum, 100 * 1000);
+    assert_int_equal(rank(s, 0).wait_sum, 100 * 300);
+    assert_int_equal(rank(s, 0).cpu_sum, 100 * 500);
+    assert_int_equal(rank(s, 2).busy_sum, 100 * 1200);
+    assert_int_equal(rank(s, 0).max, 1300);
+    assert_true(rank(s, 0).cv < 1e-9 && fabs(rank(s, 0).mean - 1300) < 1e-6);
+    assert_int_equal(rank(s, 0).last_step, 104);
+    assert_int_equal(steps_culprit(s), 2);
+    steps_now(s, &now);
+    assert_int_equal(now.step, 104);
+    assert_int_equal(now.slowest_rank, 2);
+    assert_true(fabs(now.slowest_percent - 20) < 1e-9);
+    assert_true(fabs(now.rate - 1000) < 1e-6);
+    assert_int_equal(now.p50, 1300);
+    steps_destroy(s);
+}
+
+static void test_nobody_is_named_without_cause(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t busy_a, busy_b; /* of ranks 1 and 2, the others have 1000 */
+        int32_t culprit;
+    } cases[] = {
+        {1000, 1000, -1},
+        {1015, 1000, -1}, /* 1.5 of 130: under 2 % */
+        {1100, 1000, 1},
+        {1100, 1090, 1}, /* the largest alone is charged */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct steps *s = make(5, 0);
+        for (uint32_t step = 0; step < 50; step++)
+            for (uint32_t r = 0; r < 5; r++) {
+                uint32_t busy = r == 1   ? cases[i].busy_a
+                                : r == 2 ? cases[i].busy_b
+                                         : 1000;
+                add(s, (struct made){r, step, 1300, 1300 - busy, 0}, step);
+            }
+        assert_int_equal(steps_culprit(s), cases[i].culprit);
+        steps_destroy(s);
+    }
+    /* Two that take turns: neither has most of it. */
+    struct steps *s = make(5, 0);
+    struct steps_now now;
+    for (uint32_t step = 0; step < 50; step++)
+        add_steps(s, 5, step, step + 1, step % 2, 1250);
+    assert_int_equal(job(s).loss_sum, 50 * 250);
+    assert_int_equal(steps_culprit(s), -1);
+    steps_now(s, &now);
+    assert_int_equal(now.slowest_rank, -1);
+    steps_destroy(s);
+}
+
+static void test_median_of_even_and_odd(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t world, busy[4], loss;
+    } cases[] = {
+        {1, {500}, 0},
+        {2, {500, 700}, 100},
+        {3, {500, 700, 900}, 200},
+        {4, {100, 200, 400, 1000}, 700},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct steps *s = make(cases[i].world, 0);
+        for (uint32_t r = 0; r < cases[i].world; r++)
+            add(s, (struct made){r, 0, 2000, 2000 - cases[i].busy[r], 0}, 0);
+        assert_int_equal(job(s).closed, 1);
+        assert_int_equal(job(s).loss_sum, cases[i].loss);
+        steps_destroy(s);
+    }
+}
+
+static void test_batches_may_come_rank_after_rank(void **state)
+{
+    (void)state;
+    struct steps *s = make(3, 0);
+    for (uint32_t r = 0; r < 3; r++)
+        for (uint32_t step = 0; step < 3000; step++)
+            add(s, (struct made){r, step, 1000, r == 1 ? 0 : 100, 0}, 0);
+    assert_int_equal(job(s).closed, 3000);
+    assert_int_equal(job(s).loss_sum, 3000 * 100);
+    steps_destroy(s);
+}
+
+static void test_steps_close_after_two_seconds_with_most_ranks(void **state)
+{
+    (void)state;
+    struct steps *s = make(20, 0);
+    for (uint32_t r = 0; r < 20; r++)
+        add(s, (struct made){r, 0, 1000, 0, 0}, 0);
+    for (uint32_t r = 0; r < 17; r++)
+        add(s, (struct made){r, 1, 1000, 0, 0}, 100);
+    steps_tick(s, 5000);
+    assert_int_equal(job(s).closed, 1); /* 85 %: not yet */
+    add(s, (struct made){17, 1, 1000, 0, 0}, 5000);
+    steps_tick(s, 5000);
+    assert_int_equal(job(s).closed, 2);
+    add(s, (struct made){18, 1, 9000, 0, 0}, 5001); /* too late for the step */
+    assert_int_equal(job(s).closed, 2);
+    assert_int_equal(job(s).max, 1000);
+    assert_int_equal(rank(s, 18).n, 2); /* not for the rank */
+    steps_destroy(s);
+}
+
+static void test_a_rank_that_never_marks_is_not_waited_for(void **state)
+{
+    (void)state;
+    struct steps *s = make(4, 0);
+    add_steps(s, 3, 0, 10, 1, 1200);
+    assert_int_equal(job(s).closed, 0);
+    steps_tick(s, 2009);
+    assert_int_equal(job(s).closed, 10);
+    steps_destroy(s);
+}
+
+static void test_finish_counts_only_what_can_be_compared(void **state)
+{
+    (void)state;
+    struct steps *s = make(4, 0);
+    add_steps(s, 4, 0, 10, 1, 1200);
+    add_steps(s, 2, 10, 15, 1, 1200); /* half of the ranks */
+    steps_finish(s);
+    assert_int_equal(job(s).closed, 10);
+    assert_int_equal(job(s).loss_sum, 10 * 200);
+    assert_int_equal(rank(s, 0).n, 15);
+    steps_destroy(s);
+}
+
+static void test_special_and_warm_steps_stay_out(void **state)
+{
+    (void)state;
+    struct steps *s = make(2, 3);
+    for (uint32_t step = 0; step < 10; step++)
+        for (uint32_t r = 0; r < 2; r++)
+            add(s,
+                (struct made){r, step, step < 3 ? 90000 : 1000, 0,
+                              step == 7 && r == 1 ? STEPREC_SPECIAL : 0},
+                step);
+    assert_int_equal(job(s).closed, 6);
+    assert_int_equal(job(s).special, 1);
+    assert_int_equal(job(s).max, 1000);
+    assert_int_equal(rank(s, 0).n, 7);
+    assert_int_equal(rank(s, 1).n, 6);
+    assert_int_equal(rank(s, 1).last_step, 9);
+    steps_destroy(s);
+}
+
+static void test_a_restart_from_a_checkpoint(void **state)
+{
+    (void)state;
+    struct steps *s = make(3, 2);
+    add_steps(s, 3, 0, 50, 1, 1200);
+    for (uint32_t step = 50; step < 55;
+         step++) /* rank 2 died earlier than the others */
+        add_steps(s, 2, step, step + 1, 1, 1200);
+    add_steps(s, 3, 40, 90, 1, 1200);
+    steps_finish(s);
+    /* The first attempt's 48, the second's 48; the five of two ranks are not comparable. */
+    assert_int_equal(job(s).closed, 96);
+    assert_int_equal(job(s).loss_sum, 96 * 200);
+    assert_int_equal(rank(s, 0).n, 48 + 5 + 48);
+    steps_destroy(s);
+}
+
+static void test_a_restart_that_one_rank_did_not_show(void **state)
+{
+    (void)state;
+    struct steps *s = make(20, 0);
+    add_steps(s, 20, 0, 20, 1, 1200);
+    add_steps(s, 19, 20, 40, 1, 1200); /* the last rank's records are lost */
+    steps_tick(s, 10000);
+    add_steps(s, 20, 30, 60, 1, 1200); /* all go back to 30: its numbers only rise */
+    steps_finish(s);
+    assert_int_equal(job(s).closed, 40 + 30);
+    assert_int_equal(job(s).loss_sum, 70 * 200);
+    steps_destroy(s);
+}
+
+static void test_lost_records_hold_nothing_up(void **state)
+{
+    (void)state;
+    struct steps *s = make(2, 0);
+    for (uint32_t step = 0; step < 20000; step++)
+        for (uint32_t r = 0; r < 2; r++)
+            if (r == 0 || step % 2 == 0)
+                add(s, (struct made){r, step, 1000, 0, 0}, 0);
+    steps_dropped(s, 1, 10000);
+    steps_dropped(s, 1, 5); /* counters do not fall */
+    steps_dropped(s, 7, 5); /* no such rank */
+    assert_int_equal(job(s).closed, 10000);
+    assert_int_equal(rank(s, 1).dropped, 10000);
+    add(s, (struct made){99, 0, 1, 1, 0}, 0); /* no such rank */
+    steps_destroy(s);
+}
+
+static void test_wild_numbers(void **state)
+{
+    (void)state;
+    struct steps *s = make(3, 1);
+    uint32_t x = 1;
+    struct steps_now now;
+    for (int i = 0; i < 50000; i++) {
+        x = x * 1664525 + 1013904223;
+        add(s,
+            (struct made){x >> 30, x >> 5, x * 3, x * 7,
+                          (uint16_t)((x >> 9) % 37 == 0)},
+            (uint64_t)i / 8);
+        if (i % 1000 == 0) {
+            steps_tick(s, (uint64_t)i / 8);
+            steps_now(s, &now);
+        }
+    }
+    add(s, (struct made){0, UINT32_MAX, UINT32_MAX, 0, 0}, 0);
+    steps_finish(s);
+    assert_true(job(s).loss_sum <= job(s).t_sum);
+    assert_int_equal(rank(s, 0).loss_sum + rank(s, 1).loss_sum + rank(s, 2).loss_sum,
+                     job(s).loss_sum);
+    steps_destroy(s);
+}
+
+static void test_nothing_at_all(void **state)
+{
+    (void)state;
+    struct steps *s = make(3, 1);
+    struct steps_now now;
+    steps_now(s, &now);
+    assert_int_equal(now.closed, 0);
+    assert_int_equal(now.slowest_rank, -1);
+    steps_tick(s, 5);
+    steps_finish(s);
+    assert_int_equal(job(s).p99, 0);
+    assert_int_equal(rank(s, 0).n, 0);
+    assert_int_equal(rank(s, 99).n, 0);
+    assert_int_equal(steps_culprit(s), -1);
+    steps_destroy(s);
+    steps_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_the_slow_rank_is_charged_and_named),
+        cmocka_unit_test(test_nobody_is_named_without_cause),
+        cmocka_unit_test(test_median_of_even_and_odd),
+        cmocka_unit_test(test_batches_may_come_rank_after_rank),
+        cmocka_unit_test(test_steps_close_after_two_seconds_with_most_ranks),
+        cmocka_unit_test(test_a_rank_that_never_marks_is_not_waited_for),
+        cmocka_unit_test(test_finish_counts_only_what_can_be_compared),
+        cmocka_unit_test(test_special_and_warm_steps_stay_out),
+        cmocka_unit_test(test_a_restart_from_a_checkpoint),
+        cmocka_unit_test(test_a_restart_that_one_rank_did_not_show),
+        cmocka_unit_test(test_lost_records_hold_nothing_up),
+        cmocka_unit_test(test_wild_numbers),
+        cmocka_unit_test(test_nothing_at_all),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
