@@ -39,6 +39,7 @@ struct session {
     void *carrier;
     enum phase phase;
     uint64_t epoch;
+    bool in_input, destroyed;
     bool attached, open; /* open: the peer's ATTACH of this link has come */
     uint64_t last_in_ms, last_out_ms;
 
@@ -110,6 +111,11 @@ void session_destroy(struct session *s)
 {
     if (!s)
         return;
+    session_detach(s);
+    if (s->in_input) { /* session_input does it on its way out */
+        s->destroyed = true;
+        return;
+    }
     while (s->first) {
         struct pending *p = s->first;
         s->first = p->next;
@@ -421,7 +427,7 @@ static int take_attach(struct session *s, uint64_t now_ms, const struct envelope
     s->open = s->attached;
     for (struct pending *p = s->first; p && s->open; p = p->next)
         emit(s, now_ms, &p->v, p->frame, p->len);
-    return stale ? 0 : take_credit(s, total);
+    return stale || !s->attached ? 0 : take_credit(s, total);
 }
 
 /* Everything that can be said of a message without looking at its payload. */
@@ -507,8 +513,8 @@ static int take_message(struct session *s, uint64_t now_ms,
     return 0;
 }
 
-int session_input(struct session *s, uint64_t now_ms, const void *frame, size_t len,
-                  struct err *e)
+static int input(struct session *s, uint64_t now_ms, const void *frame, size_t len,
+                 struct err *e)
 {
     struct envelope v;
     bool stale;
@@ -531,9 +537,20 @@ int session_input(struct session *s, uint64_t now_ms, const void *frame, size_t 
                      v.payload_len);
     if (rc == 0 && !stale)
         rc = take_ack(s, v.ack, e);
-    if (rc < 0 || v.type == 0)
+    if (rc < 0 || v.type == 0 || !s->attached)
         return rc;
     if (v.seq == 0)
         return take_unsequenced(s, &v, stale, e);
     return take_message(s, now_ms, r, &v, e);
+}
+
+int session_input(struct session *s, uint64_t now_ms, const void *frame, size_t len,
+                  struct err *e)
+{
+    s->in_input = true;
+    int rc = input(s, now_ms, frame, len, e);
+    s->in_input = false;
+    if (s->destroyed)
+        session_destroy(s);
+    return rc;
 }

@@ -25,7 +25,8 @@
 #define SESSION_INITIAL_CREDIT (4u << 20)
 
 struct session;
-/* The session must not be destroyed from within these. */
+/* The session may be destroyed from within session_input's calls of these; nothing is
+ * called afterwards. */
 struct session_ops {
     /* Send one frame over the attached link. A failure there is told by session_detach. */
     void (*output)(void *arg, const void *frame, size_t len);

@@ -32,6 +32,7 @@ struct end {
     unsigned delivered, credits, frames, pings;
     struct envelope last_in;
     int fail_next;
+    bool destroy_next;
     uint64_t owe; /* bulk bytes to grant */
 };
 
@@ -54,6 +55,11 @@ static int on_message(void *arg, const struct envelope *v, struct err *e)
     d->last_in = *v;
     if (v->seq == 0) {
         d->pings++;
+        return 0;
+    }
+    if (d->destroy_next) {
+        session_destroy(d->s);
+        d->s = NULL;
         return 0;
     }
     if (d->fail_next)
@@ -498,6 +504,22 @@ static void test_payload_that_fails_is_not_acknowledged(void **state)
     pair_close(&p);
 }
 
+static void test_owner_may_destroy_it_from_within(void **state)
+{
+    (void)state;
+    struct pair p;
+    pair_open(&p);
+    link_up(&p.agent, &p.head);
+    assert_int_equal(settle(&p.agent, &p.head, NULL), 0);
+    say(&p.agent, MSG_LOG, 8);
+    p.head.destroy_next = true;
+    unsigned before = p.head.frames;
+    assert_int_equal(carry(&p.agent, &p.head, NULL), 1);
+    assert_null(p.head.s);
+    assert_int_equal(p.head.frames, before);
+    pair_close(&p);
+}
+
 static void test_peer_that_was_started_anew_is_found_out(void **state)
 {
     (void)state;
@@ -612,6 +634,7 @@ int main(void)
         cmocka_unit_test(test_bulk_beyond_credit_is_refused),
         cmocka_unit_test(test_link_begins_with_attach),
         cmocka_unit_test(test_payload_that_fails_is_not_acknowledged),
+        cmocka_unit_test(test_owner_may_destroy_it_from_within),
         cmocka_unit_test(test_peer_that_was_started_anew_is_found_out),
         cmocka_unit_test(test_two_heads_never_both_rule),
         cmocka_unit_test(test_heartbeats_and_silence),
