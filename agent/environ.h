@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT */
+/* environ - the environment of a rank. Pure: all comes in, one array goes out.
+ *
+ * Weakest first: the agent's own environment (without what an outer launcher left in it),
+ * what this module computes, PMIx, Prepare.env, RankPlan.env. So what the user set wins,
+ * but for the AOLANI_* identity and the PMIx variables, which must be true.
+ */
+#ifndef AGENT_ENVIRON_H
+#define AGENT_ENVIRON_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "proto/wire/aolani.pb-c.h"
+
+struct environ_spec {
+    char *const *base;           /* the agent's own; NULL-ended */
+    const Aolani__Prepare *plan;
+    const Aolani__RankPlan *rank;
+    uint32_t attempt;
+    const char *master_addr;
+    uint32_t master_port;
+    const char *step_path;       /* NULL: no ring */
+    const char *library;         /* libaolani.so; NULL: none */
+    const char *agent_dir;       /* where it lies */
+    const char *tmp_dir;         /* of this job on this node */
+    const char *shm_dir;
+    bool only_loopback;          /* the host has no other interface */
+    unsigned omp_threads;        /* 0: not set */
+    Aolani__KeyValue *const *pmix;
+    size_t n_pmix;
+};
+
+/* *ret: NULL-ended, one allocation per entry; for environ_free. */
+int environ_build(const struct environ_spec *s, char ***ret, struct err *e);
+void environ_free(char **env);
+const char *environ_get(char *const *env, const char *name); /* NULL: not set */
+
+/* "AOLANI_MARK=<run>.<node>", by which processes of a job are found; buf of 80 bytes. */
+#define ENVIRON_MARK_BYTES 80
+void environ_mark(const char *run_id, uint32_t node, char ret[ENVIRON_MARK_BYTES]);
+
+#endif

@@ -1,0 +1,74 @@
+/* SPDX-License-Identifier: MIT */
+/* job_impl - what job.c (messages and states), job_prepare.c and job_end.c share. */
+#ifndef AGENT_JOB_IMPL_H
+#define AGENT_JOB_IMPL_H
+
+#include "agent/cgroup.h"
+#include "agent/environ.h"
+#include "agent/folders.h"
+#include "agent/job.h"
+#include "agent/jobstate.h"
+#include "agent/output.h"
+#include "agent/plan.h"
+#include "agent/pmixlink.h"
+#include "agent/ranks.h"
+#include "agent/recover.h"
+#include "agent/steprelay.h"
+#include "agent/teardown.h"
+#include "proto/base/log.h"
+
+struct job {
+    struct job_config c;
+    const struct job_ops *ops;
+    void *arg;
+    enum job_state state;
+    char run_id[17];
+    char mark[ENVIRON_MARK_BYTES];
+    uint32_t attempt;
+
+    Aolani__Prepare *plan;
+    struct folders folders;
+    bool folders_made;
+    struct cgroup *cgroup;
+    struct program program;
+    int port_fd; /* -1: none */
+    uint32_t port;
+    struct reap *reap;
+    struct output *output;
+    struct steprelay *steps;
+    struct pmixlink *pmix;
+    struct upward pmix_up; /* ours, to see MPI_Abort go by */
+    bool pmix_ready;
+    struct ranks *ranks;
+
+    /* Ending. */
+    bool abandoned; /* without the head */
+    uint64_t give_up_ms; /* abandoned: deliver no longer than to here */
+    bool end_asked; /* End has come: NodeDone is owed */
+    struct recover *recover;
+    uint64_t recover_since;
+    bool recover_failed;
+    struct teardown *teardown;
+    bool cleared; /* the teardown has given its result */
+    bool finishing, delivered; /* the output */
+    uint64_t done_seq; /* of NODE_DONE; 0: not sent */
+    uint64_t acked_seq;
+    bool over;
+    struct loop_timer *step; /* look again whether the next thing can be done */
+};
+
+void job_event(struct job *j, enum job_event ev);
+void job_log(struct job *j, enum log_level level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* ---- job_prepare.c ---- */
+void job_prepare(struct job *j); /* READY or UNFIT follows, now or later */
+int job_start(struct job *j, const Aolani__Start *m, struct err *e);
+int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
+
+/* ---- job_end.c ---- */
+void job_end(struct job *j);      /* begin: entering JOB_ENDING */
+void job_end_step(struct job *j); /* something has happened: go on if possible */
+void job_end_teardown(struct job *j);
+
+#endif

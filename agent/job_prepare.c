@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: MIT */
+/* job_prepare.c - from the plan to running ranks, and what is told of them. */
+#include "agent/job_impl.h"
+
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int64_t job_send(struct job *j, enum message_type type, const ProtobufCMessage *m)
+{
+    return j->c.up->send(j->c.up->arg, type, m);
+}
+
+/* ---- preparing ---- */
+
+static void job_unfit(struct job *j, int code, const struct err *e)
+{
+    Aolani__Prepared m = AOLANI__PREPARED__INIT;
+    m.error = (char *)e->text;
+    m.hint = (char *)e->hint;
+    m.code = code;
+    m.mpi = (char *)"none";
+    (void)job_send(j, MSG_PREPARED, &m.base);
+    job_event(j, JOB_EV_UNFIT);
+}
+
+static void job_ready(struct job *j)
+{
+    Aolani__Prepared m = AOLANI__PREPARED__INIT;
+    m.master_port = j->port;
+    m.mpi = (char *)(j->pmix_ready ? "pmix" : "none");
+    (void)job_send(j, MSG_PREPARED, &m.base);
+    if (j->state == JOB_PREPARING)
+        j->ops->phase(j->arg, PHASE_PREPARED);
+    job_event(j, JOB_EV_READY);
+}
+
+static void job_on_pmix_ready(void *arg, int status, const struct err *e)
+{
+    struct job *j = arg;
+    j->pmix_ready = status == 0;
+    if (status == 0) {
+        job_ready(j);
+    } else if (strcmp(j->plan->mpi, "pmix") == 0) {
+        job_unfit(j, status, e);
+    } else {
+        log_info("ranks run without PMIx: %s", e->text);
+        job_ready(j);
+    }
+}
+
+static int64_t job_pmix_send(void *arg, enum message_type type, const ProtobufCMessage *m)
+{
+    struct job *j = arg;
+    if (type == MSG_ABORT && j->ranks) {
+        const Aolani__Abort *abort = (const Aolani__Abort *)m;
+        ranks_aborted(j->ranks, abort->rank, abort->status);
+    }
+    return job_send(j, type, m);
+}
+
+static uint64_t job_pmix_credit(void *arg)
+{
+    struct job *j = arg;
+    return j->c.up->credit(j->c.up->arg);
+}
+
+static void job_on_delivered(void *arg)
+{
+    struct job *j = arg;
+    j->delivered = true;
+    loop_timer_start(j->step, 0, 0);
+}
+
+int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e)
+{
+    return output_create(j->c.loop, j->folders.spool, spool_bytes, j->c.up,
+                         job_on_delivered, j, &j->output, e);
+}
+
+static void job_open_cgroup(struct job *j)
+{
+    char name[64];
+    struct err e;
+    (void)snprintf(name, sizeof name, "aolani-%s-n%u", j->run_id, j->c.node);
+    if (cgroup_create(name, &j->cgroup, &e) < 0) {
+        log_debug("no control group: %s", e.text);
+        return;
+    }
+    (void)folders_set_cgroup(&j->folders, cgroup_path(j->cgroup));
+}
+
+static int job_open_parts(struct job *j, struct err *e)
+{
+    int rc = plan_fit(j->plan, j->c.host, &j->program, e);
+    if (rc < 0)
+        return rc;
+    rc = folders_make(&j->folders, e);
+    if (rc < 0)
+        return rc;
+    j->folders_made = true;
+    job_open_cgroup(j);
+    rc = job_open_output(j, j->plan->spool_bytes, e);
+    if (rc == 0)
+        rc = steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e);
+    if (rc == 0 && j->c.node == 0)
+        rc = plan_reserve_port(&j->port_fd, &j->port, e);
+    return rc;
+}
+
+void job_prepare(struct job *j)
+{
+    struct err e = {0};
+    bool pmix = false;
+    int rc = plan_wants_pmix(j->plan, j->c.host, &pmix, &e);
+    if (rc == 0)
+        rc = job_open_parts(j, &e);
+    if (rc < 0) {
+        job_unfit(j, rc, &e);
+        return;
+    }
+    if (!pmix) {
+        job_ready(j);
+        return;
+    }
+    j->pmix_up = (struct upward){
+        .send = job_pmix_send, .credit = job_pmix_credit, .arg = j};
+    rc = pmixlink_create(j->c.loop, j->c.host->pmix_helper, j->plan, j->folders.pmix,
+                         &j->pmix_up, job_on_pmix_ready, j, &j->pmix, &e);
+    if (rc < 0)
+        job_on_pmix_ready(j, rc, &e);
+}
+
+/* ---- running ---- */
+
+static void job_on_settled(void *arg)
+{
+    struct job *j = arg;
+    size_t n;
+    const struct task *tasks = ranks_tasks(j->ranks, &n);
+    Aolani__Started m = AOLANI__STARTED__INIT;
+    Aolani__Started__Rank *all = calloc(n + 1, sizeof *all);
+    Aolani__Started__Rank **list = calloc(n + 1, sizeof *list);
+    for (size_t i = 0; all && list && i < n; i++) {
+        if (tasks[i].outcome.call)
+            continue; /* RANK_EXIT says why */
+        Aolani__Started__Rank *r = &all[m.n_ranks];
+        aolani__started__rank__init(r);
+        r->rank = tasks[i].rank;
+        r->pid = tasks[i].pid;
+        r->t_exec_ns = tasks[i].t_exec_ns;
+        r->cpus = (char *)tasks[i].cpus;
+        list[m.n_ranks++] = r;
+    }
+    m.ranks = list;
+    (void)job_send(j, MSG_STARTED, &m.base);
+    free(all);
+    free(list);
+    if (!ranks_are_in_cgroup(j->ranks))
+        log_debug("ranks could not enter the control group");
+}
+
+static void job_on_failed(void *arg, const struct task *t, const struct err *e)
+{
+    struct job *j = arg;
+    /* That the program could not be executed the head says itself; the rest it cannot
+     * know. */
+    if (t->outcome.call != SPAWN_EXEC || t->pid == 0)
+        job_log(j, LOG_WARN_, "rank %u: %s", t->rank, e->text);
+}
+
+static uint64_t job_microseconds(const struct timeval *tv)
+{
+    return (uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec;
+}
+
+static void job_on_exited(void *arg, const struct task *t)
+{
+    struct job *j = arg;
+    Aolani__RankExit m = AOLANI__RANK_EXIT__INIT;
+    m.rank = t->rank;
+    m.wait_status = (uint32_t)t->wait_status;
+    m.t_ns = t->t_exit_ns;
+    m.exec_errno = t->outcome.call ? t->outcome.error : 0;
+    m.ended_by_us = t->ended_by_us;
+    m.cpu_user_us = job_microseconds(&t->usage.ru_utime);
+    m.cpu_sys_us = job_microseconds(&t->usage.ru_stime);
+    m.max_rss_kib = (uint64_t)t->usage.ru_maxrss;
+    m.aborted = t->aborted;
+    m.abort_status = t->abort_status;
+    (void)job_send(j, MSG_RANK_EXIT, &m.base);
+    if (j->pmix)
+        pmixlink_rank_gone(j->pmix, t->rank);
+}
+
+static void job_on_gone(void *arg)
+{
+    job_event(arg, JOB_EV_GONE);
+}
+
+int job_start(struct job *j, const Aolani__Start *m, struct err *e)
+{
+    static const struct ranks_ops ops = {.settled = job_on_settled,
+                                         .failed = job_on_failed,
+                                         .exited = job_on_exited,
+                                         .gone = job_on_gone};
+    struct ranks_config c = {.loop = j->c.loop,
+                             .reap = j->reap,
+                             .plan = j->plan,
+                             .host = j->c.host,
+                             .program = &j->program,
+                             .folders = &j->folders,
+                             .cgroup = j->cgroup,
+                             .output = j->output,
+                             .steps = j->steps,
+                             .pmix = j->pmix_ready ? j->pmix : NULL,
+                             .attempt = j->attempt};
+    int rc = ranks_create(&c, &ops, j, &j->ranks, e);
+    if (rc < 0)
+        return rc;
+    if (j->port_fd >= 0)
+        close(j->port_fd); /* for rank 0 to take */
+    j->port_fd = -1;
+    ranks_start(j->ranks, m->master_addr, m->master_port);
+    return 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* aolani-agent - what runs on a node. Started by aolani-run, by ssh or directly; people
+ * have no use for it but --version. */
+#include "agent/bootstrap.h"
+#include "agent/node.h"
+#include "agent/unpack.h"
+#include "proto/base/log.h"
+#include "proto/wire/secure.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const char main_usage[] =
+    "usage: aolani-agent --stdio         run a node's part of a job; started by aolani-run\n"
+    "       aolani-agent --unpack DIR    store a bundle from standard input in DIR\n"
+    "       aolani-agent --version | --help\n";
+
+static int main_write(const char *text)
+{
+    size_t len = strlen(text);
+    return write(STDOUT_FILENO, text, len) == (ssize_t)len ? 0 : -EIO;
+}
+
+/* Standard input and output become the channel; a stray read or print by anything in
+ * this program then meets /dev/null and the words. */
+static int main_take_channel(int *ret_in, int *ret_out, struct err *e)
+{
+    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+    if (in < 0 || out < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+        dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
+        return err_sys(e, -errno, "take over the standard streams");
+    close(null);
+    *ret_in = in;
+    *ret_out = out;
+    return 0;
+}
+
+static int main_stdio(struct err *e)
+{
+    Aolani__Boot *boot = NULL;
+    int in = -1, out = -1;
+    (void)signal(SIGPIPE, SIG_IGN);
+    if (main_write("AOLANI-READY " AOLANI_VERSION "\n") < 0)
+        return err_set(e, -EIO, "write to standard output");
+    int rc = bootstrap_read(STDIN_FILENO, &boot, e);
+    if (rc < 0)
+        return rc;
+    if (boot->log_level <= LOG_DEBUG_)
+        log_setup("aolani-agent", (enum log_level)boot->log_level, NULL, NULL);
+    rc = main_take_channel(&in, &out, e);
+    if (rc == 0)
+        rc = node_run(boot, in, out, e);
+    bootstrap_free(boot);
+    return rc;
+}
+
+static int main_unpack(const char *dir, struct err *e)
+{
+    char self[PATH_MAX];
+    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
+    if (n < 0)
+        return err_sys(e, -errno, "find this program's file");
+    self[n] = '\0';
+    int rc = unpack(STDIN_FILENO, dir, self, e);
+    if (rc == 0 && main_write("AOLANI-UNPACKED\n") < 0)
+        rc = err_set(e, -EIO, "write to standard output");
+    return rc;
+}
+
+int main(int argc, char **argv)
+{
+    struct err e = {0};
+    int rc;
+    log_setup("aolani-agent", LOG_NOTE_, NULL, NULL);
+    const char *verb = argc > 1 ? argv[1] : "";
+    if (strcmp(verb, "--version") == 0)
+        return main_write("aolani-agent " AOLANI_VERSION "\n") < 0;
+    if (strcmp(verb, "--help") == 0)
+        return main_write(main_usage) < 0;
+    bool stdio = strcmp(verb, "--stdio") == 0 && argc == 2;
+    if (!stdio && !(strcmp(verb, "--unpack") == 0 && argc == 3)) {
+        (void)fputs(main_usage, stderr);
+        return 2;
+    }
+    rc = secure_init(&e);
+    if (rc == 0)
+        rc = stdio ? main_stdio(&e) : main_unpack(argv[2], &e);
+    if (rc < 0)
+        log_err(&e);
+    return rc < 0;
+}

@@ -1,0 +1,99 @@
+/* SPDX-License-Identifier: MIT */
+/* plan.c - see plan.h. */
+#include "agent/plan.h"
+
+#include "proto/base/limits.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node, struct err *e)
+{
+    if (strcmp(p->run_id, run_id) != 0 || p->node_index != node)
+        return err_set(e, ERR_PROTO, "take a plan for node %u of run \"%.16s\": this is "
+                                     "node %u of run \"%s\"",
+                       p->node_index, p->run_id, node, run_id);
+    if (p->n_ranks > LIMIT_LOCAL_RANKS || p->world_size > LIMIT_RANKS ||
+        p->n_nodes > LIMIT_NODES || p->n_argv > LIMIT_ARGV || p->n_env > LIMIT_ENV)
+        return err_set(e, ERR_PROTO, "take a plan with %zu ranks of %u, %zu arguments, %zu "
+                                     "variables: too many",
+                       p->n_ranks, p->world_size, p->n_argv, p->n_env);
+    if (node >= p->n_nodes || p->n_first_rank != (size_t)p->n_nodes + 1 || p->n_argv == 0)
+        return err_set(e, ERR_PROTO, "take a plan that is not whole");
+    for (size_t i = 0; i < p->n_ranks; i++) {
+        if (p->ranks[i]->rank >= p->world_size || p->ranks[i]->n_env > LIMIT_ENV ||
+            p->ranks[i]->rank != p->first_rank[node] + i)
+            return err_set(e, ERR_PROTO, "take a plan with rank %u at place %zu",
+                           p->ranks[i]->rank, i);
+    }
+    return 0;
+}
+
+static const char *plan_path_var(const Aolani__Prepare *p)
+{
+    const char *path = p->clean_env ? NULL : getenv("PATH");
+    for (size_t i = 0; i < p->n_env; i++) {
+        if (strcmp(p->env[i]->key, "PATH") == 0)
+            path = p->env[i]->value;
+    }
+    return path;
+}
+
+int plan_fit(const Aolani__Prepare *p, const struct host *h, struct program *ret,
+             struct err *e)
+{
+    int rc = program_check_workdir(p->workdir, e);
+    for (size_t i = 0; rc == 0 && i < p->n_ranks; i++)
+        rc = host_check_cpus(h, p->ranks[i]->cpus, e);
+    if (rc < 0)
+        return rc;
+    return program_find(p->argv, p->n_argv, p->setup, plan_path_var(p), p->workdir, ret, e);
+}
+
+int plan_wants_pmix(const Aolani__Prepare *p, const struct host *h, bool *ret,
+                    struct err *e)
+{
+    bool must = strcmp(p->mpi, "pmix") == 0;
+    if (must && !h->pmix_helper) {
+        err_set(e, ERR_BOOT, "serve PMIx: the helper \"aolani-pmix\" is not beside the "
+                             "agent in \"%s\"",
+                h->dir);
+        err_hint(e, "build aolani-run where libpmix-dev is installed, or set job.mpi");
+        return ERR_BOOT;
+    }
+    *ret = p->n_ranks > 0 && h->pmix_helper && (must || strcmp(p->mpi, "auto") == 0);
+    return 0;
+}
+
+int plan_reserve_port(int *ret_fd, uint32_t *ret_port, struct err *e)
+{
+    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
+    struct sockaddr_in v4 = {.sin_family = AF_INET};
+    union {
+        struct sockaddr any;
+        struct sockaddr_in v4;
+        struct sockaddr_in6 v6;
+    } at;
+    socklen_t len = sizeof at;
+    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&v6, sizeof v6);
+    if (rc < 0) { /* no IPv6 here */
+        if (fd >= 0)
+            close(fd);
+        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&v4, sizeof v4);
+    }
+    if (rc < 0 || getsockname(fd, &at.any, &len) < 0) {
+        rc = -errno;
+        if (fd >= 0)
+            close(fd);
+        return err_sys(e, rc, "reserve a port for MASTER_PORT");
+    }
+    *ret_port = ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
+    *ret_fd = fd;
+    return 0;
+}

@@ -1,0 +1,283 @@
+/* SPDX-License-Identifier: MIT */
+/* ranks.c - see ranks.h. */
+#include "agent/ranks.h"
+
+#include "agent/environ.h"
+#include "proto/base/limits.h"
+#include "proto/base/rankset.h"
+
+#include <errno.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define RANKS_OOM_SCORE 500 /* the kernel shall take a rank before the agent */
+
+struct ranks {
+    struct ranks_config c;
+    const struct ranks_ops *ops;
+    void *arg;
+    struct task *tasks; /* in the order of the plan */
+    size_t n, n_settled, n_gone;
+    bool outside_cgroup;
+    uint64_t kill_at_ms; /* 0: not stopping */
+    struct loop_timer *kill;
+};
+
+static void ranks_on_kill(void *arg)
+{
+    struct ranks *r = arg;
+    for (size_t i = 0; i < r->n; i++)
+        (void)task_signal(&r->tasks[i], SIGKILL, true);
+}
+
+static void ranks_on_settled(void *arg, struct task *t)
+{
+    struct ranks *r = arg;
+    if (t->outcome.cgroup_error)
+        r->outside_cgroup = true;
+    if (++r->n_settled == r->n)
+        r->ops->settled(r->arg);
+}
+
+int ranks_create(const struct ranks_config *c, const struct ranks_ops *ops, void *arg,
+                 struct ranks **ret, struct err *e)
+{
+    struct ranks *r = calloc(1, sizeof *r);
+    if (!r)
+        goto fail;
+    r->c = *c;
+    r->ops = ops;
+    r->arg = arg;
+    r->tasks = calloc(c->plan->n_ranks + 1, sizeof *r->tasks);
+    r->kill = loop_timer_create(c->loop, ranks_on_kill, r);
+    if (!r->tasks || !r->kill)
+        goto fail;
+    for (; r->n < c->plan->n_ranks; r->n++) {
+        const Aolani__RankPlan *p = c->plan->ranks[r->n];
+        task_init(&r->tasks[r->n], p->rank, p->cpus, ranks_on_settled, r);
+    }
+    *ret = r;
+    return 0;
+fail:
+    ranks_destroy(r);
+    return err_sys(e, -ENOMEM, "make room for %zu ranks", c->plan->n_ranks);
+}
+
+void ranks_destroy(struct ranks *r)
+{
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n; i++)
+        task_fini(&r->tasks[i]);
+    loop_timer_destroy(r->kill);
+    free(r->tasks);
+    free(r);
+}
+
+/* ---- starting ---- */
+
+static int ranks_cpu_set(const char *cpus, cpu_set_t **ret, size_t *ret_bytes,
+                         struct err *e)
+{
+    struct rankset set = {0};
+    if (!cpus[0])
+        return 0;
+    int rc = rankset_parse(&set, cpus, e);
+    cpu_set_t *mask = rc == 0 ? CPU_ALLOC(LIMIT_CPUS) : NULL;
+    if (rc == 0 && !mask)
+        rc = err_sys(e, -ENOMEM, "bind to the CPUs \"%s\"", cpus);
+    if (rc == 0) {
+        *ret_bytes = CPU_ALLOC_SIZE(LIMIT_CPUS);
+        CPU_ZERO_S(*ret_bytes, mask);
+        for (int64_t i = -1; (i = rankset_next(&set, (uint32_t)(i + 1))) >= 0;)
+            CPU_SET_S((size_t)i, *ret_bytes, mask);
+        *ret = mask;
+    }
+    rankset_fini(&set);
+    return rc;
+}
+
+/* Of its own cores; unbound ranks share all of the node's. */
+static unsigned ranks_omp_threads(const struct ranks *r, const char *cpus)
+{
+    unsigned own = host_count_cores(r->c.host, cpus);
+    unsigned share = (unsigned)(r->c.host->info->n_cores / r->n);
+    return own ? own : share ? share : 1;
+}
+
+static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
+                         uint32_t master_port, char ***ret, struct err *e)
+{
+    const Aolani__RankPlan *p = r->c.plan->ranks[i];
+    struct environ_spec s = {.base = environ,
+                             .plan = r->c.plan,
+                             .rank = p,
+                             .attempt = r->c.attempt,
+                             .master_addr = master_addr,
+                             .master_port = master_port,
+                             .library = r->c.host->library,
+                             .agent_dir = r->c.host->dir,
+                             .tmp_dir = r->c.folders->tmp,
+                             .shm_dir = r->c.folders->shm,
+                             .only_loopback = r->c.host->info->n_addresses == 0,
+                             .omp_threads = ranks_omp_threads(r, p->cpus)};
+    int rc = steprelay_open_rank(r->c.steps, p->rank, &s.step_path, e);
+    if (rc < 0)
+        return rc;
+    if (r->c.pmix)
+        pmixlink_env(r->c.pmix, p->rank, &s.pmix, &s.n_pmix);
+    return environ_build(&s, ret, e);
+}
+
+static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
+{
+    struct task *t = &r->tasks[i];
+    int fd[2];
+    cpu_set_t *cpus = NULL;
+    struct spawn_spec s = {.path = r->c.program->path,
+                           .argv = r->c.program->argv,
+                           .sh_argv = r->c.program->sh_argv,
+                           .env = env,
+                           .workdir = r->c.plan->workdir,
+                           .cgroup_entrance =
+                               r->c.cgroup ? cgroup_entrance(r->c.cgroup) : -1,
+                           .umask = (mode_t)r->c.plan->umask & 0777,
+                           .oom_score_adj = RANKS_OOM_SCORE};
+    int rc = ranks_cpu_set(t->cpus, &cpus, &s.cpus_bytes, e);
+    if (rc < 0)
+        return rc;
+    rc = output_open_rank(r->c.output, t->rank, fd, e);
+    if (rc == 0) {
+        s.cpus = cpus;
+        s.fd_out = fd[0];
+        s.fd_err = fd[1];
+        rc = task_start(t, r->c.loop, &s, e);
+        close(fd[0]);
+        close(fd[1]);
+        if (t->pid > 0)
+            reap_add(r->c.reap, t->pid);
+    }
+    if (cpus)
+        CPU_FREE(cpus);
+    return rc;
+}
+
+static void ranks_tell_exit(struct ranks *r, struct task *t)
+{
+    struct err e;
+    struct spawn_spec s = {.path = r->c.program->path, .workdir = r->c.plan->workdir};
+    if (t->outcome.call && t->pid > 0) {
+        (void)spawn_outcome_err(&t->outcome, &s, &e);
+        r->ops->failed(r->arg, t, &e);
+    }
+    r->ops->exited(r->arg, t);
+    if (++r->n_gone == r->n) {
+        loop_timer_stop(r->kill);
+        r->ops->gone(r->arg);
+    }
+}
+
+void ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct task *t = &r->tasks[i];
+        struct err e;
+        char **env = NULL;
+        int rc = ranks_environ(r, i, master_addr, master_port, &env, &e);
+        if (rc == 0)
+            rc = ranks_fork(r, i, env, &e);
+        environ_free(env);
+        if (rc == 0)
+            continue;
+        if (t->state == TASK_NEW)
+            task_refuse(t, -rc);
+        r->ops->failed(r->arg, t, &e);
+    }
+    /* Only now, so that "gone" finds all of them tried. */
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->tasks[i].state == TASK_DONE)
+            ranks_tell_exit(r, &r->tasks[i]);
+    }
+    if (r->n == 0) {
+        r->ops->settled(r->arg);
+        r->ops->gone(r->arg);
+    }
+}
+
+void ranks_exited(struct ranks *r, pid_t pid, int wait_status, const struct rusage *usage)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        struct task *t = &r->tasks[i];
+        if (t->pid == pid && task_is_alive(t)) {
+            task_exited(t, wait_status, usage);
+            ranks_tell_exit(r, t);
+            return;
+        }
+    }
+}
+
+/* ---- stopping ---- */
+
+void ranks_signal(struct ranks *r, int signum, const uint32_t *which, size_t n)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        bool meant = n == 0;
+        for (size_t k = 0; k < n; k++)
+            meant = meant || which[k] == r->tasks[i].rank;
+        if (meant)
+            (void)task_signal(&r->tasks[i], signum, false);
+    }
+}
+
+void ranks_stop(struct ranks *r, uint64_t grace_ms)
+{
+    uint64_t now = loop_now_ms(r->c.loop), at = now + grace_ms;
+    bool first = r->kill_at_ms == 0;
+    if (ranks_are_gone(r))
+        return;
+    if (grace_ms == 0) {
+        r->kill_at_ms = now + 1;
+        loop_timer_stop(r->kill);
+        ranks_on_kill(r);
+        return;
+    }
+    for (size_t i = 0; first && i < r->n; i++) {
+        (void)task_signal(&r->tasks[i], SIGTERM, true);
+        (void)task_signal(&r->tasks[i], SIGCONT, true); /* a stopped one hears nothing */
+    }
+    if (!first && at >= r->kill_at_ms)
+        return;
+    r->kill_at_ms = at;
+    loop_timer_start(r->kill, grace_ms, 0);
+}
+
+/* ---- facts ---- */
+
+void ranks_aborted(struct ranks *r, uint32_t rank, int status)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->tasks[i].rank == rank) {
+            r->tasks[i].aborted = true;
+            r->tasks[i].abort_status = status;
+        }
+    }
+}
+
+bool ranks_are_gone(const struct ranks *r)
+{
+    return r->n_gone == r->n;
+}
+
+bool ranks_are_in_cgroup(const struct ranks *r)
+{
+    return !r->outside_cgroup;
+}
+
+const struct task *ranks_tasks(const struct ranks *r, size_t *ret_n)
+{
+    *ret_n = r->n;
+    return r->tasks;
+}

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: MIT */
+/* spawn - fork one rank and say what became of it.
+ *
+ * To be called from the main thread only: the parent-death signal that takes ranks along
+ * when the agent dies belongs to the thread that forked. Between fork and exec the child
+ * makes system calls only. What fails there comes back through a pipe that exec closes,
+ * so neither a slow file system nor a program that cannot be executed stops the agent:
+ * watch the descriptor and call spawn_outcome_read when it is readable.
+ */
+#ifndef AGENT_SPAWN_H
+#define AGENT_SPAWN_H
+
+#include <sched.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
+
+#include "proto/base/err.h"
+
+struct spawn_spec {
+    const char *path;      /* of the program, found before */
+    char *const *argv;
+    char *const *sh_argv;  /* for a script without "#!": "sh", path, arguments; or NULL */
+    char *const *env;
+    const char *workdir;
+    const cpu_set_t *cpus; /* NULL: not bound */
+    size_t cpus_bytes;
+    int fd_out, fd_err;    /* become 1 and 2; not closed here */
+    int cgroup_entrance;   /* -1: none */
+    mode_t umask;
+    int oom_score_adj;     /* raised to this where that is allowed */
+};
+
+enum spawn_call {
+    SPAWN_EXEC = 1,
+    SPAWN_PDEATHSIG,
+    SPAWN_AFFINITY,
+    SPAWN_CHDIR,
+    SPAWN_STDIO,
+    SPAWN_CGROUP, /* not a reason to give up: the program runs outside the group */
+};
+
+struct spawn_outcome {
+    int call;         /* enum spawn_call that failed, 0: the program was executed */
+    int error;        /* errno of it */
+    int cgroup_error; /* not 0: could not enter the group */
+};
+
+/* *ret_fd: non-blocking, to be closed by the caller. */
+int spawn_start(const struct spawn_spec *s, pid_t *ret_pid, int *ret_fd, struct err *e);
+/* 1: known now, *o is filled; 0: not yet. *o starts zeroed and is kept between calls. */
+int spawn_outcome_read(int fd, struct spawn_outcome *o);
+/* "could not execute \"python\"", for people. */
+int spawn_outcome_err(const struct spawn_outcome *o, const struct spawn_spec *s,
+                      struct err *e);
+
+#endif

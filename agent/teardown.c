@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT */
+/* teardown.c - see teardown.h. */
+#include "agent/teardown.h"
+
+#include "agent/proc.h"
+#include "agent/reap.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define TEARDOWN_TICK_MS  50
+#define TEARDOWN_LOOK_MS  200  /* let what is ending end by itself */
+#define TEARDOWN_LIMIT_MS 5000
+#define TEARDOWN_FOUND    256  /* looked at in one tick; the next tick meets the rest */
+#define TEARDOWN_EVIDENCE 32
+
+struct teardown_found {
+    pid_t pid;
+    struct proc_stat st;
+};
+
+struct teardown {
+    struct teardown_config c;
+    struct loop *loop;
+    struct loop_timer *timer;
+    void (*done)(void *arg);
+    void *arg;
+    uint64_t began_ms;
+    struct teardown_found found[TEARDOWN_FOUND], killed[TEARDOWN_FOUND];
+    size_t n_found, n_killed, n_unreadable;
+    struct teardown_found unreadable;
+    int cgroup_empty; /* as cgroup_is_empty */
+    int proc_error;
+    Aolani__NodeDone result;
+    char *evidence[TEARDOWN_EVIDENCE];
+};
+
+void teardown_note(struct teardown *t, bool unproven, const char *fmt, ...)
+{
+    char *text = NULL;
+    va_list ap;
+    if (unproven)
+        t->result.proven = false;
+    if (t->result.n_evidence == TEARDOWN_EVIDENCE)
+        return;
+    va_start(ap, fmt);
+    int n = vasprintf(&text, fmt, ap);
+    va_end(ap);
+    if (n >= 0)
+        t->evidence[t->result.n_evidence++] = text;
+}
+
+/* ---- looking ---- */
+
+static void teardown_add(struct teardown *t, pid_t pid, const struct proc_stat *st)
+{
+    for (size_t i = 0; i < t->n_found; i++) {
+        if (t->found[i].pid == pid)
+            return;
+    }
+    if (t->n_found < TEARDOWN_FOUND)
+        t->found[t->n_found++] = (struct teardown_found){pid, *st};
+}
+
+static bool teardown_is_ancestor(pid_t pid)
+{
+    struct proc_stat st;
+    for (pid_t p = getppid(); p > 0; p = st.ppid) {
+        if (p == pid)
+            return true;
+        if (proc_stat_read(p, &st) < 0)
+            break;
+    }
+    return false;
+}
+
+static bool teardown_look_at(void *arg, pid_t pid)
+{
+    struct teardown *t = arg;
+    struct proc_stat st;
+    if (proc_stat_read(pid, &st) < 0 || st.state == 'Z' || st.state == 'X')
+        return true;
+    if (st.ppid == getpid()) {
+        teardown_add(t, pid, &st);
+        return true;
+    }
+    enum proc_mark mark = proc_has_mark(pid, t->c.mark);
+    if (mark == PROC_MARK_YES)
+        teardown_add(t, pid, &st);
+    if (mark == PROC_MARK_UNREADABLE && t->c.recovering && st.start >= t->c.since &&
+        !teardown_is_ancestor(pid)) {
+        t->n_unreadable++;
+        t->unreadable = (struct teardown_found){pid, st};
+    }
+    return true;
+}
+
+static void teardown_look_at_member(void *arg, pid_t pid)
+{
+    struct proc_stat st;
+    if (pid > 1 && proc_stat_read(pid, &st) == 0 && st.state != 'Z')
+        teardown_add(arg, pid, &st);
+}
+
+static bool teardown_look(struct teardown *t)
+{
+    t->n_found = t->n_unreadable = 0;
+    t->cgroup_empty = 1;
+    if (t->c.cgroup) {
+        cgroup_each(t->c.cgroup, teardown_look_at_member, t);
+        t->cgroup_empty = cgroup_is_empty(t->c.cgroup);
+    }
+    t->proc_error = proc_each(teardown_look_at, t);
+    return t->n_found == 0 && t->cgroup_empty != 0;
+}
+
+/* ---- killing ---- */
+
+static bool teardown_was_killed(const struct teardown *t, const struct teardown_found *f)
+{
+    for (size_t i = 0; i < t->n_killed; i++) {
+        if (t->killed[i].pid == f->pid && t->killed[i].st.start == f->st.start)
+            return true;
+    }
+    return false;
+}
+
+static void teardown_kill(struct teardown *t)
+{
+    for (size_t i = 0; i < t->n_found; i++) {
+        const struct teardown_found *f = &t->found[i];
+        bool again = teardown_was_killed(t, f);
+        if (proc_kill(f->pid, f->st.start) < 0 || again ||
+            strcmp(f->st.name, REAP_HELPER) == 0) /* ours: no leftover of the job */
+            continue;
+        t->result.killed++;
+        if (t->n_killed < TEARDOWN_FOUND)
+            t->killed[t->n_killed++] = *f;
+    }
+    if (t->c.cgroup && t->cgroup_empty == 0)
+        (void)cgroup_kill(t->c.cgroup);
+}
+
+/* ---- the verdict ---- */
+
+static void teardown_conclude(struct teardown *t, bool clean)
+{
+    Aolani__NodeDone *r = &t->result;
+    r->result = !clean        ? AOLANI__TEARDOWN__NOT_CLEAN
+                : r->killed > 0 ? AOLANI__TEARDOWN__FORCED
+                                : AOLANI__TEARDOWN__CLEAN;
+    r->proven = clean;
+    for (size_t i = 0; i < t->n_killed && i < 8; i++)
+        teardown_note(t, false, "killed pid %d (%s)", (int)t->killed[i].pid,
+                      t->killed[i].st.name);
+    for (size_t i = 0; i < t->n_found && i < 8; i++)
+        teardown_note(t, true, "pid %d (%s) in state %c is left", (int)t->found[i].pid,
+                      t->found[i].st.name, t->found[i].st.state);
+    if (!t->c.cgroup)
+        teardown_note(t, false, "no control group could be used");
+    else if (t->cgroup_empty == 1)
+        teardown_note(t, false, "control group empty");
+    else if (t->cgroup_empty == 0)
+        teardown_note(t, true, "control group not empty");
+    else
+        teardown_note(t, true, "control group: %s", strerror(-t->cgroup_empty));
+    if (t->proc_error < 0)
+        teardown_note(t, true, "/proc: %s", strerror(-t->proc_error));
+    else if (t->n_found == 0)
+        teardown_note(t, false, "no child and no marked process");
+    if (t->n_unreadable > 0)
+        teardown_note(t, true, "%zu processes of this user cannot be looked into, as pid "
+                               "%d (%s)",
+                      t->n_unreadable, (int)t->unreadable.pid, t->unreadable.st.name);
+}
+
+static void teardown_on_tick(void *arg)
+{
+    struct teardown *t = arg;
+    uint64_t past = loop_now_ms(t->loop) - t->began_ms;
+    bool clean = teardown_look(t);
+    if (!clean && past < TEARDOWN_LIMIT_MS) {
+        if (past >= TEARDOWN_LOOK_MS || t->c.recovering)
+            teardown_kill(t);
+        return;
+    }
+    loop_timer_stop(t->timer);
+    teardown_conclude(t, clean);
+    t->done(t->arg);
+}
+
+int teardown_create(struct loop *l, const struct teardown_config *c,
+                    void (*done)(void *arg), void *arg, struct teardown **ret,
+                    struct err *e)
+{
+    struct teardown *t = calloc(1, sizeof *t);
+    if (!t || !(t->timer = loop_timer_create(l, teardown_on_tick, t))) {
+        free(t);
+        return err_sys(e, -ENOMEM, "end the job's processes");
+    }
+    t->c = *c;
+    t->loop = l;
+    t->done = done;
+    t->arg = arg;
+    t->began_ms = loop_now_ms(l);
+    aolani__node_done__init(&t->result);
+    t->result.evidence = t->evidence;
+    loop_timer_start(t->timer, 0, TEARDOWN_TICK_MS);
+    *ret = t;
+    return 0;
+}
+
+void teardown_destroy(struct teardown *t)
+{
+    if (!t)
+        return;
+    loop_timer_destroy(t->timer);
+    for (size_t i = 0; i < t->result.n_evidence; i++)
+        free(t->evidence[i]);
+    free(t);
+}
+
+const Aolani__NodeDone *teardown_result(const struct teardown *t)
+{
+    return &t->result;
+}
