@@ -11,6 +11,9 @@
 #define LAUNCHER_JOURNAL_H
 
 #include <protobuf-c/protobuf-c.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
 
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
@@ -35,10 +38,12 @@ int journal_open(struct loop *l, const char *path,
  * the file system is stuck). Never blocks. */
 int64_t journal_append(struct journal *j, enum journal_type type,
                        const ProtobufCMessage *m);
-/* cb on the loop once record `number` is on disk (or has failed for good: status < 0). */
+/* cb on the loop once record `number` is on disk (or has failed for good: status < 0),
+ * never from within this call. -ENOMEM. Not called any more after journal_close. */
 int journal_when_durable(struct journal *j, int64_t number,
                          void (*cb)(void *arg, int status), void *arg);
-/* Write all, sync, stop the thread, free. Blocks for as long as the disk takes. */
+/* Write all, sync, stop the thread, free. Blocks for as long as the disk takes. Negative:
+ * some records were lost, now or before; e says how many and why. */
 int journal_close(struct journal *j, struct err *e);
 
 /* ---- reading ---- */
@@ -49,6 +54,8 @@ int journal_reader_open(const char *path, struct journal_reader **ret, struct er
 int journal_reader_next(struct journal_reader *r, enum journal_type *ret_type,
                         const uint8_t **ret_payload, size_t *ret_len, bool *ret_torn,
                         struct err *e);
+/* Where the last whole record ends; 0: there is not even a header. */
+uint64_t journal_reader_offset(const struct journal_reader *r);
 void journal_reader_close(struct journal_reader *r);
 
 #endif

@@ -37,4 +37,8 @@
 #define LIMIT_RING_RECORDS 4096u       /* steps a rank may be ahead of its agent */
 #define LIMIT_SPOOL_BYTES  (1ull << 30) /* undelivered output kept for one stream */
 
+/* The journal. */
+#define LIMIT_JOURNAL_RECORD (64u << 20) /* the summary of a very large job */
+#define LIMIT_JOURNAL_QUEUE  (64u << 20) /* not yet written: the file system is stuck */
+
 #endif
