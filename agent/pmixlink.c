@@ -24,7 +24,7 @@
 #define READY_WITHIN_MS 10000u
 #define EXIT_WITHIN_MS  200u
 #define RETRY_MS        50u
-#define LOG_LINES_MAX   32u   /* of the helper's own words, in a job */
+#define LOG_LINES_MAX   32u /* of the helper's own words, in a job */
 #define LOG_TEXT_MAX    1024u
 
 /* A message that waits for room in the session. */
@@ -240,7 +240,8 @@ static void on_words(void *arg, const uint8_t *data, size_t len)
         size_t n = 0, used = 0;
         for (; used < len && data[used] != '\n'; used++)
             if (n < LOG_TEXT_MAX)
-                text[n++] = data[used] >= ' ' && data[used] < 127 ? (char)data[used] : '?';
+                text[n++] =
+                    data[used] >= ' ' && data[used] < 127 ? (char)data[used] : '?';
         text[n] = '\0';
         used += used < len;
         data += used;
@@ -290,8 +291,8 @@ static int start_helper(struct pmixlink *p, const char *path, struct err *e)
     int fds[2];
     if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds))
         return err_sys(e, -errno, "start \"%s\"", path);
-    struct loop_proc_spec spec = {.file = path, .argv = argv, .extra_fd = fds[1],
-                                  .stderr_to_stream = true};
+    struct loop_proc_spec spec = {
+        .file = path, .argv = argv, .extra_fd = fds[1], .stderr_to_stream = true};
     int rc = loop_proc_spawn(p->loop, &spec, on_exit_of_helper, p, &p->proc, e);
     (void)close(fds[1]);
     if (rc) {
@@ -305,10 +306,11 @@ static int start_helper(struct pmixlink *p, const char *path, struct err *e)
     return pmixwire_open(p->loop, fds[0], &wire_ops, p, &p->wire, e);
 }
 
-int pmixlink_create(struct loop *l, const char *helper_path, const Aolani__Prepare *plan,
-                    const char *dir, const struct upward *up,
-                    void (*ready)(void *arg, int status, const struct err *e), void *arg,
-                    struct pmixlink **ret, struct err *e)
+int pmixlink_create(struct loop *l, const char *helper_path,
+                    const Aolani__Prepare *plan, const char *dir,
+                    const struct upward *up,
+                    void (*ready)(void *arg, int status, const struct err *e),
+                    void *arg, struct pmixlink **ret, struct err *e)
 {
     struct pmixlink *p = calloc(1, sizeof *p);
     int rc = -ENOMEM;
@@ -338,8 +340,8 @@ fail:
     return rc;
 }
 
-void pmixlink_env(const struct pmixlink *p, uint32_t rank, Aolani__KeyValue *const **ret,
-                  size_t *ret_n)
+void pmixlink_env(const struct pmixlink *p, uint32_t rank,
+                  Aolani__KeyValue *const **ret, size_t *ret_n)
 {
     *ret = NULL;
     *ret_n = 0;
@@ -356,7 +358,8 @@ static void send_down(struct pmixlink *p, const Aolani__PmixMessage *m)
         lose_helper(p, "it does not take messages");
 }
 
-void pmixlink_message(struct pmixlink *p, enum message_type type, const ProtobufCMessage *m)
+void pmixlink_message(struct pmixlink *p, enum message_type type,
+                      const ProtobufCMessage *m)
 {
     Aolani__PmixMessage down = AOLANI__PMIX_MESSAGE__INIT;
     switch (type) {

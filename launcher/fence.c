@@ -59,8 +59,8 @@ struct fences {
     int refuse; /* not 0: the bounds were met, and every later collective fails so */
 };
 
-int fences_create(uint32_t n_nodes, const uint32_t *first_rank, const struct fence_ops *ops,
-                  void *arg, struct fences **ret)
+int fences_create(uint32_t n_nodes, const uint32_t *first_rank,
+                  const struct fence_ops *ops, void *arg, struct fences **ret)
 {
     struct fences *f = calloc(1, sizeof *f);
     if (!f)
@@ -122,8 +122,8 @@ void fences_destroy(struct fences *f)
     free(f);
 }
 
-static void say_done(struct fences *f, uint32_t node, const uint8_t *key, size_t key_len,
-                     int status, uint8_t *data, size_t len)
+static void say_done(struct fences *f, uint32_t node, const uint8_t *key,
+                     size_t key_len, int status, uint8_t *data, size_t len)
 {
     if (f->state[node] == NODE_LOST)
         return;
@@ -277,7 +277,8 @@ static int keep_part(struct fences *f, struct fence *c, struct part *p,
     return 0;
 }
 
-static void give_part(struct fences *f, struct fence *c, size_t i, const Aolani__Fence *m)
+static void give_part(struct fences *f, struct fence *c, size_t i,
+                      const Aolani__Fence *m)
 {
     int rc = c->status;
     if (!rc && m->status)
@@ -375,17 +376,19 @@ static uint32_t node_of_rank(const struct fences *f, uint32_t rank)
     return lo;
 }
 
-int fences_get(struct fences *f, uint32_t node, const Aolani__ModexGet *m, struct err *e)
+int fences_get(struct fences *f, uint32_t node, const Aolani__ModexGet *m,
+               struct err *e)
 {
     assert(node < f->n_nodes);
     if (m->rank >= f->first_rank[f->n_nodes])
-        return err_set(e, ERR_PROTO, "key look-up of node %u: there is no rank %u", node,
-                       m->rank);
+        return err_set(e, ERR_PROTO, "key look-up of node %u: there is no rank %u",
+                       node, m->rank);
     if (f->state[node] == NODE_LOST)
         return 0;
     uint32_t owner = node_of_rank(f, m->rank);
     struct lookup *q = NULL;
-    if (owner != node && f->state[owner] != NODE_LOST && f->n_lookups < LIMIT_MODEX_GETS)
+    if (owner != node && f->state[owner] != NODE_LOST &&
+        f->n_lookups < LIMIT_MODEX_GETS)
         q = calloc(1, sizeof *q);
     if (!q) {
         Aolani__ModexData no = AOLANI__MODEX_DATA__INIT;
@@ -394,8 +397,11 @@ int fences_get(struct fences *f, uint32_t node, const Aolani__ModexGet *m, struc
         f->ops.got(f->arg, node, &no);
         return 0;
     }
-    *q = (struct lookup){.next = f->lookups, .id = f->next_id++, .request = m->request,
-                         .asker = node, .owner = owner};
+    *q = (struct lookup){.next = f->lookups,
+                         .id = f->next_id++,
+                         .request = m->request,
+                         .asker = node,
+                         .owner = owner};
     f->lookups = q;
     f->n_lookups++;
     Aolani__ModexGet ask = AOLANI__MODEX_GET__INIT;
@@ -405,7 +411,8 @@ int fences_get(struct fences *f, uint32_t node, const Aolani__ModexGet *m, struc
     return 0;
 }
 
-int fences_data(struct fences *f, uint32_t node, const Aolani__ModexData *m, struct err *e)
+int fences_data(struct fences *f, uint32_t node, const Aolani__ModexData *m,
+                struct err *e)
 {
     assert(node < f->n_nodes);
     if (m->request == 0 || m->request >= f->next_id)
@@ -417,7 +424,8 @@ int fences_data(struct fences *f, uint32_t node, const Aolani__ModexData *m, str
     if (!q) /* answered in its place when the node broke */
         return 0;
     if (q->owner != node)
-        return err_set(e, ERR_PROTO, "key data of node %u: another node was asked", node);
+        return err_set(e, ERR_PROTO, "key data of node %u: another node was asked",
+                       node);
     *at = q->next;
     f->n_lookups--;
     Aolani__ModexData answer = *m;

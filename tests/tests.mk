@@ -29,7 +29,7 @@ $(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/lib/replay_main.c $(LIBS
 
 # Programs that only the end-to-end tests run: MPI programs that know nothing of us, and
 # the trainer with its all-reduce left out, which must be seen to fail.
-E2E_BIN := $(if $(MPICC),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c)) \
+E2E_BIN := $(if $(MPICC),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c tests/e2e/mpi/*.c)) \
            $(BUILD)/tests/e2e/trainer-no-allreduce)
 $(BUILD)/tests/e2e/%: tests/e2e/%.c
 	$(call say,MPICC,$@)mkdir -p $(@D); mpicc -std=c11 $(WARN) $(CFLAGS) -o $@ $<

@@ -80,7 +80,8 @@ void job_stop(void)
 }
 
 /* "0,1;2,3": the ranks of each node, or those of this node alone. */
-static int print_ranks(struct buf *b, const Aolani__PmixSetup *s, size_t from, size_t to)
+static int print_ranks(struct buf *b, const Aolani__PmixSetup *s, size_t from,
+                       size_t to)
 {
     int rc = 0;
     for (size_t i = from; i < to && !rc; i++)
@@ -126,8 +127,8 @@ static int add_maps(void *list, const Aolani__PmixSetup *s, struct err *e)
         err_sys(e, rc, "list the ranks for pmix");
         goto out;
     }
-    rc = done_or_fail(PMIx_generate_regex((char *)names.data, &node_map), "map the nodes",
-                      e);
+    rc = done_or_fail(PMIx_generate_regex((char *)names.data, &node_map),
+                      "map the nodes", e);
     if (!rc)
         rc = done_or_fail(PMIx_generate_ppn((char *)ranks.data, &proc_map),
                           "map the ranks", e);
@@ -214,9 +215,9 @@ int job_register(const Aolani__PmixSetup *s, struct err *e)
          !rc && r < s->first_rank[s->node_index + 1]; r++) {
         pmix_proc_t proc;
         PMIX_LOAD_PROCID(&proc, s->nspace, r);
-        rc = done_or_fail(PMIx_server_register_client(&proc, s->uid, s->gid, NULL, NULL,
-                                                      NULL),
-                          "register a rank", e);
+        rc = done_or_fail(
+            PMIx_server_register_client(&proc, s->uid, s->gid, NULL, NULL, NULL),
+            "register a rank", e);
     }
     return rc;
 }

@@ -23,7 +23,8 @@ static int clean_environment(void)
     char name[256];
     for (size_t i = 0; environ[i];) {
         size_t len = strcspn(environ[i], "=");
-        bool ours = !strncmp(environ[i], "PMIX_", 5) && strncmp(environ[i], "PMIX_MCA_", 9);
+        bool ours =
+            !strncmp(environ[i], "PMIX_", 5) && strncmp(environ[i], "PMIX_MCA_", 9);
         if (!ours || len >= sizeof name) {
             i++;
             continue;

@@ -7,8 +7,7 @@
  * us and elsewhere through the head. The library itself takes a rank out of the
  * collectives that have not left this node when it sees its connection close, so such a
  * rank is not deregistered: that would close the connection unseen. Ranks that still talk
- * to us a while later are told that the job is broken, as they may wait for a rank that
- * never connected at all.
+ * to us a while later lose us, as they may wait for a rank that never connected at all.
  */
 #include "agent/pmix/server.h"
 
@@ -26,10 +25,10 @@
 #include "proto/base/log.h"
 #include "proto/wire/pmixwire.h"
 
-#define BROKEN_AFTER_MS  2000u /* the head ends the job sooner, where it wants to */
-#define FENCE_DATA_MAX   (LIMIT_FRAME - 4096u - LIMIT_NODES * 4u)
-#define MODEX_DATA_MAX   (LIMIT_FRAME - 64u)
-#define ABORT_TEXT_MAX   1024u
+#define BROKEN_AFTER_MS 2000u /* the head ends the job sooner, where it wants to */
+#define FENCE_DATA_MAX  (LIMIT_FRAME - 4096u - LIMIT_NODES * 4u)
+#define MODEX_DATA_MAX  (LIMIT_FRAME - 64u)
+#define ABORT_TEXT_MAX  1024u
 
 enum rank_state { RANK_NEW, RANK_CONNECTED, RANK_FINALIZED, RANK_GONE };
 
@@ -81,8 +80,8 @@ static pmix_status_t post_rank(enum letter_kind kind, const pmix_proc_t *proc)
 }
 
 static pmix_status_t on_connected(const pmix_proc_t *proc, void *object,
-                                  pmix_info_t info[], size_t n_info, pmix_op_cbfunc_t cb,
-                                  void *cb_arg)
+                                  pmix_info_t info[], size_t n_info,
+                                  pmix_op_cbfunc_t cb, void *cb_arg)
 {
     (void)object, (void)info, (void)n_info, (void)cb, (void)cb_arg;
     return post_rank(LETTER_CONNECTED, proc);
@@ -481,24 +480,25 @@ static void fail_asked(struct server *s, uint32_t rank)
     }
 }
 
+/* The library has no way to wake a rank that waits for one which never came, and Open MPI
+ * none to hear of it but the loss of its server. So we go, as mpirun would. */
 static void on_broken(void *arg)
 {
     struct server *s = arg;
     uint32_t first = s->setup->first_rank[s->setup->node_index];
     uint32_t end = s->setup->first_rank[s->setup->node_index + 1];
-    uint32_t gone = end;
-    bool anyone = false;
+    uint32_t gone = end, connected = 0;
+    mailbox_drain(s->box);
     for (uint32_t r = first; r < end; r++) {
         if (*state_of(s, r) == RANK_GONE && gone == end)
             gone = r;
-        anyone = anyone || *state_of(s, r) == RANK_CONNECTED;
+        connected += *state_of(s, r) == RANK_CONNECTED;
     }
-    if (!anyone || gone == end)
+    if (connected == 0 || gone == end)
         return;
-    pmix_proc_t source;
-    PMIX_LOAD_PROCID(&source, s->setup->nspace, gone);
-    (void)PMIx_Notify_event(PMIX_ERR_PROC_ABORTED, &source, PMIX_RANGE_LOCAL, NULL, 0, NULL,
-                            NULL);
+    log_warn("rank %u ended without MPI_Finalize; ending the other %u on its node",
+             gone, connected);
+    loop_stop(s->loop);
 }
 
 static void take_gone(struct server *s, uint32_t rank)

@@ -10,7 +10,8 @@
 
 struct pmixwire;
 struct pmixwire_ops {
-    void (*message)(void *arg, const Aolani__PmixMessage *m); /* valid during the call */
+    void (*message)(void *arg,
+                    const Aolani__PmixMessage *m); /* valid during the call */
     /* The other end has closed (code 0) or broke the rules; destroy still to be called. */
     void (*ended)(void *arg, const struct err *e);
 };

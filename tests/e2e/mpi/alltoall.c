@@ -29,8 +29,9 @@ static int check(const uint8_t *p, int from, int to, int tag, size_t n)
 {
     for (size_t i = 0; i < n; i++)
         if (p[i] != byte_of(from, to, tag, i)) {
-            fprintf(stderr, "alltoall: rank %d: byte %zu of %zu from rank %d is wrong\n",
-                    to, i, n, from);
+            fprintf(stderr,
+                    "alltoall: rank %d: byte %zu of %zu from rank %d is wrong\n", to, i,
+                    n, from);
             return 1;
         }
     return 0;
@@ -82,7 +83,8 @@ static int all_pairs(int rank, int size, int tag, int n)
     int bad = 0;
     memset(in, 0, (size_t)size * (size_t)n);
     for (int r = 0; r < size; r++)
-        MPI_Irecv(in + (size_t)r * (size_t)n, n, MPI_BYTE, r, tag, MPI_COMM_WORLD, &req[r]);
+        MPI_Irecv(in + (size_t)r * (size_t)n, n, MPI_BYTE, r, tag, MPI_COMM_WORLD,
+                  &req[r]);
     for (int r = 0; r < size; r++) {
         fill(out + (size_t)r * (size_t)n, rank, r, tag, (size_t)n);
         MPI_Isend(out + (size_t)r * (size_t)n, n, MPI_BYTE, r, tag, MPI_COMM_WORLD,

@@ -23,7 +23,8 @@ static int check_and_mark(uint32_t *words, int token, uint32_t hops, int rank, i
         /* The whole sum is dear: the ends and one word between, another one each time. */
         if (w == 0 || w == WORDS - 1 || w == hops % WORDS)
             if (words[w] != expected((uint32_t)token, w, hops, (uint32_t)size)) {
-                fprintf(stderr, "ring: rank %d: token %d, word %u is wrong after %u hops\n",
+                fprintf(stderr,
+                        "ring: rank %d: token %d, word %u is wrong after %u hops\n",
                         rank, token, w, hops);
                 return 1;
             }

@@ -267,7 +267,8 @@ static void test_too_many_fences_fail(void **state)
     assert_string_equal(r->said, "");
     assert_int_equal(give(r, 0, "z", "01", "x", 0), 0);
     assert_string_equal(r->said, "0:z!-10010 ");
-    assert_int_equal(give(r, 1, "7", "01", "y", 0), 0); /* those under way still complete */
+    assert_int_equal(give(r, 1, "7", "01", "y", 0),
+                     0); /* those under way still complete */
     assert_non_null(strstr(r->said, "0:7=xy 1:7=xy "));
 }
 
