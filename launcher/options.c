@@ -395,11 +395,9 @@ int options_load_spec(const struct options *o, struct spec **ret, struct err *e)
 
 /* ---- --help ---- */
 
-int options_help(const struct verb_info *v, struct buf *out)
+int options_list(const struct verb_info *v, struct buf *out)
 {
-    int rc = buf_printf(out, "usage: aolani-run %s [options]%s%s%s%s\n%s\n\noptions:\n",
-                        v->name, v->operand ? " " : "", v->operand ? v->operand : "",
-                        v->rest ? " -- " : "", v->rest ? v->rest : "", v->summary);
+    int rc = 0;
     for (size_t i = 0; i < N_ROWS && !rc; i++) {
         const struct option_row *r = &rows[i];
         char left[64], letter[8] = "    ";
@@ -412,4 +410,12 @@ int options_help(const struct verb_info *v, struct buf *out)
         rc = buf_printf(out, "  %-28s %s\n", left, r->help);
     }
     return rc;
+}
+
+int options_help(const struct verb_info *v, struct buf *out)
+{
+    int rc = buf_printf(out, "usage: aolani-run %s [options]%s%s%s%s\n%s\n\noptions:\n",
+                        v->name, v->operand ? " " : "", v->operand ? v->operand : "",
+                        v->rest ? " -- " : "", v->rest ? v->rest : "", v->summary);
+    return rc ? rc : options_list(v, out);
 }

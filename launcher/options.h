@@ -54,5 +54,7 @@ int options_load_spec(const struct options *o, struct spec **ret, struct err *e)
 
 /* --help of one verb, to a buffer (the man page's list is checked against it). */
 int options_help(const struct verb_info *v, struct buf *out);
+/* Its options alone, a line each. */
+int options_list(const struct verb_info *v, struct buf *out);
 
 #endif

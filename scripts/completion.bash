@@ -13,7 +13,7 @@ _aolani_run()
     done
     if [[ $cur == -* ]]; then
         local options
-        options=$("${COMP_WORDS[0]}" ${verb:+"$verb"} --help 2>/dev/null |
+        options=$("${COMP_WORDS[0]}" "${verb:-run}" --help 2>/dev/null |
             grep -oE '(^|[ ,])--?[a-z][a-z-]*' | tr -d ' ,' | sort -u)
         mapfile -t COMPREPLY < <(compgen -W "$options" -- "$cur")
         return

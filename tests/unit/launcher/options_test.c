@@ -151,7 +151,7 @@ static void test_help_and_man_page(void **state)
     (void)state;
     static char page[200000];
     struct buf out;
-    FILE *f = fopen("launcher/aolani-run.1.scd", "r");
+    FILE *f = fopen("doc/aolani-run.1.scd", "r");
     assert_non_null(f);
     page[fread(page, 1, sizeof page - 1, f)] = '\0';
     fclose(f);

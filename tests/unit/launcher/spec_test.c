@@ -705,6 +705,20 @@ static void test_missing_files(void **state)
     spec_destroy(NULL);
 }
 
+static void test_man_page_has_all_keys(void **state)
+{
+    (void)state;
+    static char page[200000];
+    read_expected("doc/aolani-run.1.scd", page, sizeof page);
+    for (size_t i = 0; i < spec_n_keys; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "*%s*", spec_keys[i].name);
+        if (!strstr(page, name))
+            print_message("%s is not in the man page\n", name);
+        assert_non_null(strstr(page, name));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -724,6 +738,7 @@ int main(void)
         cmocka_unit_test(test_sizes),
         cmocka_unit_test(test_suggest),
         cmocka_unit_test(test_missing_files),
+        cmocka_unit_test(test_man_page_has_all_keys),
     };
     return cmocka_run_group_tests(tests, setup, teardown);
 }
