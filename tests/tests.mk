@@ -15,7 +15,7 @@ LIBS_agent    = $(AGENT) $(WIRE) $(BASE)
 LIBS_fuzz     = $(LAUNCH) $(AGENT) $(CLIENT) $(WIRE) $(BASE)
 
 test_link = $(CC) $(our_cppflags) $(our_cflags) -MF $@.d -MT $@ $(LDFLAGS) $(san) -o $@ \
-            $(filter %.c %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
+            $(filter tests/%.c %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
 
 .SECONDEXPANSION:
 $(BUILD)/tests/unit/%: tests/unit/%.c $$(LIBS_$$(firstword $$(subst /, ,$$*))) | $(PB).h
