@@ -20,9 +20,9 @@
 #include "proto/base/err.h"
 #include "proto/wire/message.h"
 
-#define SECURE_KEY_BYTES 32
-#define SECURE_RUN_BYTES 8
-#define SECURE_HASH_BYTES 32
+#define SECURE_KEY_BYTES   32
+#define SECURE_RUN_BYTES   8
+#define SECURE_HASH_BYTES  32
 #define SECURE_VERSION_MIN 1
 #define SECURE_VERSION_MAX 1
 /* The highest version that this program and a peer of min..max both speak, or ERR_PROTO. */
@@ -36,10 +36,11 @@ int secure_init(struct err *e); /* once per process, before anything else here *
 void secure_random(void *data, size_t len);
 void secure_wipe(void *data, size_t len);
 /* The key of node `node` (index), from the key of the job. */
-void secure_node_key(const struct secure_key *job, uint32_t node, struct secure_key *ret);
+void secure_node_key(const struct secure_key *job, uint32_t node,
+                     struct secure_key *ret);
 /* SHA-256 of a file's bytes; *ret_size may be NULL. -errno. */
-int secure_hash_file(const char *path, uint8_t ret[SECURE_HASH_BYTES], uint64_t *ret_size,
-                     struct err *e);
+int secure_hash_file(const char *path, uint8_t ret[SECURE_HASH_BYTES],
+                     uint64_t *ret_size, struct err *e);
 void secure_hash(const void *data, size_t len, uint8_t ret[SECURE_HASH_BYTES]);
 void secure_hex(const uint8_t *data, size_t len, char *ret); /* 2 * len + 1 bytes */
 
@@ -55,14 +56,14 @@ struct secure_ops {
 struct secure_config {
     enum session_role role;
     uint8_t run_id[SECURE_RUN_BYTES];
-    uint32_t node;           /* agent: its own index */
-    struct secure_key key;   /* agent: its own key */
-    uint64_t epoch;          /* head: its own; agent: the highest it has obeyed */
+    uint32_t node;         /* agent: its own index */
+    struct secure_key key; /* agent: its own key */
+    uint64_t epoch;        /* head: its own; agent: the highest it has obeyed */
 };
 
-int secure_create(const struct secure_config *c, const struct secure_ops *ops, void *arg,
-                  struct secure **ret, struct err *e);
-void secure_destroy(struct secure *s); /* wipes the keys */
+int secure_create(const struct secure_config *c, const struct secure_ops *ops,
+                  void *arg, struct secure **ret, struct err *e);
+void secure_destroy(struct secure *s);             /* wipes the keys */
 int secure_start(struct secure *s, struct err *e); /* agent: sends HELLO */
 /* Bytes from the connection, in any pieces. 0, or a negative code: destroy. May be
  * destroyed from within its callbacks only after secure_input has returned. */

@@ -34,8 +34,9 @@ struct session_ops {
      * return (a payload that does not decode) ends the link with that code. CREDIT stays
      * inside the session; PING and PONG come as they come, with sequence 0. */
     int (*message)(void *arg, const struct envelope *v, struct err *e);
-    void (*acked)(void *arg, uint64_t seq); /* may be NULL: the peer has all up to seq */
-    void (*credit)(void *arg);              /* may be NULL: bulk may be sent again */
+    void (*acked)(void *arg,
+                  uint64_t seq); /* may be NULL: the peer has all up to seq */
+    void (*credit)(void *arg);   /* may be NULL: bulk may be sent again */
 };
 struct session_config {
     enum session_role role;
@@ -44,13 +45,13 @@ struct session_config {
     uint64_t heartbeat_ms; /* quiet time after which an acknowledgement is sent */
     uint64_t silence_ms;   /* quiet time of the peer after which the link is given up */
     uint64_t initial_credit; /* bulk bytes that may be sent before the first grant */
-    uint64_t incarnation;  /* random, one per process: a peer that was started anew is
+    uint64_t incarnation;    /* random, one per process: a peer that was started anew is
                               found out instead of its messages taken for repetitions */
-    size_t queue_bytes;    /* most unacknowledged bytes; LIMIT_SEND_QUEUE */
+    size_t queue_bytes;      /* most unacknowledged bytes; LIMIT_SEND_QUEUE */
 };
 
-int session_create(const struct session_config *c, const struct session_ops *ops, void *arg,
-                   struct session **ret, struct err *e);
+int session_create(const struct session_config *c, const struct session_ops *ops,
+                   void *arg, struct session **ret, struct err *e);
 void session_destroy(struct session *s);
 
 /* A link is up: once the peer has said what it has, the rest goes out (again). */
@@ -79,7 +80,8 @@ uint64_t session_credit(const struct session *s);
 /* Let the peer send this many more bulk bytes: as many as were stored for good. */
 void session_grant(struct session *s, uint64_t now_ms, uint64_t bytes);
 size_t session_queued(const struct session *s); /* bytes not yet acknowledged */
-uint64_t session_peer_epoch(const struct session *s); /* agent: highest head epoch seen */
+uint64_t session_peer_epoch(
+    const struct session *s); /* agent: highest head epoch seen */
 
 /* Heartbeat and silence. Returns ms until the next call is due, or -ETIMEDOUT when the
  * peer has been silent too long: the caller closes the link. */

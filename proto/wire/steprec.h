@@ -15,13 +15,19 @@
 #define STEPREC_BYTES 72
 
 enum steprec_flag {
-    STEPREC_SPECIAL = 1,     /* evaluation, checkpoint: not in the variance */
+    STEPREC_SPECIAL = 1, /* evaluation, checkpoint: not in the variance */
     STEPREC_HOST_PACED = 2,
-    STEPREC_PARTIAL = 4,     /* some fields were not available: see sources */
+    STEPREC_PARTIAL = 4, /* some fields were not available: see sources */
     STEPREC_DEEP = 8,
-    STEPREC_GAP = 16,        /* records before this one were lost */
+    STEPREC_GAP = 16, /* records before this one were lost */
 };
-enum steprec_source { STEPREC_NONE, STEPREC_API, STEPREC_KERNEL, STEPREC_MARKER, STEPREC_FLOW };
+enum steprec_source {
+    STEPREC_NONE,
+    STEPREC_API,
+    STEPREC_KERNEL,
+    STEPREC_MARKER,
+    STEPREC_FLOW
+};
 
 struct steprec {
     uint32_t rank, step;
@@ -47,7 +53,7 @@ static inline uint32_t steprec_busy_us(const struct steprec *r)
  * there: head and tail are masked, and impossible distances resynchronise and count. */
 #define RING_MAGIC   0x31474e4952414f41ull /* "AOARING1" */
 #define RING_VERSION 1u
-#define RING_RECORDS 4096u                 /* a power of two */
+#define RING_RECORDS 4096u /* a power of two */
 
 struct ring {
     uint64_t magic;
@@ -57,11 +63,13 @@ struct ring {
     _Atomic uint64_t dropped; /* producer */
     uint8_t pad1[48];
     _Atomic uint64_t tail; /* next record to read; consumer */
-    _Atomic uint32_t stop_requested; /* set by the agent, read by aolani_stop_requested */
+    _Atomic uint32_t
+        stop_requested; /* set by the agent, read by aolani_stop_requested */
     uint8_t pad2[52];
     uint8_t record[RING_RECORDS][STEPREC_BYTES];
 };
-_Static_assert(sizeof(struct ring) == 192 + RING_RECORDS * STEPREC_BYTES, "ring layout");
+_Static_assert(sizeof(struct ring) == 192 + RING_RECORDS * STEPREC_BYTES,
+               "ring layout");
 #define RING_BYTES sizeof(struct ring)
 
 void ring_init(struct ring *r); /* over zeroed memory */

@@ -95,6 +95,8 @@ static int carry(struct end *from, struct end *to, size_t piece, struct err *e)
     uint8_t bytes[WIRE_MAX];
     size_t len = from->wire_len, at = 0;
     int rc = 0;
+    if (len > sizeof bytes)
+        abort();
     memcpy(bytes, from->wire, len);
     from->wire_len = 0;
     for (; at < len && rc == 0; at += piece)
