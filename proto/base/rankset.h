@@ -25,7 +25,8 @@ bool rankset_has(const struct rankset *s, uint32_t id);
 size_t rankset_count(const struct rankset *s);
 /* The first member >= from, or -1. */
 int64_t rankset_next(const struct rankset *s, uint32_t from);
-/* "" is the empty set. ERR_PARSE names the position; "3-0" and "1,,2" are refused. */
+/* Replaces what the set held; on failure it is unchanged. "" is the empty set. ERR_PARSE
+ * names the position; "3-0" and "1,,2" are refused. ERR_LIMIT as rankset_add. */
 int rankset_parse(struct rankset *s, const char *text, struct err *e);
 int rankset_format(const struct rankset *s, struct buf *out);
 
