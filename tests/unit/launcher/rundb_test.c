@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sqlite3.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "launcher/journal.h"
+#include "launcher/rundb.h"
+#include "proto/wire/aolani.pb-c.h"
+#include "proto/wire/steprec.h"
+
+struct fixture {
+    struct loop *l;
+    struct journal *j;
+    char dir[40], journal[60], db[60];
+};
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    *state = f;
+    if (!f || loop_create(&f->l, NULL) < 0)
+        return -1;
+    (void)snprintf(f->dir, sizeof f->dir, "/tmp/rundb_test.XXXXXX");
+    if (!mkdtemp(f->dir))
+        return -1;
+    (void)snprintf(f->journal, sizeof f->journal, "%s/journal", f->dir);
+    (void)snprintf(f->db, sizeof f->db, "%s/run.db", f->dir);
+    return journal_open(f->l, f->journal, NULL, NULL, &f->j, NULL);
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    char cmd[80];
+    (void)journal_close(f->j, NULL);
+    loop_destroy(f->l);
+    (void)snprintf(cmd, sizeof cmd, "rm -rf %s", f->dir);
+    assert_int_equal(system(cmd), 0);
+    free(f);
+    return 0;
+}
+
+static void fill(struct fixture *f)
+{
+    Aolani__JRunStart run = AOLANI__JRUN_START__INIT;
+    char *nodes[] = {"gpu1", "gpu2"}, *argv[] = {"python3", "train's.py"};
+    run.run_id = "0123456789abcdef";
+    run.name = "job";
+    run.world_size = 2;
+    run.nodes = nodes;
+    run.n_nodes = 2;
+    run.argv = argv;
+    run.n_argv = 2;
+    assert_true(journal_append(f->j, JOURNAL_RUN_START, &run.base) > 0);
+
+    Aolani__NodeInfo info = AOLANI__NODE_INFO__INIT;
+    info.hostname = "gpu2.example";
+    info.mem_bytes = 1ull << 40;
+    Aolani__JNode node = AOLANI__JNODE__INIT;
+    node.node = 1;
+    node.event = "connected";
+    node.info = &info;
+    assert_true(journal_append(f->j, JOURNAL_NODE, &node.base) > 0);
+
+    Aolani__JPhase phase = AOLANI__JPHASE__INIT;
+    phase.phase = "run";
+    phase.attempt = 1;
+    assert_true(journal_append(f->j, JOURNAL_PHASE, &phase.base) > 0);
+
+    for (uint32_t r = 0; r < 2; r++) {
+        Aolani__JRank rank = AOLANI__JRANK__INIT;
+        rank.rank = rank.node = r;
+        rank.attempt = 1;
+        rank.event = "started";
+        rank.pid = 100 + (int32_t)r;
+        rank.cpus = "0-3";
+        assert_true(journal_append(f->j, JOURNAL_RANK, &rank.base) > 0);
+        rank.event = "exited";
+        rank.pid = 0; /* not repeated */
+        rank.wait_status = r ? SIGKILL : 3 << 8;
+        rank.cpu_user_us = 5;
+        rank.ended_by_us = r;
+        assert_true(journal_append(f->j, JOURNAL_RANK, &rank.base) > 0);
+    }
+}
+
+static void fill_steps(struct fixture *f)
+{
+    uint8_t records[2 * STEPREC_BYTES + 7] = {0}; /* with a piece that is no record */
+    for (uint32_t i = 0; i < 2; i++) {
+        struct steprec r = {.rank = 1,
+                            .step = i,
+                            .wall_us = 1000 + i,
+                            .wait_us = 400,
+                            .minflt16 = 2,
+                            .flags = STEPREC_SPECIAL};
+        steprec_encode(&r, records + i * STEPREC_BYTES);
+    }
+    Aolani__Steps steps = AOLANI__STEPS__INIT;
+    Aolani__JSteps js = AOLANI__JSTEPS__INIT;
+    steps.rank = 1;
+    steps.dropped = 9;
+    steps.records.data = records;
+    steps.records.len = sizeof records;
+    js.attempt = 1;
+    js.steps = &steps;
+    assert_true(journal_append(f->j, JOURNAL_STEPS, &js.base) > 0);
+    js.steps = NULL;
+    assert_true(journal_append(f->j, JOURNAL_STEPS, &js.base) > 0);
+
+    Aolani__JSummary summary = AOLANI__JSUMMARY__INIT;
+    summary.run_json.data = (uint8_t *)"{}";
+    summary.run_json.len = 2;
+    assert_true(journal_append(f->j, JOURNAL_SUMMARY, &summary.base) > 0);
+    Aolani__JEnd end = AOLANI__JEND__INIT;
+    end.exit_status = 3;
+    end.sentence = "rank 0 on gpu1 ended with status 3";
+    assert_true(journal_append(f->j, JOURNAL_END, &end.base) > 0);
+    assert_true(journal_append(f->j, (enum journal_type)99, &end.base) > 0);
+}
+
+static void expect_rows(struct fixture *f)
+{
+    static const struct {
+        const char *sql, *value;
+    } table[] = {
+        {"SELECT run_id || name || world_size FROM run", "0123456789abcdefjob2"},
+        {"SELECT group_concat(text, ' ') FROM arg", "python3 train's.py"},
+        {"SELECT group_concat(name, ' ') FROM node", "gpu1 gpu2"},
+        {"SELECT hostname || mem_bytes FROM node WHERE node = 1",
+         "gpu2.example1099511627776"},
+        {"SELECT hostname FROM node WHERE node = 0", NULL},
+        {"SELECT event FROM node_event", "connected"},
+        {"SELECT phase || attempt FROM phase", "run1"},
+        {"SELECT count(*) FROM rank", "2"},
+        {"SELECT exit_code FROM rank WHERE rank = 0", "3"},
+        {"SELECT signal FROM rank WHERE rank = 0", NULL},
+        {"SELECT exit_code FROM rank WHERE rank = 1", NULL},
+        {"SELECT signal || pid || cpus || cpu_user_us || ended_by_us FROM rank"
+         " WHERE rank = 1",
+         "91010-351"},
+        {"SELECT count(*) FROM step", "2"},
+        {"SELECT wall_us || ' ' || busy_us || ' ' || minflt || ' ' || flags FROM step"
+         " WHERE step = 1",
+         "1001 601 32 1"},
+        {"SELECT dropped FROM step_dropped WHERE rank = 1", "9"},
+        {"SELECT run_json FROM summary", "{}"},
+        {"SELECT sentence || exit_status FROM end",
+         "rank 0 on gpu1 ended with status 33"},
+        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "12 1 0"},
+        {"PRAGMA user_version", "1"},
+        {"PRAGMA integrity_check", "ok"},
+    };
+    sqlite3 *db;
+    assert_int_equal(sqlite3_open_v2(f->db, &db, SQLITE_OPEN_READONLY, NULL),
+                     SQLITE_OK);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        sqlite3_stmt *s;
+        assert_int_equal(sqlite3_prepare_v2(db, table[i].sql, -1, &s, NULL), SQLITE_OK);
+        assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+        const char *got = (const char *)sqlite3_column_text(s, 0);
+        if (table[i].value)
+            assert_string_equal(got ? got : "(null)", table[i].value);
+        else
+            assert_null(got);
+        sqlite3_finalize(s);
+    }
+    sqlite3_close(db);
+}
+
+static void expect_only_db(struct fixture *f, bool db)
+{
+    char cmd[160];
+    (void)snprintf(cmd, sizeof cmd, "test \"$(ls %s | tr '\\n' ' ')\" = 'journal %s'",
+                   f->dir, db ? "run.db " : "");
+    assert_int_equal(system(cmd), 0);
+}
+
+static void test_rows(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    fill(f);
+    fill_steps(f);
+    assert_int_equal(journal_close(f->j, &e), 0);
+    f->j = NULL;
+    for (int i = 0; i < 2; i++) { /* the second takes the place of the first */
+        assert_int_equal(rundb_build(f->journal, f->db, &e), 0);
+        expect_rows(f);
+        expect_only_db(f, true);
+    }
+}
+
+static void test_torn_and_empty(void **state)
+{
+    struct fixture *f = *state;
+    struct stat st;
+    assert_int_equal(rundb_build(f->journal, f->db, NULL), 0);
+    fill(f);
+    assert_int_equal(journal_close(f->j, NULL), 0);
+    f->j = NULL;
+    assert_int_equal(stat(f->journal, &st), 0);
+    assert_int_equal(truncate(f->journal, st.st_size - 1), 0);
+    assert_int_equal(rundb_build(f->journal, f->db, NULL), 0);
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT torn, records FROM journal", -1, &s, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(s, 0), 1);
+    assert_int_equal(sqlite3_column_int(s, 1), 6);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+}
+
+static void test_failures_leave_nothing(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    struct rlimit r;
+    fill(f);
+    assert_int_equal(journal_close(f->j, NULL), 0);
+    f->j = NULL;
+    assert_int_equal(rundb_build("/no/such/journal", f->db, &e), -ENOENT);
+    assert_int_equal(rundb_build(f->journal, "/no/such/run.db", &e), -EIO);
+    assert_string_equal(e.text,
+                        "build \"/no/such/run.db\": unable to open database file");
+    (void)signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &r), 0);
+    r.rlim_cur = 4096;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+    assert_int_equal(rundb_build(f->journal, f->db, &e), -EIO);
+    r.rlim_cur = RLIM_INFINITY;
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &r), 0);
+    expect_only_db(f, false);
+}
+
+#define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        T(test_rows),
+        T(test_torn_and_empty),
+        T(test_failures_leave_nothing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
