@@ -175,7 +175,7 @@ install: all
 	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix) $(libdir)/aolani
 	install -m 755 $(BUILD)/libaolani.so $(libdir)/libaolani.so.1
 	ln -sf libaolani.so.1 $(libdir)/libaolani.so
-	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so
+	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so.1
 	install -m 644 proto/client/aolani.h $(incdir)/aolani.h
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(docdir)
 	install -m 644 $(wildcard configs/*.toml) $(docdir)/examples

@@ -59,8 +59,8 @@ static int host_read_siblings(const char *sysfs, uint32_t cpu, struct rankset *r
     static const char *const files[] = {"core_cpus_list", "thread_siblings_list"};
     for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
         char path[PATH_MAX], text[4096];
-        (void)snprintf(path, sizeof path, "%s/devices/system/cpu/cpu%u/topology/%s", sysfs,
-                       cpu, files[i]);
+        (void)snprintf(path, sizeof path, "%s/devices/system/cpu/cpu%u/topology/%s",
+                       sysfs, cpu, files[i]);
         if (host_read_text(path, text, sizeof text) == 0 &&
             rankset_parse(ret, text, NULL) == 0 && rankset_has(ret, cpu))
             return 0;
@@ -135,8 +135,9 @@ int host_check_cpus(const struct host *h, const char *cpus, struct err *e)
          rc == 0 && (i = rankset_next(&want, (uint32_t)(i + 1))) >= 0;) {
         if (rankset_has(&h->allowed, (uint32_t)i))
             continue;
-        rc = err_set(e, ERR_BIND, "bind to the CPUs \"%s\": CPU %u may not be used here",
-                     cpus, (unsigned)i);
+        rc =
+            err_set(e, ERR_BIND, "bind to the CPUs \"%s\": CPU %u may not be used here",
+                    cpus, (unsigned)i);
         err_hint(e, "the agent itself may use %s", h->info->allowed_cpus);
     }
     rankset_fini(&want);
@@ -227,11 +228,11 @@ static int host_read_helpers(struct host *h, struct err *e)
     if (!h->dir || !h->info->helpers)
         return err_sys(e, -ENOMEM, "look for the agent's helpers");
     h->pmix_helper = host_find_helper(h->dir, "aolani-pmix", X_OK);
-    h->library = host_find_helper(h->dir, "libaolani.so", R_OK);
+    h->library = host_find_helper(h->dir, "libaolani.so.1", R_OK);
     if (h->pmix_helper)
         h->info->helpers[h->info->n_helpers++] = strdup("aolani-pmix");
     if (h->library)
-        h->info->helpers[h->info->n_helpers++] = strdup("libaolani.so");
+        h->info->helpers[h->info->n_helpers++] = strdup("libaolani.so.1");
     return 0;
 }
 
@@ -275,7 +276,8 @@ int host_describe(const char *sysfs, struct host *ret, struct err *e)
         (rc = host_read_names(h.info, &h.allowed, e)) < 0 ||
         (rc = host_read_cores(sysfs, &h.allowed, &h.info->cores, &h.info->n_cores, e)) <
             0 ||
-        (rc = host_read_addresses(h.info, e)) < 0 || (rc = host_read_helpers(&h, e)) < 0) {
+        (rc = host_read_addresses(h.info, e)) < 0 ||
+        (rc = host_read_helpers(&h, e)) < 0) {
         host_fini(&h);
         return rc;
     }

@@ -16,7 +16,7 @@ struct host {
     struct rankset allowed; /* the CPUs that the agent may use */
     char *dir;              /* where the agent and its helpers lie */
     char *pmix_helper;      /* path; NULL: not there */
-    char *library;          /* libaolani.so; NULL: not there */
+    char *library;          /* libaolani.so.1; NULL: not there */
 };
 
 /* sysfs: "/sys", or a copied tree in tests. */

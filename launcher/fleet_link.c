@@ -176,6 +176,7 @@ int fleet_new_session(struct fleet_node *n, struct err *e)
                                .silence_ms = SILENCE_MS,
                                .initial_credit = SESSION_INITIAL_CREDIT,
                                .queue_bytes = LIMIT_SEND_QUEUE};
+    secure_random(&c.incarnation, sizeof c.incarnation);
     return session_create(&c, &ops, n, &n->session, e);
 }
 

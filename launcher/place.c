@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/hostlist.h"
 #include "proto/base/limits.h"
 #include "proto/base/rankset.h"
 
@@ -98,13 +99,9 @@ static int place_node(const struct spec *s, bool shared_host, const char *name,
     uint32_t n_local = p->first_rank[node + 1] - first;
     struct span cores = node_cores(s, shared_host, info, node, p->n_nodes);
     p->oversubscribed[node] = cores.n < n_local;
-    if (s->bind.cores && cores.n < n_local) {
-        if (s->bind.strict)
-            return err_set(e, ERR_BIND, "node \"%s\" has %zu cores for %u ranks", name,
-                           cores.n, n_local);
-        warn(p, "node \"%s\" has %zu cores for %u ranks: ranks share cores", name,
-             cores.n, n_local);
-    }
+    if (s->bind.cores && s->bind.strict && cores.n < n_local)
+        return err_set(e, ERR_BIND, "node \"%s\" has %zu cores for %u ranks", name,
+                       cores.n, n_local);
     for (uint32_t i = 0; i < n_local; i++) {
         struct plan_rank *r = &p->ranks[first + i];
         *r = (struct plan_rank){.rank = first + i, .node = node, .local_rank = i};
@@ -130,6 +127,23 @@ static int plan_alloc(struct plan *p, uint32_t n_nodes, uint32_t per_node)
     return 0;
 }
 
+/* One line for all nodes: on a large job the same words a thousand times help nobody. */
+static void warn_oversubscribed(struct plan *p, char *const *names)
+{
+    struct hostlist l = {0};
+    struct buf text;
+    buf_init(&text, 1u << 20);
+    l.names = calloc(p->n_nodes, sizeof *l.names);
+    for (uint32_t i = 0; l.names && i < p->n_nodes; i++) {
+        if (p->oversubscribed[i])
+            l.names[l.n++] = names[i];
+    }
+    if (l.n > 0 && hostlist_format(&l, &text) == 0)
+        warn(p, "%s: fewer cores than ranks, so ranks share cores", (char *)text.data);
+    buf_fini(&text);
+    free(l.names);
+}
+
 int place(const struct spec *s, bool shared_host, char *const *names,
           const Aolani__NodeInfo *const *nodes, uint32_t n_nodes, struct plan *ret,
           struct err *e)
@@ -152,6 +166,8 @@ int place(const struct spec *s, bool shared_host, char *const *names,
         plan_fini(&p);
         return rc;
     }
+    if (s->bind.cores)
+        warn_oversubscribed(&p, names);
     *ret = p;
     return 0;
 }
