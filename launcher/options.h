@@ -33,12 +33,12 @@ struct options {
     const char *site;        /* --site FILE; NULL: the default places */
     struct spec_flag *flags; /* owned; texts borrowed from argv or from `texts` */
     size_t n_flags;
-    struct strlist texts;    /* owned */
-    char *const *extra;      /* into argv: what follows "--", NULL-ended; NULL: no "--" */
-    int verbosity;           /* -1 with -q, 0, 1 with -v, 2 with -vv */
-    bool label;              /* -l */
-    bool show;               /* check --show */
-    bool json;               /* report --json */
+    struct strlist texts; /* owned */
+    char *const *extra;   /* into argv: what follows "--", NULL-ended; NULL: no "--" */
+    int verbosity;        /* -1 with -q, 0, 1 with -v, 2 with -vv */
+    bool label;           /* -l */
+    bool show;            /* check --show */
+    bool json;            /* report --json */
 };
 
 /* 0; 1 when --help or --version was asked for and printed on stdout; ERR_USAGE, -ENOMEM.

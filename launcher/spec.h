@@ -26,7 +26,7 @@ struct strlist {
     size_t n;
 };
 
-#define SPEC_KEYS_MAX 128     /* rows that the table may have */
+#define SPEC_KEYS_MAX 128 /* rows that the table may have */
 
 int strlist_add(struct strlist *l, const char *text); /* copies; -ENOMEM */
 void strlist_fini(struct strlist *l);
@@ -38,54 +38,55 @@ enum spec_origin { FROM_DEFAULT, FROM_SITE, FROM_FILE, FROM_ENV, FROM_FLAG };
 struct spec {
     char *path; /* of the job file, for messages and relative paths */
     struct {
-        char *name;           /* default: the job file's name without .toml */
+        char *name; /* default: the job file's name without .toml */
         struct strlist command;
-        char *workdir;        /* default: where aolani-run was started */
-        struct strlist env;   /* "NAME=value", each name once */
-        char *setup;          /* shell text run before the program; NULL */
+        char *workdir;          /* default: where aolani-run was started */
+        struct strlist env;     /* "NAME=value", each name once */
+        char *setup;            /* shell text run before the program; NULL */
         int64_t ranks_per_node; /* default 1; 0: "gpu", refused by this version */
         uint64_t time_limit_ms; /* 0: none */
-        char *output;         /* folder of run directories; default "runs" */
+        char *output;           /* folder of run directories; default "runs" */
         enum spec_mpi mpi;
         uint64_t spool_bytes; /* undelivered output kept per stream on a node */
     } job;
     struct {
-        char *address;        /* NULL: guessed */
+        char *address;            /* NULL: guessed */
         int64_t port_lo, port_hi; /* 0: any */
     } head;
     struct {
         enum spec_backend backend;
-        struct strlist hosts; /* hostlists as typed; of the hostfile, when one was given */
-        char *hostfile;       /* NULL after spec_load: its lines are in hosts */
-        int64_t count;        /* 0: all */
+        struct strlist
+            hosts;      /* hostlists as typed; of the hostfile, when one was given */
+        char *hostfile; /* NULL after spec_load: its lines are in hosts */
+        int64_t count;  /* 0: all */
         int64_t spares;
     } nodes;
     struct {
         struct strlist command; /* default {"ssh"} */
         struct strlist options; /* put after the command */
-        int64_t window;       /* handshakes at once */
+        int64_t window;         /* handshakes at once */
         int64_t fanout;
         uint64_t connect_timeout_ms;
     } ssh;
     struct {
-        int64_t nodes;        /* simulated nodes on this machine */
+        int64_t nodes; /* simulated nodes on this machine */
     } local;
     struct {
         char *partition, *account, *qos, *time, *gres, *constraint;
         struct strlist extra;
     } slurm;
     struct {
-        bool cores;           /* key "cpu": bind ranks to cores */
+        bool cores; /* key "cpu": bind ranks to cores */
         bool strict;
         int64_t housekeeping_cores;
         char *gpu, *memory;
         struct strlist nic, exclude_nics;
     } bind;
     struct {
-        char *source;         /* "auto", "client", "nccl", "log" */
+        char *source; /* "auto", "client", "nccl", "log" */
         char *log_pattern;
-        int64_t warmup;       /* steps left out of the statistics */
-        int64_t keep;         /* raw step records kept per rank */
+        int64_t warmup; /* steps left out of the statistics */
+        int64_t keep;   /* raw step records kept per rank */
     } steps;
     struct {
         int64_t max_restarts;
@@ -113,27 +114,27 @@ struct spec {
     } schedule;
 
     /* Of the command line alone. */
-    bool label;               /* -l */
-    struct strlist notes;     /* what the user should know: a key that this version does
+    bool label;           /* -l */
+    struct strlist notes; /* what the user should know: a key that this version does
                                  not act on yet; a line each, for log_warn */
     /* By row of the table. */
     uint8_t origin[SPEC_KEYS_MAX]; /* enum spec_origin */
     char *set_by[SPEC_KEYS_MAX];   /* "job.toml:7", "--time"; NULL: a default */
 };
 
-struct spec_flag {            /* one "--set section.key=value" or its short form */
-    const char *key;          /* "job.time_limit" */
+struct spec_flag {   /* one "--set section.key=value" or its short form */
+    const char *key; /* "job.time_limit" */
     const char *value;
-    const char *spelled;      /* as the user typed the flag, for messages */
+    const char *spelled; /* as the user typed the flag, for messages */
 };
 
 /* Read and check everything. Errors of the job file are written to `diag` as toml_errors
  * does, all at once; then the return is ERR_USAGE with a one-line summary in e.
  * site_path NULL: the default places ($AOLANI_SITE, ~/.config/aolani/site.toml,
  * /etc/aolani/site.toml), missing is fine. extra_args go after job.command. */
-int spec_load(const char *job_path, const char *site_path, const struct spec_flag *flags,
-              size_t n_flags, char *const *extra_args, struct spec **ret,
-              struct buf *diag, struct err *e);
+int spec_load(const char *job_path, const char *site_path,
+              const struct spec_flag *flags, size_t n_flags, char *const *extra_args,
+              struct spec **ret, struct buf *diag, struct err *e);
 void spec_destroy(struct spec *s);
 
 /* Who set a key ("job.command"): "job.toml:7", "--time"; NULL: nobody, or no such key. */

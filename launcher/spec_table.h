@@ -15,15 +15,15 @@ enum spec_type {
     SPEC_ENUM,      /* int, index into `words` */
     SPEC_ENUM_BOOL, /* bool, index into two `words` */
     SPEC_BOOL,
-    SPEC_INT,       /* int64_t; `words` means 0 */
-    SPEC_FLOAT,     /* double */
-    SPEC_DURATION,  /* uint64_t ms; min and max in ms; `words` means 0 */
-    SPEC_SIZE,      /* uint64_t bytes */
-    SPEC_LIST,      /* struct strlist; one of `words` may stand alone */
-    SPEC_ARGV,      /* struct strlist, never a plain string */
-    SPEC_HOSTS,     /* struct strlist of hostlists; one may stand alone */
-    SPEC_ENV,       /* struct strlist of NAME=value; table, list, or one by one */
-    SPEC_PORTS,     /* two int64_t */
+    SPEC_INT,      /* int64_t; `words` means 0 */
+    SPEC_FLOAT,    /* double */
+    SPEC_DURATION, /* uint64_t ms; min and max in ms; `words` means 0 */
+    SPEC_SIZE,     /* uint64_t bytes */
+    SPEC_LIST,     /* struct strlist; one of `words` may stand alone */
+    SPEC_ARGV,     /* struct strlist, never a plain string */
+    SPEC_HOSTS,    /* struct strlist of hostlists; one may stand alone */
+    SPEC_ENV,      /* struct strlist of NAME=value; table, list, or one by one */
+    SPEC_PORTS,    /* two int64_t */
 };
 
 enum spec_key_flags {
@@ -69,7 +69,7 @@ struct spec_source {
     const char *name;     /* the file, variable or flag */
     const char *folder;   /* absolute: what relative paths belong to */
     struct buf *texts;
-    unsigned n_errors;    /* of those in texts */
+    unsigned n_errors; /* of those in texts */
 };
 void spec_complain(struct spec_source *src, struct toml_pos at, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -99,13 +99,21 @@ struct spec_loader {
     struct {
         struct toml_doc *doc;
         struct toml_pos pos;
-        bool tried; /* it was there, even if it was wrong */
-    } at[SPEC_KEYS_MAX]; /* where each key was set, if in a file */
+        bool tried;       /* it was there, even if it was wrong */
+    } at[SPEC_KEYS_MAX];  /* where each key was set, if in a file */
     bool has_hidden_keys; /* syntax errors and the like: a key that seems to be missing
                              may be there */
     struct buf texts;
     char *cwd;
 };
+int spec_load_file(struct spec_loader *l, struct spec_source *src, const char *path,
+                   struct err *e);
+/* The site file to use, "" for none; the caller frees. A name that the user gave must
+ * exist, a default place need not. */
+char *spec_find_site(const char *given);
+/* Keep who set a key, and where. */
+int spec_remember(struct spec_loader *l, const struct spec_key *k, struct toml_doc *doc,
+                  struct toml_pos pos, const char *name);
 /* Complain about a key where it was set (a default: at the head of the job file). */
 void spec_complain_key(struct spec_loader *l, const struct spec_key *k, const char *fmt,
                        ...) __attribute__((format(printf, 3, 4)));

@@ -42,8 +42,12 @@ static int print_help(void)
     fputs(top, stdout);
     for (size_t i = 0; i < N_VERBS; i++)
         printf("  %-8s %s\n", verbs[i].name, verbs[i].summary);
-    puts("\naolani-run VERB --help lists the options of a verb; all of it: man "
-         "aolani-run");
+    struct buf out;
+    buf_init(&out, 1 << 16);
+    if (!options_list(&verbs[0], &out))
+        printf("\noptions of run:\n%s", (char *)out.data);
+    buf_fini(&out);
+    puts("\naolani-run VERB --help lists those of a verb; all of it: man aolani-run");
     return 0;
 }
 

@@ -12,11 +12,11 @@ enum verb_bit { VERB_RUN = 1, VERB_CHECK = 2, VERB_REPORT = 4 };
 
 struct verb_info {
     const char *name;
-    enum verb_bit bit;           /* which rows of the option table it takes */
+    enum verb_bit bit; /* which rows of the option table it takes */
     int (*fn)(int argc, char **argv);
-    const char *operand;         /* "job.toml", "RUN"; NULL: takes none */
-    const char *rest;            /* what "--" leads to; NULL: nothing may follow */
-    const char *summary;         /* one line of --help */
+    const char *operand; /* "job.toml", "RUN"; NULL: takes none */
+    const char *rest;    /* what "--" leads to; NULL: nothing may follow */
+    const char *summary; /* one line of --help */
 };
 
 /* NULL when there is no such verb. */
