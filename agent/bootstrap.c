@@ -22,7 +22,8 @@ int bootstrap_read_exactly(int fd, void *buf, size_t len, struct err *e)
         if (n < 0)
             return err_sys(e, -errno, "read standard input");
         if (n == 0)
-            return err_set(e, ERR_PROTO, "read standard input: it ended %zu bytes too soon",
+            return err_set(e, ERR_PROTO,
+                           "read standard input: it ended %zu bytes too soon",
                            (size_t)(end - p));
         p += n;
     }
@@ -32,7 +33,8 @@ int bootstrap_read_exactly(int fd, void *buf, size_t len, struct err *e)
 int bootstrap_check(Aolani__Boot *b, struct err *e)
 {
     if (b->run_id.len != SECURE_RUN_BYTES || b->key.len != SECURE_KEY_BYTES)
-        return err_set(e, ERR_PROTO, "read the bootstrap: a run of %zu bytes, a key of %zu",
+        return err_set(e, ERR_PROTO,
+                       "read the bootstrap: a run of %zu bytes, a key of %zu",
                        b->run_id.len, b->key.len);
     if (b->n_nodes > LIMIT_NODES || b->node_index >= b->n_nodes)
         return err_set(e, ERR_PROTO, "read the bootstrap: node %u of %u", b->node_index,

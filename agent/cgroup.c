@@ -121,7 +121,8 @@ int cgroup_create(const char *name, struct cgroup **ret, struct err *e)
         goto out;
     }
     if (mkdir((const char *)path.data, 0755) < 0 && errno != EEXIST) {
-        rc = err_sys(e, -errno, "make the control group \"%s\"", (const char *)path.data);
+        rc = err_sys(e, -errno, "make the control group \"%s\"",
+                     (const char *)path.data);
         goto out;
     }
     rc = cgroup_adopt((const char *)path.data, ret, e);

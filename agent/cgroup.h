@@ -31,7 +31,7 @@ int cgroup_entrance(const struct cgroup *g);
 int cgroup_is_empty(const struct cgroup *g); /* 1, 0, or -errno */
 /* Those directly in it; not those in groups that the ranks made below. */
 void cgroup_each(const struct cgroup *g, void (*each)(void *arg, pid_t pid), void *arg);
-int cgroup_kill(const struct cgroup *g);     /* SIGKILL to all in it */
-int cgroup_remove(const struct cgroup *g);   /* 0, also when it was gone */
+int cgroup_kill(const struct cgroup *g);   /* SIGKILL to all in it */
+int cgroup_remove(const struct cgroup *g); /* 0, also when it was gone */
 
 #endif

@@ -13,12 +13,13 @@
 /* What another launcher tells its processes: it would make Open MPI, PyTorch or a second
  * aolani-run believe that they belong to that one. Ends in '*': a prefix. */
 static const char *const environ_foreign[] = {
-    "AOLANI_*",       "PMIX_*",      "PMI_*",         "PMI2_*",
-    "OMPI_COMM_*",    "OMPI_APP_*",  "OMPI_ARGV",     "OMPI_COMMAND",
-    "OMPI_UNIVERSE_SIZE", "OMPI_FIRST_RANKS", "OMPI_NUM_APP_CTX", "OMPI_FILE_LOCATION",
-    "OMPI_MCA_orte_*", "OMPI_MCA_ess*", "OMPI_MCA_pmix*", "PRTE_*",
-    "MPI_LOCAL*",     "HYDRA_*",     "TORCHELASTIC_*", "SLURM_PROCID",
-    "SLURM_LOCALID",
+    "AOLANI_*",         "PMIX_*",           "PMI_*",
+    "PMI2_*",           "OMPI_COMM_*",      "OMPI_APP_*",
+    "OMPI_ARGV",        "OMPI_COMMAND",     "OMPI_UNIVERSE_SIZE",
+    "OMPI_FIRST_RANKS", "OMPI_NUM_APP_CTX", "OMPI_FILE_LOCATION",
+    "OMPI_MCA_orte_*",  "OMPI_MCA_ess*",    "OMPI_MCA_pmix*",
+    "PRTE_*",           "MPI_LOCAL*",       "HYDRA_*",
+    "TORCHELASTIC_*",   "SLURM_PROCID",     "SLURM_LOCALID",
 };
 
 struct environ_list {
@@ -92,7 +93,8 @@ static int environ_set(struct environ_list *l, const char *fmt, ...)
 }
 
 /* An empty name, or one with '=', would become another variable. */
-static int environ_set_pairs(struct environ_list *l, Aolani__KeyValue *const *kv, size_t n)
+static int environ_set_pairs(struct environ_list *l, Aolani__KeyValue *const *kv,
+                             size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         if (!kv[i]->key[0] || strchr(kv[i]->key, '='))
@@ -199,7 +201,8 @@ static int environ_set_identity(struct environ_list *l, const struct environ_spe
 }
 
 /* After the user's: appended, so that it is found and hides nothing. */
-static int environ_add_library_path(struct environ_list *l, const struct environ_spec *s)
+static int environ_add_library_path(struct environ_list *l,
+                                    const struct environ_spec *s)
 {
     if (!s->library)
         return 0;

@@ -16,19 +16,19 @@
 #include "proto/wire/aolani.pb-c.h"
 
 struct environ_spec {
-    char *const *base;           /* the agent's own; NULL-ended */
+    char *const *base; /* the agent's own; NULL-ended */
     const Aolani__Prepare *plan;
     const Aolani__RankPlan *rank;
     uint32_t attempt;
     const char *master_addr;
     uint32_t master_port;
-    const char *step_path;       /* NULL: no ring */
-    const char *library;         /* libaolani.so; NULL: none */
-    const char *agent_dir;       /* where it lies */
-    const char *tmp_dir;         /* of this job on this node */
+    const char *step_path; /* NULL: no ring */
+    const char *library;   /* libaolani.so; NULL: none */
+    const char *agent_dir; /* where it lies */
+    const char *tmp_dir;   /* of this job on this node */
     const char *shm_dir;
-    bool only_loopback;          /* the host has no other interface */
-    unsigned omp_threads;        /* 0: not set */
+    bool only_loopback;   /* the host has no other interface */
+    unsigned omp_threads; /* 0: not set */
     Aolani__KeyValue *const *pmix;
     size_t n_pmix;
 };

@@ -39,8 +39,8 @@ static const char *folders_tmp(void)
 int folders_init(struct folders *f, const char *run_id, uint32_t node, struct err *e)
 {
     *f = (struct folders){.owner_fd = -1};
-    f->base = folders_join("%s/aolani-%u-%s-n%u", folders_tmp(), (unsigned)getuid(), run_id,
-                           node);
+    f->base = folders_join("%s/aolani-%u-%s-n%u", folders_tmp(), (unsigned)getuid(),
+                           run_id, node);
     if (!f->base)
         goto fail;
     f->spool = folders_join("%s/spool", f->base);
@@ -82,10 +82,11 @@ int folders_make_private(const char *path, struct err *e)
     if (lstat(path, &st) < 0)
         return err_sys(e, -errno, "look at \"%s\"", path);
     if (!S_ISDIR(st.st_mode) || st.st_uid != geteuid() || (st.st_mode & 077))
-        return err_set(e, -EPERM,
-                       "make the folder \"%s\": what is there is not a private folder of "
-                       "this user",
-                       path);
+        return err_set(
+            e, -EPERM,
+            "make the folder \"%s\": what is there is not a private folder of "
+            "this user",
+            path);
     return 0;
 }
 
@@ -101,7 +102,8 @@ static int folders_own(struct folders *f, const char *cgroup, struct err *e)
         return err_sys(e, -errno, "open \"%s\"", f->owner);
     f->owner_fd = fd;
     if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return err_sys(e, errno == EWOULDBLOCK ? -EBUSY : -errno, "lock \"%s\"", f->owner);
+        return err_sys(e, errno == EWOULDBLOCK ? -EBUSY : -errno, "lock \"%s\"",
+                       f->owner);
     char text[PATH_MAX + 64];
     int n = snprintf(text, sizeof text, "%d %llu %s\n", (int)getpid(),
                      (unsigned long long)self.start, cgroup);
@@ -115,7 +117,8 @@ int folders_set_cgroup(struct folders *f, const char *cgroup)
     return folders_own(f, cgroup, NULL);
 }
 
-int folders_read_owner(const struct folders *f, struct folders_owner *ret, struct err *e)
+int folders_read_owner(const struct folders *f, struct folders_owner *ret,
+                       struct err *e)
 {
     int fd = open(f->owner, O_RDONLY | O_CLOEXEC | O_NOFOLLOW);
     if (fd < 0)
@@ -130,7 +133,8 @@ int folders_read_owner(const struct folders *f, struct folders_owner *ret, struc
     int pid;
     unsigned long long start;
     if (sscanf(text, "%d %llu %4095[^\n]", &pid, &start, o.cgroup) < 2)
-        return err_set(e, ERR_PARSE, "read \"%s\": it does not name an agent", f->owner);
+        return err_set(e, ERR_PARSE, "read \"%s\": it does not name an agent",
+                       f->owner);
     o.pid = pid;
     o.start = start;
     *ret = o;
@@ -143,10 +147,12 @@ int folders_make(struct folders *f, struct err *e)
     struct stat st;
     if (lstat(f->base, &st) == 0) {
         if (folders_read_owner(f, &old, NULL) == 0 && old.alive)
-            return err_set(e, -EBUSY,
-                           "make the folder \"%s\": the agent with process id %d uses it",
-                           f->base, (int)old.pid);
-        int rc = folders_make_private(f->base, e); /* ours, before anything is removed */
+            return err_set(
+                e, -EBUSY,
+                "make the folder \"%s\": the agent with process id %d uses it", f->base,
+                (int)old.pid);
+        int rc =
+            folders_make_private(f->base, e); /* ours, before anything is removed */
         if (rc < 0 || (rc = folders_remove(f, e)) < 0)
             return rc;
     }

@@ -29,8 +29,8 @@ struct folders {
 /* Who made the folders. */
 struct folders_owner {
     pid_t pid;
-    uint64_t start; /* as in proc_stat; no process of the job is older */
-    bool alive;     /* it still holds the lock */
+    uint64_t start;    /* as in proc_stat; no process of the job is older */
+    bool alive;        /* it still holds the lock */
     char cgroup[4096]; /* "" when it had none */
 };
 
@@ -41,7 +41,8 @@ void folders_fini(struct folders *f);
 int folders_make(struct folders *f, struct err *e);
 int folders_set_cgroup(struct folders *f, const char *cgroup);
 /* -ENOENT: nothing was left behind. */
-int folders_read_owner(const struct folders *f, struct folders_owner *ret, struct err *e);
+int folders_read_owner(const struct folders *f, struct folders_owner *ret,
+                       struct err *e);
 /* After the death of the owner: become it. */
 int folders_take_over(struct folders *f, struct err *e);
 /* Remove everything. 0, or the first failure with the path in e. */

@@ -15,8 +15,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#define JOB_ABANDON_GRACE_MS 3000 /* nobody waits for a checkpoint of an abandoned job */
-#define JOB_DELIVER_MS       2000 /* for its output, where the head can be reached */
+#define JOB_ABANDON_GRACE_MS \
+    3000                    /* nobody waits for a checkpoint of an abandoned job */
+#define JOB_DELIVER_MS 2000 /* for its output, where the head can be reached */
 
 void job_log(struct job *j, enum log_level level, const char *fmt, ...)
 {
@@ -61,7 +62,8 @@ static int job_on_prepare(struct job *j, const struct envelope *v, ProtobufCMess
     if (rc < 0)
         return rc;
     if (jobstate_next(j->state, JOB_EV_PREPARE) < 0)
-        return err_set(e, ERR_PROTO, "take a plan: the job is %s", jobstate_name(j->state));
+        return err_set(e, ERR_PROTO, "take a plan: the job is %s",
+                       jobstate_name(j->state));
     j->plan = aolani__prepare__unpack(NULL, v->payload_len, v->payload);
     if (!j->plan)
         return err_sys(e, -ENOMEM, "take a plan");
@@ -203,7 +205,8 @@ void job_abandon(struct job *j, bool linked)
 
 /* ---- life ---- */
 
-static void job_on_rank_exit(void *arg, pid_t pid, int status, const struct rusage *usage)
+static void job_on_rank_exit(void *arg, pid_t pid, int status,
+                             const struct rusage *usage)
 {
     struct job *j = arg;
     if (j->ranks)

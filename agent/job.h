@@ -19,8 +19,8 @@
 
 struct job;
 struct job_ops {
-    void (*phase)(void *arg, enum phase phase);     /* of the session, from now on */
-    void (*attempt)(void *arg, uint32_t attempt);   /* of what is sent from now on */
+    void (*phase)(void *arg, enum phase phase);   /* of the session, from now on */
+    void (*attempt)(void *arg, uint32_t attempt); /* of what is sent from now on */
     /* Nothing of the job is left, as far as can be; the head knows it, or is out of
      * reach. Never from within a call of this module. */
     void (*over)(void *arg);

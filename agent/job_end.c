@@ -112,7 +112,8 @@ static void job_send_done(struct job *j)
 {
     Aolani__NodeDone none = AOLANI__NODE_DONE__INIT;
     if (j->teardown && j->recover_failed)
-        teardown_note(j->teardown, true, "the files of the old agent could not be taken up");
+        teardown_note(j->teardown, true,
+                      "the files of the old agent could not be taken up");
     const Aolani__NodeDone *m = j->teardown ? teardown_result(j->teardown) : &none;
     if (!j->end_asked)
         return;

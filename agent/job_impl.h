@@ -42,16 +42,16 @@ struct job {
     struct ranks *ranks;
 
     /* Ending. */
-    bool abandoned; /* without the head */
+    bool abandoned;      /* without the head */
     uint64_t give_up_ms; /* abandoned: deliver no longer than to here */
-    bool end_asked; /* End has come: NodeDone is owed */
+    bool end_asked;      /* End has come: NodeDone is owed */
     struct recover *recover;
     uint64_t recover_since;
     bool recover_failed;
     struct teardown *teardown;
-    bool cleared; /* the teardown has given its result */
+    bool cleared;              /* the teardown has given its result */
     bool finishing, delivered; /* the output */
-    uint64_t done_seq; /* of NODE_DONE; 0: not sent */
+    uint64_t done_seq;         /* of NODE_DONE; 0: not sent */
     uint64_t acked_seq;
     bool over;
     struct loop_timer *step; /* look again whether the next thing can be done */

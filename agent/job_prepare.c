@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static int64_t job_send(struct job *j, enum message_type type, const ProtobufCMessage *m)
+static int64_t job_send(struct job *j, enum message_type type,
+                        const ProtobufCMessage *m)
 {
     return j->c.up->send(j->c.up->arg, type, m);
 }
@@ -55,7 +56,8 @@ static void job_on_pmix_ready(void *arg, int status, const struct err *e)
     }
 }
 
-static int64_t job_pmix_send(void *arg, enum message_type type, const ProtobufCMessage *m)
+static int64_t job_pmix_send(void *arg, enum message_type type,
+                             const ProtobufCMessage *m)
 {
     struct job *j = arg;
     if (type == MSG_ABORT && j->ranks) {
@@ -129,8 +131,8 @@ void job_prepare(struct job *j)
         job_ready(j);
         return;
     }
-    j->pmix_up = (struct upward){
-        .send = job_pmix_send, .credit = job_pmix_credit, .arg = j};
+    j->pmix_up =
+        (struct upward){.send = job_pmix_send, .credit = job_pmix_credit, .arg = j};
     rc = pmixlink_create(j->c.loop, j->c.host->pmix_helper, j->plan, j->folders.pmix,
                          &j->pmix_up, job_on_pmix_ready, j, &j->pmix, &e);
     if (rc < 0)

@@ -73,8 +73,7 @@ const char *jobstate_name(enum job_state s)
 
 const char *jobstate_event_name(enum job_event ev)
 {
-    static const char *const names[JOB_EVENTS] = {"prepare", "ready", "unfit",
-                                                  "start",   "stop",  "gone",
-                                                  "end",     "lost",  "cleared"};
+    static const char *const names[JOB_EVENTS] = {
+        "prepare", "ready", "unfit", "start", "stop", "gone", "end", "lost", "cleared"};
     return names[ev];
 }

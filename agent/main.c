@@ -17,7 +17,8 @@
 #include <unistd.h>
 
 static const char main_usage[] =
-    "usage: aolani-agent --stdio         run a node's part of a job; started by aolani-run\n"
+    "usage: aolani-agent --stdio         run a node's part of a job; started by "
+    "aolani-run\n"
     "       aolani-agent --unpack DIR    store a bundle from standard input in DIR\n"
     "       aolani-agent --version | --help\n";
 

@@ -11,18 +11,22 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node, struct err *e)
+int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
+               struct err *e)
 {
     if (strcmp(p->run_id, run_id) != 0 || p->node_index != node)
-        return err_set(e, ERR_PROTO, "take a plan for node %u of run \"%.16s\": this is "
-                                     "node %u of run \"%s\"",
+        return err_set(e, ERR_PROTO,
+                       "take a plan for node %u of run \"%.16s\": this is "
+                       "node %u of run \"%s\"",
                        p->node_index, p->run_id, node, run_id);
     if (p->n_ranks > LIMIT_LOCAL_RANKS || p->world_size > LIMIT_RANKS ||
         p->n_nodes > LIMIT_NODES || p->n_argv > LIMIT_ARGV || p->n_env > LIMIT_ENV)
-        return err_set(e, ERR_PROTO, "take a plan with %zu ranks of %u, %zu arguments, %zu "
-                                     "variables: too many",
+        return err_set(e, ERR_PROTO,
+                       "take a plan with %zu ranks of %u, %zu arguments, %zu "
+                       "variables: too many",
                        p->n_ranks, p->world_size, p->n_argv, p->n_env);
-    if (node >= p->n_nodes || p->n_first_rank != (size_t)p->n_nodes + 1 || p->n_argv == 0)
+    if (node >= p->n_nodes || p->n_first_rank != (size_t)p->n_nodes + 1 ||
+        p->n_argv == 0)
         return err_set(e, ERR_PROTO, "take a plan that is not whole");
     for (size_t i = 0; i < p->n_ranks; i++) {
         if (p->ranks[i]->rank >= p->world_size || p->ranks[i]->n_env > LIMIT_ENV ||
@@ -51,7 +55,8 @@ int plan_fit(const Aolani__Prepare *p, const struct host *h, struct program *ret
         rc = host_check_cpus(h, p->ranks[i]->cpus, e);
     if (rc < 0)
         return rc;
-    return program_find(p->argv, p->n_argv, p->setup, plan_path_var(p), p->workdir, ret, e);
+    return program_find(p->argv, p->n_argv, p->setup, plan_path_var(p), p->workdir, ret,
+                        e);
 }
 
 int plan_wants_pmix(const Aolani__Prepare *p, const struct host *h, bool *ret,
@@ -59,8 +64,9 @@ int plan_wants_pmix(const Aolani__Prepare *p, const struct host *h, bool *ret,
 {
     bool must = strcmp(p->mpi, "pmix") == 0;
     if (must && !h->pmix_helper) {
-        err_set(e, ERR_BOOT, "serve PMIx: the helper \"aolani-pmix\" is not beside the "
-                             "agent in \"%s\"",
+        err_set(e, ERR_BOOT,
+                "serve PMIx: the helper \"aolani-pmix\" is not beside the "
+                "agent in \"%s\"",
                 h->dir);
         err_hint(e, "build aolani-run where libpmix-dev is installed, or set job.mpi");
         return ERR_BOOT;

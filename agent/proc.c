@@ -54,10 +54,11 @@ int proc_stat_parse(const char *text, struct proc_stat *ret)
     int ppid;
     unsigned long long start;
     /* state ppid, then 17 fields up to starttime, which is the 22nd of the line */
-    int got = sscanf(close_at + 1,
-                     " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                     "%*s %*s %llu",
-                     &s.state, &ppid, &start);
+    int got =
+        sscanf(close_at + 1,
+               " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+               "%*s %*s %llu",
+               &s.state, &ppid, &start);
     if (got != 3)
         return ERR_PARSE;
     s.ppid = ppid;
@@ -114,7 +115,8 @@ enum proc_mark proc_has_mark(pid_t pid, const char *mark)
     if (n <= 0)
         return PROC_MARK_NO;
     if ((size_t)n < sizeof small - 1)
-        return proc_text_has_entry(small, (size_t)n, mark) ? PROC_MARK_YES : PROC_MARK_NO;
+        return proc_text_has_entry(small, (size_t)n, mark) ? PROC_MARK_YES
+                                                           : PROC_MARK_NO;
 
     char *big = malloc(PROC_ENVIRON_MAX);
     if (!big)

@@ -86,8 +86,8 @@ static int program_resolve(const char *name, const char *path_var, const char *w
     return rc;
 }
 
-static char **program_vector(const char *const *front, size_t n_front, char *const *rest,
-                             size_t n_rest)
+static char **program_vector(const char *const *front, size_t n_front,
+                             char *const *rest, size_t n_rest)
 {
     char **v = calloc(n_front + n_rest + 1, sizeof *v);
     for (size_t i = 0; v && i < n_front + n_rest; i++) {
@@ -117,8 +117,9 @@ static int program_with_setup(char *const *argv, size_t argc, const char *setup,
     return p->path && p->argv ? 0 : -ENOMEM;
 }
 
-int program_find(char *const *argv, size_t argc, const char *setup, const char *path_var,
-                 const char *workdir, struct program *ret, struct err *e)
+int program_find(char *const *argv, size_t argc, const char *setup,
+                 const char *path_var, const char *workdir, struct program *ret,
+                 struct err *e)
 {
     struct program p = {0};
     int rc;

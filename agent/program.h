@@ -17,8 +17,9 @@ struct program {
 /* With setup (not empty) a shell runs that text, then becomes argv; whether the program
  * can be found is then known only after the text has run. path_var: PATH of the rank.
  * -ENOENT, -EACCES: with the words for the user. */
-int program_find(char *const *argv, size_t argc, const char *setup, const char *path_var,
-                 const char *workdir, struct program *ret, struct err *e);
+int program_find(char *const *argv, size_t argc, const char *setup,
+                 const char *path_var, const char *workdir, struct program *ret,
+                 struct err *e);
 void program_fini(struct program *p);
 /* The folder exists and may be entered. */
 int program_check_workdir(const char *workdir, struct err *e);

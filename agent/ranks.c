@@ -207,7 +207,8 @@ void ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port)
     }
 }
 
-void ranks_exited(struct ranks *r, pid_t pid, int wait_status, const struct rusage *usage)
+void ranks_exited(struct ranks *r, pid_t pid, int wait_status,
+                  const struct rusage *usage)
 {
     for (size_t i = 0; i < r->n; i++) {
         struct task *t = &r->tasks[i];
@@ -246,7 +247,8 @@ void ranks_stop(struct ranks *r, uint64_t grace_ms)
     }
     for (size_t i = 0; first && i < r->n; i++) {
         (void)task_signal(&r->tasks[i], SIGTERM, true);
-        (void)task_signal(&r->tasks[i], SIGCONT, true); /* a stopped one hears nothing */
+        (void)task_signal(&r->tasks[i], SIGCONT,
+                          true); /* a stopped one hears nothing */
     }
     if (!first && at >= r->kill_at_ms)
         return;

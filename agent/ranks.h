@@ -20,9 +20,10 @@
 struct ranks;
 struct ranks_ops {
     void (*settled)(void *arg); /* of every rank it is known whether it was executed */
-    void (*failed)(void *arg, const struct task *t, const struct err *e); /* it was not */
+    void (*failed)(void *arg, const struct task *t,
+                   const struct err *e); /* it was not */
     void (*exited)(void *arg, const struct task *t);
-    void (*gone)(void *arg);    /* the last has exited */
+    void (*gone)(void *arg); /* the last has exited */
 };
 struct ranks_config { /* all by reference; must outlive the ranks */
     struct loop *loop;
@@ -31,10 +32,10 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     const struct host *host;
     const struct program *program;
     const struct folders *folders;
-    const struct cgroup *cgroup;      /* NULL: none */
+    const struct cgroup *cgroup; /* NULL: none */
     struct output *output;
     struct steprelay *steps;
-    const struct pmixlink *pmix;      /* NULL: none */
+    const struct pmixlink *pmix; /* NULL: none */
     uint32_t attempt;
 };
 
@@ -43,12 +44,14 @@ int ranks_create(const struct ranks_config *c, const struct ranks_ops *ops, void
 void ranks_destroy(struct ranks *r); /* ends no process */
 /* Start them all. One that cannot be started is told of as failed and exited. */
 void ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port);
-void ranks_exited(struct ranks *r, pid_t pid, int wait_status, const struct rusage *usage);
+void ranks_exited(struct ranks *r, pid_t pid, int wait_status,
+                  const struct rusage *usage);
 /* which: of these ranks; n 0: of all. */
 void ranks_signal(struct ranks *r, int signum, const uint32_t *which, size_t n);
 /* TERM, then KILL after the grace; 0: KILL at once. A shorter grace replaces a longer. */
 void ranks_stop(struct ranks *r, uint64_t grace_ms);
-void ranks_aborted(struct ranks *r, uint32_t rank, int status); /* it called MPI_Abort */
+void ranks_aborted(struct ranks *r, uint32_t rank,
+                   int status); /* it called MPI_Abort */
 bool ranks_are_gone(const struct ranks *r);
 /* Could every rank enter the control group? */
 bool ranks_are_in_cgroup(const struct ranks *r);

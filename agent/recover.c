@@ -21,8 +21,8 @@ struct recover {
     uint64_t began_ms;
 };
 
-static void recover_finish(struct recover *r, const struct recover_found *found, int status,
-                           const struct err *e)
+static void recover_finish(struct recover *r, const struct recover_found *found,
+                           int status, const struct err *e)
 {
     loop_timer_stop(r->timer);
     r->done(r->arg, found, status, e);
@@ -61,8 +61,8 @@ static void recover_on_tick(void *arg)
 }
 
 int recover_create(struct loop *l, struct folders *f,
-                   void (*done)(void *arg, const struct recover_found *found, int status,
-                                const struct err *e),
+                   void (*done)(void *arg, const struct recover_found *found,
+                                int status, const struct err *e),
                    void *arg, struct recover **ret, struct err *e)
 {
     struct recover *r = calloc(1, sizeof *r);

@@ -19,8 +19,8 @@ struct recover_found {
 };
 /* done comes once, never from within create: what was found, or status < 0 and why. */
 int recover_create(struct loop *l, struct folders *f,
-                   void (*done)(void *arg, const struct recover_found *found, int status,
-                                const struct err *e),
+                   void (*done)(void *arg, const struct recover_found *found,
+                                int status, const struct err *e),
                    void *arg, struct recover **ret, struct err *e);
 void recover_destroy(struct recover *r);
 

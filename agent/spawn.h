@@ -18,17 +18,18 @@
 #include "proto/base/err.h"
 
 struct spawn_spec {
-    const char *path;      /* of the program, found before */
+    const char *path; /* of the program, found before */
     char *const *argv;
-    char *const *sh_argv;  /* for a script without "#!": "sh", path, arguments; or NULL */
+    char *const
+        *sh_argv; /* for a script without "#!": "sh", path, arguments; or NULL */
     char *const *env;
     const char *workdir;
     const cpu_set_t *cpus; /* NULL: not bound */
     size_t cpus_bytes;
-    int fd_out, fd_err;    /* become 1 and 2; not closed here */
-    int cgroup_entrance;   /* -1: none */
+    int fd_out, fd_err;  /* become 1 and 2; not closed here */
+    int cgroup_entrance; /* -1: none */
     mode_t umask;
-    int oom_score_adj;     /* raised to this where that is allowed */
+    int oom_score_adj; /* raised to this where that is allowed */
 };
 
 enum spawn_call {

@@ -97,7 +97,8 @@ void task_refuse(struct task *t, int error)
     task_settle(t);
 }
 
-int task_start(struct task *t, struct loop *l, const struct spawn_spec *s, struct err *e)
+int task_start(struct task *t, struct loop *l, const struct spawn_spec *s,
+               struct err *e)
 {
     int rc = spawn_start(s, &t->pid, &t->report_fd, e);
     if (rc < 0) {

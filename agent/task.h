@@ -57,7 +57,8 @@ void task_init(struct task *t, uint32_t rank, const char *cpus,
 void task_fini(struct task *t); /* does not end the process */
 /* On failure no process runs, or is about to: the task is settled and done, or its exit
  * follows. */
-int task_start(struct task *t, struct loop *l, const struct spawn_spec *s, struct err *e);
+int task_start(struct task *t, struct loop *l, const struct spawn_spec *s,
+               struct err *e);
 /* It was not even tried: settled and done. */
 void task_refuse(struct task *t, int error);
 /* From reap. Settles the task if it was not. */

@@ -13,9 +13,9 @@
 #include <unistd.h>
 
 #define TEARDOWN_TICK_MS  50
-#define TEARDOWN_LOOK_MS  200  /* let what is ending end by itself */
+#define TEARDOWN_LOOK_MS  200 /* let what is ending end by itself */
 #define TEARDOWN_LIMIT_MS 5000
-#define TEARDOWN_FOUND    256  /* looked at in one tick; the next tick meets the rest */
+#define TEARDOWN_FOUND    256 /* looked at in one tick; the next tick meets the rest */
 #define TEARDOWN_EVIDENCE 32
 
 struct teardown_found {
@@ -120,7 +120,8 @@ static bool teardown_look(struct teardown *t)
 
 /* ---- killing ---- */
 
-static bool teardown_was_killed(const struct teardown *t, const struct teardown_found *f)
+static bool teardown_was_killed(const struct teardown *t,
+                                const struct teardown_found *f)
 {
     for (size_t i = 0; i < t->n_killed; i++) {
         if (t->killed[i].pid == f->pid && t->killed[i].st.start == f->st.start)
@@ -150,7 +151,7 @@ static void teardown_kill(struct teardown *t)
 static void teardown_conclude(struct teardown *t, bool clean)
 {
     Aolani__NodeDone *r = &t->result;
-    r->result = !clean        ? AOLANI__TEARDOWN__NOT_CLEAN
+    r->result = !clean          ? AOLANI__TEARDOWN__NOT_CLEAN
                 : r->killed > 0 ? AOLANI__TEARDOWN__FORCED
                                 : AOLANI__TEARDOWN__CLEAN;
     r->proven = clean;
@@ -173,8 +174,9 @@ static void teardown_conclude(struct teardown *t, bool clean)
     else if (t->n_found == 0)
         teardown_note(t, false, "no child and no marked process");
     if (t->n_unreadable > 0)
-        teardown_note(t, true, "%zu processes of this user cannot be looked into, as pid "
-                               "%d (%s)",
+        teardown_note(t, true,
+                      "%zu processes of this user cannot be looked into, as pid "
+                      "%d (%s)",
                       t->n_unreadable, (int)t->unreadable.pid, t->unreadable.st.name);
 }
 

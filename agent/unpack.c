@@ -137,8 +137,8 @@ static int unpack_file(struct unpack *u, struct unpack_file *f, struct err *e)
     char temp[NAME_MAX], path[PATH_MAX];
     unpack_temp_name(f, temp);
     (void)unlinkat(u->dir_fd, temp, 0);
-    int out = openat(u->dir_fd, temp, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC,
-                     0600);
+    int out = openat(u->dir_fd, temp,
+                     O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (out < 0)
         return err_sys(e, -errno, "write \"%s\" in \"%s\"", f->name, u->dir);
     f->written = true;
@@ -170,7 +170,8 @@ static int unpack_files(struct unpack *u, struct err *e)
         if (rc < 0)
             return rc;
     }
-    return self ? 0 : err_set(e, ERR_PROTO, "unpack: the bundle lists no %s", UNPACK_AGENT);
+    return self ? 0
+                : err_set(e, ERR_PROTO, "unpack: the bundle lists no %s", UNPACK_AGENT);
 }
 
 static int unpack_rename(struct unpack *u, struct err *e)

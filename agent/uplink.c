@@ -40,7 +40,7 @@ struct uplink {
     struct secure_config key;
     struct session *session;
     uint32_t attempt;
-    int in_fd, out_fd; /* -1: used up */
+    int in_fd, out_fd;                      /* -1: used up */
     struct uplink_try tries[HEADS_MAX + 1]; /* the last is the starter's channel */
     struct conn *link;                      /* carries the session */
     uint64_t pause_ms;
@@ -83,8 +83,8 @@ static void uplink_pause(struct uplink *u)
 {
     u->pausing = true;
     loop_timer_start(u->again, u->pause_ms, 0);
-    u->pause_ms = 2 * u->pause_ms < UPLINK_PAUSE_MAX_MS ? 2 * u->pause_ms
-                                                        : UPLINK_PAUSE_MAX_MS;
+    u->pause_ms =
+        2 * u->pause_ms < UPLINK_PAUSE_MAX_MS ? 2 * u->pause_ms : UPLINK_PAUSE_MAX_MS;
 }
 
 static struct session *uplink_on_session(void *arg, struct conn *c, uint32_t node,
@@ -206,8 +206,8 @@ static void uplink_round(struct uplink *u)
     for (size_t i = 0; i < u->heads.n; i++) {
         struct uplink_try *t = &u->tries[i];
         t->live = loop_stream_connect(u->loop, (const struct sockaddr *)&u->heads.at[i],
-                                      &uplink_early_ops, uplink_on_connect, t, &t->stream,
-                                      &e) == 0;
+                                      &uplink_early_ops, uplink_on_connect, t,
+                                      &t->stream, &e) == 0;
         if (!t->live)
             log_debug("%s", e.text);
     }

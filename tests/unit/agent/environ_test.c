@@ -1,0 +1,202 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "agent/environ.h"
+
+static Aolani__KeyValue kv_of(const char *key, const char *value)
+{
+    Aolani__KeyValue kv = AOLANI__KEY_VALUE__INIT;
+    kv.key = (char *)key;
+    kv.value = (char *)value;
+    return kv;
+}
+
+/* Rank 5 of 8, second of the three on node 1. */
+struct fixture {
+    Aolani__Prepare plan;
+    Aolani__RankPlan rank;
+    Aolani__RankPlan *ranks[3];
+    struct environ_spec spec;
+};
+
+static void set_up(struct fixture *f)
+{
+    static char *const base[] = {"PATH=/bin",       "HOME=/home/u",
+                                 "PMIX_RANK=3",     "OMPI_COMM_WORLD_RANK=9",
+                                 "AOLANI_MARK=x.1", "TORCHELASTIC_RUN_ID=old",
+                                 "broken",          "LD_LIBRARY_PATH=/site/lib",
+                                 "RANK=77",         NULL};
+    memset(f, 0, sizeof *f);
+    aolani__prepare__init(&f->plan);
+    aolani__rank_plan__init(&f->rank);
+    f->plan.run_id = (char *)"0123456789abcdef";
+    f->plan.node_index = 1;
+    f->plan.n_nodes = 2;
+    f->plan.world_size = 8;
+    f->plan.n_ranks = 3;
+    f->plan.ranks = f->ranks;
+    f->rank.rank = 5;
+    f->rank.local_rank = 1;
+    f->spec = (struct environ_spec){.base = base,
+                                    .plan = &f->plan,
+                                    .rank = &f->rank,
+                                    .attempt = 2,
+                                    .master_addr = "10.0.0.1",
+                                    .master_port = 4711,
+                                    .step_path = "/dev/shm/x/rank-5",
+                                    .library = "/cache/libaolani.so",
+                                    .agent_dir = "/cache",
+                                    .tmp_dir = "/tmp/job/tmp",
+                                    .shm_dir = "/dev/shm/job",
+                                    .omp_threads = 4};
+}
+
+static char **build(const struct fixture *f)
+{
+    char **env = NULL;
+    assert_int_equal(environ_build(&f->spec, &env, NULL), 0);
+    return env;
+}
+
+static void check(char **env, const char *name, const char *want)
+{
+    const char *got = environ_get(env, name);
+    if (!want && !got)
+        return;
+    if (!want || !got || strcmp(got, want) != 0)
+        fail_msg("%s is \"%s\", not \"%s\"", name, got ? got : "(unset)",
+                 want ? want : "(unset)");
+}
+
+static void test_what_every_rank_gets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name, *want;
+    } table[] = {
+        {"RANK", "5"},
+        {"WORLD_SIZE", "8"},
+        {"LOCAL_RANK", "1"},
+        {"LOCAL_WORLD_SIZE", "3"},
+        {"NODE_RANK", "1"},
+        {"GROUP_RANK", "1"},
+        {"MASTER_ADDR", "10.0.0.1"},
+        {"MASTER_PORT", "4711"},
+        {"TORCHELASTIC_RUN_ID", "0123456789abcdef"},
+        {"TORCHELASTIC_RESTART_COUNT", "2"},
+        {"TORCHELASTIC_MAX_RESTARTS", "0"},
+        {"OMPI_COMM_WORLD_SIZE", "8"},
+        {"OMPI_COMM_WORLD_RANK", "5"},
+        {"OMPI_COMM_WORLD_LOCAL_SIZE", "3"},
+        {"OMPI_COMM_WORLD_LOCAL_RANK", "1"},
+        {"OMPI_COMM_WORLD_NODE_RANK", "1"},
+        {"OMPI_UNIVERSE_SIZE", "8"},
+        {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+        {"OMPI_MCA_btl_vader_backing_directory", "/dev/shm/job"},
+        {"OMPI_MCA_orte_tmpdir_base", "/tmp/job/tmp"},
+        {"OMPI_MCA_mpi_yield_when_idle", NULL},
+        {"OMPI_MCA_btl_tcp_if_include", NULL},
+        {"AOLANI_RUN_ID", "0123456789abcdef"},
+        {"AOLANI_NODE", "1"},
+        {"AOLANI_ATTEMPT", "2"},
+        {"AOLANI_STEP_PATH", "/dev/shm/x/rank-5"},
+        {"AOLANI_MARK", "0123456789abcdef.1"},
+        {"AOLANI_LIBRARY", "/cache/libaolani.so"},
+        {"LD_LIBRARY_PATH", "/site/lib:/cache"},
+        {"OMP_NUM_THREADS", "4"},
+        {"PATH", "/bin"},
+        {"HOME", "/home/u"},
+        {"PMIX_RANK", NULL}, /* of an outer launcher */
+        {"broken", NULL},
+    };
+    struct fixture f;
+    set_up(&f);
+    char **env = build(&f);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        check(env, table[i].name, table[i].want);
+    environ_free(env);
+}
+
+static void test_what_the_user_set_wins(void **state)
+{
+    (void)state;
+    Aolani__KeyValue node[] = {kv_of("OMP_NUM_THREADS", "1"), kv_of("MASTER_PORT", "99"),
+                               kv_of("A", "node"), kv_of("AOLANI_MARK", "forged"),
+                               kv_of("", "nameless"), kv_of("X=Y", "two")};
+    Aolani__KeyValue *node_list[] = {&node[0], &node[1], &node[2],
+                                     &node[3], &node[4], &node[5]};
+    Aolani__KeyValue own = kv_of("A", "rank"), pmix = kv_of("PMIX_RANK", "5");
+    Aolani__KeyValue *own_list[] = {&own}, *pmix_list[] = {&pmix};
+    struct fixture f;
+    set_up(&f);
+    f.plan.env = node_list;
+    f.plan.n_env = 6;
+    f.rank.env = own_list;
+    f.rank.n_env = 1;
+    f.spec.pmix = pmix_list;
+    f.spec.n_pmix = 1;
+    char **env = build(&f);
+    check(env, "OMP_NUM_THREADS", "1");
+    check(env, "MASTER_PORT", "99");
+    check(env, "A", "rank");
+    check(env, "AOLANI_MARK", "0123456789abcdef.1"); /* what we look for must be true */
+    check(env, "PMIX_RANK", "5");
+    check(env, "X", NULL);
+    for (size_t i = 0; env[i]; i++) {
+        assert_true(env[i][0] != '=');
+        for (size_t k = 0; k < i; k++) { /* no name twice */
+            size_t n = strcspn(env[i], "=") + 1;
+            assert_true(strncmp(env[i], env[k], n) != 0);
+        }
+    }
+    environ_free(env);
+}
+
+static void test_what_depends(void **state)
+{
+    (void)state;
+    struct fixture f;
+    set_up(&f);
+    f.plan.oversubscribed = true;
+    f.plan.clean_env = true;
+    f.spec.only_loopback = true;
+    f.spec.step_path = NULL;
+    f.spec.library = NULL;
+    f.spec.omp_threads = 0;
+    char **env = build(&f);
+    check(env, "OMPI_MCA_mpi_yield_when_idle", "1");
+    check(env, "OMPI_MCA_btl_tcp_if_include", "lo");
+    check(env, "AOLANI_STEP_PATH", NULL);
+    check(env, "AOLANI_LIBRARY", NULL);
+    check(env, "LD_LIBRARY_PATH", NULL); /* clean */
+    check(env, "OMP_NUM_THREADS", NULL);
+    check(env, "HOME", "/home/u");
+    check(env, "PATH", "/usr/local/bin:/usr/bin:/bin");
+    environ_free(env);
+}
+
+static void test_mark(void **state)
+{
+    (void)state;
+    char mark[ENVIRON_MARK_BYTES];
+    environ_mark("ffffffffffffffff", UINT32_MAX, mark);
+    assert_string_equal(mark, "AOLANI_MARK=ffffffffffffffff.4294967295");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_what_every_rank_gets),
+        cmocka_unit_test(test_what_the_user_set_wins),
+        cmocka_unit_test(test_what_depends),
+        cmocka_unit_test(test_mark),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
