@@ -19,14 +19,14 @@
 
 struct outfiles;
 struct outfiles_config {
-    const char *dir;           /* .../attempt-<k>, exists */
+    const char *dir; /* .../attempt-<k>, exists */
     uint32_t world_size;
     const char *const *node_of_rank; /* names for labels; kept by reference */
     bool label;
-    int stdout_fd, stderr_fd;  /* dup'ed; -1: no copy */
+    int stdout_fd, stderr_fd; /* dup'ed; -1: no copy */
 };
-int outfiles_create(struct loop *l, const struct outfiles_config *c, struct outfiles **ret,
-                    struct err *e);
+int outfiles_create(struct loop *l, const struct outfiles_config *c,
+                    struct outfiles **ret, struct err *e);
 /* stream 0: out, 1: err. Bytes already written (offset below what is there) are written
  * to the file again but not copied to stdout twice. */
 void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
