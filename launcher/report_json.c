@@ -1,0 +1,407 @@
+/* SPDX-License-Identifier: MIT */
+/* report_json.c - run.json, both ways. Lists of fields drive writing and reading, so they
+ * are the schema. The only file that knows jansson.
+ *
+ * run.json is one object, stable: keys are added, never renamed or removed, and "schema"
+ * grows only when a reader of the old one would be misled. Units end the name of a key; no
+ * unit: a count. A rank or a node is one line of the file.
+ *
+ *   schema    1
+ *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
+ *             (the outcome in words), wall_ms
+ *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
+ *             that were entered
+ *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
+ *             "forced", "not clean", "not proven", "lost"), detail, clock_offset_us (node
+ *             minus head), clock_error_us (0: not known), copied (the agent had to be
+ *             copied there)}]; the index is what ranks refer to
+ *   ranks     [{rank, node, cpus ("" not bound), end ("exit 0", "signal 9 (Killed)", ...),
+ *             ended_by_us, cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes,
+ *             steps}], where steps is there when the job marked steps:
+ *             {n (steps in the statistics), dropped (records lost), last_step, p50_us,
+ *             p90_us, p99_us, max_us, mean_us, cv (of wall), busy_p50_us, wait_p50_us, and
+ *             sums over the n steps: busy, wait, wall, cpu, rundelay (runnable, not
+ *             running), throttled, blocked, stolen, each ..._sum_us; loss_sum_us
+ *             (straggler loss charged to the rank), slowest_n (steps in which it was the
+ *             slowest by more than 5 %)}
+ *   warnings  [text]
+ *   steps     null when no rank marked steps, or {closed (steps compared), special,
+ *             p50_us, p90_us, p99_us, max_us (of the slowest rank's wall in each step),
+ *             t_sum_us (their sum), loss_sum_us, culprit_rank (null: none stands out)}
+ */
+#include <errno.h>
+#include <jansson.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/report_view.h"
+#include "proto/base/limits.h"
+
+#define SCHEMA 1
+
+enum field_type { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_REAL };
+
+struct field {
+    const char *name;
+    enum field_type type;
+    size_t at;
+};
+
+#define V(f) offsetof(struct report_view, f)
+static const struct field run_fields[] = {
+    {"id", FIELD_TEXT, V(run_id)},
+    {"name", FIELD_TEXT, V(name)},
+    {"dir", FIELD_TEXT, V(dir)},
+    {"version", FIELD_TEXT, V(version)},
+    {"started_utc", FIELD_TEXT, V(started_utc)},
+    {"exit_status", FIELD_I64, V(exit_status)},
+    {"sentence", FIELD_TEXT, V(sentence)},
+    {"wall_ms", FIELD_U64, V(wall_ms)},
+    {0},
+};
+
+#define P(f) offsetof(struct view_phase, f)
+static const struct field phase_fields[] = {
+    {"name", FIELD_TEXT, P(name)},
+    {"ms", FIELD_U64, P(ms)},
+    {0},
+};
+
+#define N(f) offsetof(struct view_node, f)
+static const struct field node_fields[] = {
+    {"name", FIELD_TEXT, N(name)},
+    {"hostname", FIELD_TEXT, N(hostname)},
+    {"teardown", FIELD_TEXT, N(teardown)},
+    {"detail", FIELD_TEXT, N(detail)},
+    {"clock_offset_us", FIELD_I64, N(clock_offset_us)},
+    {"clock_error_us", FIELD_U64, N(clock_error_us)},
+    {"copied", FIELD_BOOL, N(copied)},
+    {0},
+};
+
+#define R(f) offsetof(struct view_rank, f)
+static const struct field rank_fields[] = {
+    {"rank", FIELD_U32, R(rank)},
+    {"node", FIELD_U32, R(node)},
+    {"cpus", FIELD_TEXT, R(cpus)},
+    {"end", FIELD_TEXT, R(end)},
+    {"ended_by_us", FIELD_BOOL, R(ended_by_us)},
+    {"cpu_user_ms", FIELD_U64, R(cpu_user_ms)},
+    {"cpu_sys_ms", FIELD_U64, R(cpu_sys_ms)},
+    {"max_rss_kib", FIELD_U64, R(max_rss_kib)},
+    {"out_bytes", FIELD_U64, R(out_bytes)},
+    {"err_bytes", FIELD_U64, R(err_bytes)},
+    {0},
+};
+
+#define S(f) offsetof(struct steps_rank, f)
+static const struct field rank_steps_fields[] = {
+    {"n", FIELD_U64, S(n)},
+    {"dropped", FIELD_U64, S(dropped)},
+    {"last_step", FIELD_U32, S(last_step)},
+    {"p50_us", FIELD_U64, S(p50)},
+    {"p90_us", FIELD_U64, S(p90)},
+    {"p99_us", FIELD_U64, S(p99)},
+    {"max_us", FIELD_U64, S(max)},
+    {"mean_us", FIELD_REAL, S(mean)},
+    {"cv", FIELD_REAL, S(cv)},
+    {"busy_p50_us", FIELD_U64, S(busy_p50)},
+    {"wait_p50_us", FIELD_U64, S(wait_p50)},
+    {"busy_sum_us", FIELD_U64, S(busy_sum)},
+    {"wait_sum_us", FIELD_U64, S(wait_sum)},
+    {"wall_sum_us", FIELD_U64, S(wall_sum)},
+    {"cpu_sum_us", FIELD_U64, S(cpu_sum)},
+    {"rundelay_sum_us", FIELD_U64, S(rundelay_sum)},
+    {"throttled_sum_us", FIELD_U64, S(throttled_sum)},
+    {"blocked_sum_us", FIELD_U64, S(blocked_sum)},
+    {"stolen_sum_us", FIELD_U64, S(stolen_sum)},
+    {"loss_sum_us", FIELD_U64, S(loss_sum)},
+    {"slowest_n", FIELD_U64, S(slowest_n)},
+    {0},
+};
+
+#define J(f) offsetof(struct steps_job, f)
+static const struct field job_fields[] = {
+    {"closed", FIELD_U64, J(closed)},
+    {"special", FIELD_U64, J(special)},
+    {"p50_us", FIELD_U64, J(p50)},
+    {"p90_us", FIELD_U64, J(p90)},
+    {"p99_us", FIELD_U64, J(p99)},
+    {"max_us", FIELD_U64, J(max)},
+    {"t_sum_us", FIELD_U64, J(t_sum)},
+    {"loss_sum_us", FIELD_U64, J(loss_sum)},
+    {0},
+};
+
+/* ---- writing */
+
+static json_int_t int_of(uint64_t v)
+{
+    return v > INT64_MAX ? INT64_MAX : (json_int_t)v;
+}
+
+static json_t *field_to_json(const struct field *f, const void *from)
+{
+    const char *at = (const char *)from + f->at;
+    switch (f->type) {
+    case FIELD_TEXT:
+        return json_string(*(char *const *)at);
+    case FIELD_BOOL:
+        return json_boolean(*(const bool *)at);
+    case FIELD_U32:
+        return json_integer(*(const uint32_t *)at);
+    case FIELD_U64:
+        return json_integer(int_of(*(const uint64_t *)at));
+    case FIELD_I64:
+        return json_integer(*(const int64_t *)at);
+    case FIELD_REAL:
+        return json_real(*(const double *)at);
+    }
+    return NULL;
+}
+
+static json_t *object_of(const struct field *fields, const void *from)
+{
+    json_t *o = json_object();
+    for (const struct field *f = fields; o && f->name; f++) {
+        if (json_object_set_new(o, f->name, field_to_json(f, from)) < 0) {
+            json_decref(o);
+            return NULL;
+        }
+    }
+    return o;
+}
+
+static int add_text(struct buf *out, const char *text)
+{
+    return buf_add(out, text, strlen(text));
+}
+
+/* Takes the value. */
+static int add_json(struct buf *out, json_t *value)
+{
+    char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;
+    int rc = text ? add_text(out, text) : -ENOMEM;
+    free(text);
+    json_decref(value);
+    return rc;
+}
+
+typedef json_t *(*row_f)(const struct report_view *v, size_t i);
+
+static json_t *phase_row(const struct report_view *v, size_t i)
+{
+    return object_of(phase_fields, &v->phases[i]);
+}
+
+static json_t *node_row(const struct report_view *v, size_t i)
+{
+    return object_of(node_fields, &v->nodes[i]);
+}
+
+static json_t *rank_row(const struct report_view *v, size_t i)
+{
+    json_t *o = object_of(rank_fields, &v->ranks[i]);
+    if (o && v->has_steps &&
+        json_object_set_new(o, "steps",
+                            object_of(rank_steps_fields, &v->ranks[i].steps)) < 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+static json_t *warning_row(const struct report_view *v, size_t i)
+{
+    return json_string(v->warnings[i].text);
+}
+
+static int add_rows(struct buf *out, const char *name, const struct report_view *v,
+                    size_t n, row_f row)
+{
+    int rc = buf_printf(out, ",\n\"%s\": [", name);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        if ((rc = add_text(out, i ? ",\n" : "\n")) == 0)
+            rc = add_json(out, row(v, i));
+    return rc ? rc : add_text(out, "]");
+}
+
+static json_t *steps_of(const struct report_view *v)
+{
+    json_t *o = v->has_steps ? object_of(job_fields, &v->job) : json_null();
+    json_t *culprit = v->culprit >= 0 ? json_integer(v->culprit) : json_null();
+    if (!v->has_steps) {
+        json_decref(culprit);
+    } else if (json_object_set_new(o, "culprit_rank", culprit) < 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+int view_to_json(const struct report_view *v, struct buf *out)
+{
+    int rc = buf_printf(out, "{\"schema\": %d,\n\"run\": ", SCHEMA);
+    rc = rc ? rc : add_json(out, object_of(run_fields, v));
+    rc = rc ? rc : add_rows(out, "phases", v, v->n_phases, phase_row);
+    rc = rc ? rc : add_rows(out, "nodes", v, v->n_nodes, node_row);
+    rc = rc ? rc : add_rows(out, "ranks", v, v->n_ranks, rank_row);
+    rc = rc ? rc : add_rows(out, "warnings", v, v->n_warnings, warning_row);
+    rc = rc ? rc : add_text(out, ",\n\"steps\": ");
+    rc = rc ? rc : add_json(out, steps_of(v));
+    return rc ? rc : add_text(out, "}\n");
+}
+
+/* ---- reading: the file may have been edited, cut, or be another program's */
+
+static int bad_field(struct err *e, const char *where, const char *name,
+                     const char *what)
+{
+    return err_set(e, ERR_PARSE, "\"%s\" in \"%s\" is %s", name, where, what);
+}
+
+static int field_from_json(const struct field *f, const json_t *o, void *to,
+                           const char *where, struct err *e)
+{
+    static const char *const wanted[] = {
+        [FIELD_TEXT] = "not a text",    [FIELD_BOOL] = "not true or false",
+        [FIELD_U32] = "not a count",    [FIELD_U64] = "not a count",
+        [FIELD_I64] = "not an integer", [FIELD_REAL] = "not a number",
+    };
+    char *at = (char *)to + f->at;
+    const json_t *v = json_object_get(o, f->name);
+    json_int_t i = json_integer_value(v);
+    bool good = json_is_integer(v);
+    if (!v)
+        return bad_field(e, where, f->name, "missing");
+    if (f->type == FIELD_TEXT && json_is_string(v))
+        return (*(char **)at = view_text(json_string_value(v))) ? 0 : -ENOMEM;
+    if (f->type == FIELD_BOOL && (good = json_is_boolean(v)))
+        *(bool *)at = json_is_true(v);
+    else if (f->type == FIELD_REAL && (good = json_is_number(v)))
+        *(double *)at = json_number_value(v);
+    else if (f->type == FIELD_U32 && (good = good && i >= 0 && i <= UINT32_MAX))
+        *(uint32_t *)at = (uint32_t)i;
+    else if (f->type == FIELD_U64 && (good = good && i >= 0))
+        *(uint64_t *)at = (uint64_t)i;
+    else if (f->type == FIELD_I64 && good)
+        *(int64_t *)at = i;
+    else
+        good = false;
+    return good ? 0 : bad_field(e, where, f->name, wanted[f->type]);
+}
+
+static int object_from_json(const struct field *fields, const json_t *o, void *to,
+                            const char *where, struct err *e)
+{
+    int rc = 0;
+    if (!json_is_object(o))
+        return err_set(e, ERR_PARSE, "\"%s\" is missing or not an object", where);
+    for (const struct field *f = fields; f->name && rc == 0; f++)
+        rc = field_from_json(f, o, to, where, e);
+    return rc;
+}
+
+/* An array of the root into rows of `size` bytes. The count is set before the rows are
+ * read: view_fini then frees what there is. */
+static int rows_from_json(const json_t *root, const char *name,
+                          const struct field *fields, size_t most, size_t size,
+                          void *ret_rows, size_t *ret_n, struct err *e)
+{
+    const json_t *a = json_object_get(root, name);
+    size_t n = json_array_size(a);
+    int rc = 0;
+    if (!json_is_array(a) || n > most)
+        return err_set(e, ERR_PARSE, "\"%s\" is missing, not a list, or too long",
+                       name);
+    char *rows = calloc(n + 1, size);
+    if (!rows)
+        return -ENOMEM;
+    memcpy(ret_rows, &rows, sizeof rows);
+    *ret_n = n;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = object_from_json(fields, json_array_get(a, i), rows + i * size, name, e);
+    return rc;
+}
+
+static int warnings_from_json(struct report_view *v, const json_t *root, struct err *e)
+{
+    const json_t *a = json_object_get(root, "warnings");
+    size_t n = json_array_size(a);
+    if (!json_is_array(a))
+        return err_set(e, ERR_PARSE, "\"warnings\" is missing or not a list");
+    if (!(v->warnings = calloc(n + 1, sizeof *v->warnings)))
+        return -ENOMEM;
+    v->n_warnings = n;
+    for (size_t i = 0; i < n; i++) {
+        const char *text = json_string_value(json_array_get(a, i));
+        if (!text)
+            return err_set(e, ERR_PARSE,
+                           "\"warnings\" has something that is not a text");
+        if (!(v->warnings[i].text = view_text(text)))
+            return -ENOMEM;
+    }
+    return 0;
+}
+
+static int steps_from_json(struct report_view *v, const json_t *root, struct err *e)
+{
+    const json_t *o = json_object_get(root, "steps"), *culprit, *ranks;
+    v->culprit = -1;
+    if (json_is_null(o))
+        return 0;
+    int rc = object_from_json(job_fields, o, &v->job, "steps", e);
+    culprit = json_object_get(o, "culprit_rank");
+    if (rc == 0 && json_is_integer(culprit))
+        v->culprit = json_integer_value(culprit);
+    else if (rc == 0 && !json_is_null(culprit))
+        rc = bad_field(e, "steps", "culprit_rank", "not a rank");
+    v->has_steps = rc == 0;
+    ranks = json_object_get(root, "ranks");
+    for (size_t i = 0; i < v->n_ranks && rc == 0; i++) {
+        v->ranks[i].steps.rank = v->ranks[i].rank;
+        rc = object_from_json(rank_steps_fields,
+                              json_object_get(json_array_get(ranks, i), "steps"),
+                              &v->ranks[i].steps, "steps of a rank", e);
+    }
+    return rc;
+}
+
+static int root_from_json(struct report_view *v, const json_t *root, struct err *e)
+{
+    const json_t *schema = json_object_get(root, "schema");
+    if (!json_is_integer(schema))
+        return err_set(e, ERR_PARSE, "not a run.json: it has no \"schema\"");
+    if (json_integer_value(schema) != SCHEMA)
+        return err_set(e, ERR_PARSE, "its schema is %lld, this program reads %d",
+                       (long long)json_integer_value(schema), SCHEMA);
+    int rc = object_from_json(run_fields, json_object_get(root, "run"), v, "run", e);
+    if (rc == 0)
+        rc = rows_from_json(root, "phases", phase_fields, 1000, sizeof *v->phases,
+                            &v->phases, &v->n_phases, e);
+    if (rc == 0)
+        rc = rows_from_json(root, "nodes", node_fields, LIMIT_NODES, sizeof *v->nodes,
+                            &v->nodes, &v->n_nodes, e);
+    if (rc == 0)
+        rc = rows_from_json(root, "ranks", rank_fields, LIMIT_RANKS, sizeof *v->ranks,
+                            &v->ranks, &v->n_ranks, e);
+    rc = rc ? rc : warnings_from_json(v, root, e);
+    return rc ? rc : steps_from_json(v, root, e);
+}
+
+int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e)
+{
+    json_error_t je;
+    json_t *root = json_loadb(json, len, JSON_REJECT_DUPLICATES, &je);
+    *v = (struct report_view){0};
+    if (!root)
+        return err_set(e, ERR_PARSE, "line %d: %s", je.line, je.text);
+    int rc = root_from_json(v, root, e);
+    json_decref(root);
+    if (rc == -ENOMEM)
+        err_sys(e, rc, "read the run");
+    if (rc < 0)
+        view_fini(v);
+    return rc;
+}

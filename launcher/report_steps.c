@@ -1,0 +1,368 @@
+/* SPDX-License-Identifier: MIT */
+/* report_steps.c - the part of the page about steps: the job's step time, what waiting for
+ * the slowest rank cost, who it was and what it did meanwhile, and the tables behind it.
+ * Of many ranks the page shows nodes and the worst ranks; run.json has all. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/report_table.h"
+#include "launcher/report_view.h"
+#include "proto/base/clock.h"
+
+#define RANKS_SHOWN  32u
+#define WORST_RANKS  10u
+#define WORST_NODES  16u
+#define LOSS_MATTERS 2.0 /* percent of the step time, as in steps_culprit */
+
+/* One unit for a whole table, so that columns can be compared by eye. */
+struct unit {
+    const char *name;
+    double us;
+    int decimals;
+};
+
+static struct unit unit_for(double us)
+{
+    double v = us;
+    struct unit u = {"us", 1, 0};
+    if (us >= 1e6)
+        u = (struct unit){"s", 1e6, 2};
+    else if (us >= 1e3)
+        u = (struct unit){"ms", 1e3, 2};
+    v /= u.us;
+    if (u.us > 1 && v >= 10)
+        u.decimals = 1;
+    return u;
+}
+
+static double per(uint64_t sum, uint64_t n)
+{
+    return n ? (double)sum / (double)n : 0;
+}
+
+static double percent(uint64_t part, uint64_t whole)
+{
+    return 100 * per(part, whole);
+}
+
+/* "6.13 ms", in the unit that suits the value itself. */
+static const char *format_us(double us, char out[24])
+{
+    struct unit u = unit_for(us);
+    snprintf(out, 24, "%.*f %s", u.decimals, us / u.us, u.name);
+    return out;
+}
+
+static void cell_us(struct table *t, const struct unit *u, double us)
+{
+    table_cell(t, "%.*f", u->decimals, us / u->us);
+}
+
+/* ---- what it comes to */
+
+static void page_job(struct page *p, const struct report_view *v)
+{
+    const struct steps_job *j = &v->job;
+    char a[24], b[24], c[24], d[24];
+    page_printf(p, "  %llu steps compared", (unsigned long long)j->closed);
+    if (j->special)
+        page_printf(p, ", %llu special ones (evaluation, checkpoint) left out",
+                    (unsigned long long)j->special);
+    page_printf(p, "\n  step time: p50 %s, p90 %s, p99 %s, max %s\n",
+                format_us((double)j->p50, a), format_us((double)j->p90, b),
+                format_us((double)j->p99, c), format_us((double)j->max, d));
+    if (v->n_ranks < 2)
+        return;
+    page_printf(p, "  straggler loss: %s per step, %.1f %% of step time, %s in all\n",
+                format_us(per(j->loss_sum, j->closed), a),
+                percent(j->loss_sum, j->t_sum),
+                clock_format_duration(j->loss_sum / 1000, b, sizeof b));
+}
+
+/* ---- the culprit, and what it did while the others waited */
+
+struct part {
+    const char *words;
+    double more_us; /* per step, than the others' median */
+};
+
+static int compare_part(const void *a, const void *b)
+{
+    double x = ((const struct part *)a)->more_us, y = ((const struct part *)b)->more_us;
+    return (x < y) - (x > y);
+}
+
+static int compare_double(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static double part_of(const struct steps_rank *r, size_t part)
+{
+    const uint64_t sums[] = {r->cpu_sum, r->rundelay_sum, r->blocked_sum,
+                             r->stolen_sum};
+    return per(sums[part], r->n);
+}
+
+static double median_of_others(const struct report_view *v, uint32_t rank, size_t part,
+                               double *scratch)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < v->n_ranks; i++)
+        if (v->ranks[i].rank != rank && v->ranks[i].steps.n > 0)
+            scratch[n++] = part_of(&v->ranks[i].steps, part);
+    qsort(scratch, n, sizeof *scratch, compare_double);
+    return n ? (scratch[(n - 1) / 2] + scratch[n / 2]) / 2 : 0;
+}
+
+static void page_parts(struct page *p, const struct report_view *v,
+                       const struct steps_rank *r)
+{
+    struct part parts[] = {
+        {"on the CPU", 0},
+        {"ready to run while other work had its CPU", 0},
+        {"asleep (I/O, locks)", 0},
+        {"stopped, or without its CPU by the hypervisor's doing", 0},
+    };
+    enum { N = sizeof parts / sizeof *parts };
+    double *scratch = malloc((v->n_ranks + 1) * sizeof *scratch);
+    double all = 0;
+    char text[512] = "", us[24];
+    const char *lead = "beside the median of the other ranks, each of its steps had ";
+    if (!scratch) {
+        p->rc = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < N; i++) {
+        double more = part_of(r, i) - median_of_others(v, r->rank, i, scratch);
+        parts[i].more_us = more > 0 ? more : 0;
+        all += parts[i].more_us;
+    }
+    free(scratch);
+    qsort(parts, N, sizeof *parts, compare_part);
+    for (size_t i = 0; i < N && all > 0 && parts[i].more_us > all / 10; i++) {
+        size_t at = strlen(text);
+        snprintf(text + at, sizeof text - at, "%s%s more %s", i ? ", " : lead,
+                 format_us(parts[i].more_us, us), parts[i].words);
+    }
+    if (text[0])
+        page_wrap(p, "  ", text);
+}
+
+static void page_culprit(struct page *p, const struct report_view *v)
+{
+    const struct steps_job *j = &v->job;
+    char text[512], us[24];
+    for (size_t i = 0; i < v->n_ranks && v->culprit >= 0; i++) {
+        const struct view_rank *k = &v->ranks[i];
+        if (k->rank != v->culprit)
+            continue;
+        snprintf(text, sizeof text,
+                 "rank %u on node %.200s was the slowest in %.0f %% of steps: %s of "
+                 "straggler loss per step (%.0f %% of step time)",
+                 k->rank, view_node_name(v, k->node),
+                 percent(k->steps.slowest_n, j->closed),
+                 format_us(per(k->steps.loss_sum, j->closed), us),
+                 percent(k->steps.loss_sum, j->t_sum));
+        page_wrap(p, "  ", text);
+        page_parts(p, v, &k->steps);
+        return;
+    }
+    if (v->n_ranks > 1)
+        page_printf(p, "  %s\n",
+                    percent(j->loss_sum, j->t_sum) < LOSS_MATTERS
+                        ? "no rank holds the others up"
+                        : "no single rank stands out: the loss is spread over several");
+}
+
+/* ---- tables */
+
+static void head(struct table *t, const char *const *names)
+{
+    for (; *names; names++)
+        table_cell(t, "%s", *names);
+}
+
+static void rank_row(struct table *t, const struct report_view *v, const struct unit *u,
+                     const struct view_rank *k)
+{
+    const struct steps_rank *r = &k->steps;
+    table_cell(t, "%u", k->rank);
+    table_cell(t, "%s", view_node_name(v, k->node));
+    table_cell(t, "%llu", (unsigned long long)r->n);
+    if (r->n == 0) {
+        for (int i = 0; i < 9; i++)
+            table_cell(t, "-");
+        return;
+    }
+    cell_us(t, u, (double)r->p50);
+    cell_us(t, u, (double)r->p90);
+    cell_us(t, u, (double)r->p99);
+    cell_us(t, u, (double)r->max);
+    table_cell(t, "%.1f %%", 100 * r->cv);
+    cell_us(t, u, per(r->busy_sum, r->n));
+    cell_us(t, u, per(r->wait_sum, r->n));
+    cell_us(t, u, per(r->loss_sum, v->job.closed));
+    table_cell(t, "%.1f %%", percent(r->loss_sum, v->job.t_sum));
+}
+
+static int compare_loss(const void *a, const void *b)
+{
+    const struct view_rank *x = *(const struct view_rank *const *)a;
+    const struct view_rank *y = *(const struct view_rank *const *)b;
+    uint64_t lx = x->steps.loss_sum, ly = y->steps.loss_sum;
+    return lx != ly ? (lx < ly) - (lx > ly) : (x->rank > y->rank) - (x->rank < y->rank);
+}
+
+static void page_rank_table(struct page *p, const struct report_view *v,
+                            const struct unit *u)
+{
+    static const char *const names[] = {"rank", "node",    "steps", "p50",  "p90",
+                                        "p99",  "max",     "CV",    "busy", "waiting",
+                                        "loss", "of step", NULL};
+    struct table t;
+    bool few = v->n_ranks <= RANKS_SHOWN;
+    size_t n = few ? v->n_ranks : WORST_RANKS;
+    const struct view_rank **order = malloc((v->n_ranks + 1) * sizeof *order);
+    if (!order) {
+        p->rc = -ENOMEM;
+        return;
+    }
+    for (size_t i = 0; i < v->n_ranks; i++)
+        order[i] = &v->ranks[i];
+    if (!few) {
+        qsort(order, v->n_ranks, sizeof *order, compare_loss);
+        page_printf(p, "\n  the %zu ranks with the most loss, of %zu\n", n, v->n_ranks);
+    }
+    table_init(&t, "rlrrrrrrrrrr");
+    head(&t, names);
+    for (size_t i = 0; i < n; i++)
+        rank_row(&t, v, u, order[i]);
+    table_print(&t, p, 1);
+    table_fini(&t);
+    free(order);
+}
+
+/* A node, summed up over its ranks. */
+struct node_sum {
+    uint32_t node, n;
+    uint64_t steps, busy, wait, loss, max;
+};
+
+static int compare_node_loss(const void *a, const void *b)
+{
+    const struct node_sum *x = a, *y = b;
+    return x->loss != y->loss ? (x->loss < y->loss) - (x->loss > y->loss)
+                              : (x->node > y->node) - (x->node < y->node);
+}
+
+static struct node_sum *sum_nodes(const struct report_view *v)
+{
+    struct node_sum *sums = calloc(v->n_nodes + 1, sizeof *sums);
+    for (size_t i = 0; sums && i < v->n_nodes; i++)
+        sums[i].node = (uint32_t)i;
+    for (size_t i = 0; sums && i < v->n_ranks; i++) {
+        const struct view_rank *k = &v->ranks[i];
+        if (k->node >= v->n_nodes)
+            continue;
+        struct node_sum *s = &sums[k->node];
+        s->n++;
+        s->steps += k->steps.n;
+        s->busy += k->steps.busy_sum;
+        s->wait += k->steps.wait_sum;
+        s->loss += k->steps.loss_sum;
+        s->max = k->steps.max > s->max ? k->steps.max : s->max;
+    }
+    return sums;
+}
+
+static void page_node_table(struct page *p, const struct report_view *v,
+                            const struct unit *u)
+{
+    static const char *const names[] = {"node",    "ranks", "max",     "busy",
+                                        "waiting", "loss",  "of step", NULL};
+    struct table t;
+    struct node_sum *sums = sum_nodes(v);
+    size_t n = v->n_nodes < WORST_NODES ? v->n_nodes : WORST_NODES;
+    if (!sums) {
+        p->rc = -ENOMEM;
+        return;
+    }
+    qsort(sums, v->n_nodes, sizeof *sums, compare_node_loss);
+    if (n < v->n_nodes)
+        page_printf(p, "  the %zu nodes with the most loss, of %zu\n", n, v->n_nodes);
+    table_init(&t, "lrrrrrr");
+    head(&t, names);
+    for (size_t i = 0; i < n; i++) {
+        table_cell(&t, "%s", view_node_name(v, sums[i].node));
+        table_cell(&t, "%u", sums[i].n);
+        cell_us(&t, u, (double)sums[i].max);
+        cell_us(&t, u, per(sums[i].busy, sums[i].steps));
+        cell_us(&t, u, per(sums[i].wait, sums[i].steps));
+        cell_us(&t, u, per(sums[i].loss, v->job.closed));
+        table_cell(&t, "%.1f %%", percent(sums[i].loss, v->job.t_sum));
+    }
+    table_print(&t, p, 0);
+    table_fini(&t);
+    free(sums);
+}
+
+static void page_dropped(struct page *p, const struct report_view *v)
+{
+    char text[512] = "";
+    size_t n = 0;
+    for (size_t i = 0; i < v->n_ranks; i++) {
+        const struct steps_rank *r = &v->ranks[i].steps;
+        size_t at = strlen(text);
+        if (r->dropped == 0 || n++ >= 5)
+            continue;
+        snprintf(text + at, sizeof text - at, "%s%llu of rank %u", at ? ", " : "",
+                 (unsigned long long)r->dropped, v->ranks[i].rank);
+    }
+    if (n == 0)
+        return;
+    size_t at = strlen(text);
+    if (n > 5)
+        snprintf(text + at, sizeof text - at, ", and some of %zu more", n - 5);
+    page_wrap(p, "  records lost on the way, missing above: ", text);
+}
+
+/* The unit of the tables: that of a usual step. 0: no rank has any. */
+static double usual_us(const struct report_view *v)
+{
+    uint64_t us = v->job.p50;
+    for (size_t i = 0; i < v->n_ranks && us == 0; i++)
+        us = v->ranks[i].steps.n > 0 ? v->ranks[i].steps.p50 : 0;
+    return (double)us;
+}
+
+void page_steps(struct page *p, const struct report_view *v)
+{
+    struct unit u = unit_for(usual_us(v));
+    page_printf(p, "\nSteps\n");
+    if (!v->has_steps) {
+        page_printf(p, "  no rank marked its steps (aolani.h says how)\n");
+        return;
+    }
+    if (v->job.closed == 0) {
+        page_printf(
+            p, "  none to compare: all were warm-up, special, or not marked by all "
+               "ranks\n");
+    } else {
+        page_job(p, v);
+        page_culprit(p, v);
+    }
+    if (usual_us(v) > 0) {
+        page_printf(p,
+                    "\n  times in %s; busy and waiting are means per step, loss is the "
+                    "straggler loss per step\n",
+                    u.name);
+        if (v->n_ranks > RANKS_SHOWN)
+            page_node_table(p, v, &u);
+        page_rank_table(p, v, &u);
+    }
+    page_dropped(p, v);
+}

@@ -1,0 +1,63 @@
+/* SPDX-License-Identifier: MIT */
+/* report_view - all that a page and run.json say, with texts of its own, made from a
+ * summary or read from a run.json. Between these two and the page it is the only form, so
+ * that the page of a running launcher and of `report` cannot differ. A part of report. */
+#ifndef LAUNCHER_REPORT_VIEW_H
+#define LAUNCHER_REPORT_VIEW_H
+
+#include "launcher/summary.h"
+
+struct view_phase {
+    char *name;
+    uint64_t ms;
+};
+
+struct view_node {
+    char *name, *hostname, *teardown, *detail;
+    int64_t clock_offset_us;
+    uint64_t clock_error_us;
+    bool copied;
+};
+
+struct view_rank {
+    uint32_t rank, node;
+    char *cpus, *end;
+    bool ended_by_us;
+    uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes;
+    struct steps_rank steps; /* zeroes when no rank marked steps */
+};
+
+struct view_warning {
+    char *text;
+};
+
+struct report_view {
+    char *run_id, *name, *dir, *version, *started_utc, *sentence;
+    int64_t exit_status;
+    uint64_t wall_ms;
+    struct view_phase *phases;
+    struct view_node *nodes;
+    struct view_rank *ranks;
+    struct view_warning *warnings;
+    size_t n_phases, n_nodes, n_ranks, n_warnings;
+    bool has_steps;
+    struct steps_job job;
+    int64_t culprit; /* a rank, or -1 */
+};
+
+int view_from_summary(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
+void view_fini(struct report_view *v); /* takes a zeroed one */
+/* A copy that a terminal and a JSON file can hold: control characters and bytes that are
+ * no UTF-8 become '?'. */
+char *view_text(const char *text);
+
+/* report_json.c */
+int view_to_json(const struct report_view *v, struct buf *out);
+int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e);
+
+/* report_steps.c */
+struct page;
+void page_steps(struct page *p, const struct report_view *v);
+const char *view_node_name(const struct report_view *v, uint32_t node);
+
+#endif

@@ -1,0 +1,386 @@
+/* SPDX-License-Identifier: MIT */
+/* Pages against golden files: run with AOLANI_GOLDEN_UPDATE=1 to write them anew, then read
+ * the difference. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/report.h"
+#include "launcher/report_table.h"
+
+/* ---- runs */
+
+struct run {
+    struct summary s;
+    struct summary_node nodes[64];
+    struct summary_rank ranks[128];
+    char names[64][32];
+    struct steps *steps;
+};
+
+static const struct summary_phase phases[] = {
+    {"connect", 1240}, {"prepare", 85}, {"start", 130},
+    {"run", 12410},    {"stop", 0},     {"teardown", 160},
+};
+
+static struct run *run_of(size_t n_nodes, size_t per_node)
+{
+    struct run *r = calloc(1, sizeof *r);
+    for (size_t i = 0; i < n_nodes; i++) {
+        snprintf(r->names[i], sizeof r->names[i], "gpu%02zu", i);
+        r->nodes[i] = (struct summary_node){.name = r->names[i],
+                                            .hostname = r->names[i],
+                                            .teardown = "clean",
+                                            .detail = "",
+                                            .clock_offset_us = (int64_t)i * 700 - 500,
+                                            .clock_error_us = 40 + i,
+                                            .copied = i == 1};
+    }
+    for (size_t i = 0; i < n_nodes * per_node; i++)
+        r->ranks[i] = (struct summary_rank){.rank = (uint32_t)i,
+                                            .node = (uint32_t)(i / per_node),
+                                            .cpus = "0-3",
+                                            .end = "exit 0",
+                                            .cpu_user_ms = 11000 + i,
+                                            .cpu_sys_ms = 210,
+                                            .max_rss_kib = 51200 + i * 7,
+                                            .out_bytes = i == 0 ? 1536 : 0,
+                                            .err_bytes = 0};
+    r->s = (struct summary){.run_id = "00112233445566aa",
+                            .name = "train",
+                            .dir = "/home/mo/runs/train-20261122T140501Z-0011",
+                            .version = "0.1.0",
+                            .started_utc = "2026-11-22T14:05:01Z",
+                            .sentence = "all ranks ended with status 0",
+                            .wall_ms = 14200,
+                            .phases = phases,
+                            .n_phases = sizeof phases / sizeof *phases,
+                            .nodes = r->nodes,
+                            .n_nodes = n_nodes,
+                            .ranks = r->ranks,
+                            .n_ranks = n_nodes * per_node};
+    return r;
+}
+
+static void run_free(struct run *r)
+{
+    steps_destroy(r->steps);
+    free(r);
+}
+
+/* Steps of about 20 ms; rank `slow` is kept from its CPU for 6 ms in nearly every one. */
+static void run_steps(struct run *r, uint32_t slow, uint32_t n)
+{
+    uint32_t world = (uint32_t)r->s.n_ranks, x = 7;
+    assert_int_equal(steps_create(world, 20, &r->steps), 0);
+    r->s.steps = r->steps;
+    for (uint32_t step = 1; step <= n; step++) {
+        uint32_t wall = 20400 + step % 7 * 150 + (step % 40 == 3 ? 9000 : 0);
+        for (uint32_t k = 0; k < world; k++) {
+            x = x * 1664525 + 1013904223;
+            uint32_t noise = (x >> 16) % 400;
+            uint32_t held = k == slow && step % 15 ? 6000 : 0;
+            uint32_t busy = 12000 + noise + held;
+            struct steprec rec = {.rank = k,
+                                  .step = step,
+                                  .wall_us = wall,
+                                  .wait_us = wall - busy,
+                                  .cpu_us = busy - held - 100,
+                                  .rundelay_us = held + 60,
+                                  .blocked_us = 40,
+                                  .flags = step % 50 ? 0 : STEPREC_SPECIAL};
+            steps_add(r->steps, &rec, step);
+        }
+    }
+    steps_finish(r->steps);
+}
+
+static struct run *run_good(void)
+{
+    struct run *r = run_of(4, 2);
+    run_steps(r, 3, 200);
+    return r;
+}
+
+static struct run *run_balanced(void)
+{
+    struct run *r = run_of(1, 2);
+    run_steps(r, 99, 100);
+    r->nodes[0].copied = true;
+    r->nodes[0].hostname =
+        "a-host-with-a-much-longer-name-than-the-one-that-was-typed.example.org";
+    return r;
+}
+
+static struct run *run_failed(void)
+{
+    static const char *const warnings[] = {
+        "hyperthreads are shared by 2 ranks on gpu01",
+        "the output of rank 2 has a gap of 4096 bytes at 1048576: node gpu01 had no "
+        "room for "
+        "more undelivered output, see [job] output in the manual",
+        "odd bytes: \033[31m \xff \xc3\xa4",
+    };
+    struct run *r = run_of(3, 2);
+    r->s.exit_status = 137;
+    r->s.sentence =
+        "rank 2 on gpu01 was killed by signal 9 (Killed) 8.1 s after the start; "
+        "the other ranks were ended by aolani-run";
+    r->s.warnings = warnings;
+    r->s.n_warnings = 3;
+    r->ranks[2].end = "signal 9 (Killed)";
+    for (int i = 0; i < 6; i++) {
+        r->ranks[i].end = i == 2 ? "signal 9 (Killed)" : "signal 15 (Terminated)";
+        r->ranks[i].ended_by_us = i != 2;
+    }
+    r->ranks[4].end = r->ranks[5].end = "lost";
+    r->nodes[1].teardown = "not clean";
+    r->nodes[1].detail =
+        "pid 4711 (python3) is in state D since 12 s and could not be killed; "
+        "cgroup /user.slice/aolani-0011 still has 1 process";
+    r->nodes[2].teardown = "lost";
+    r->nodes[2].hostname = "";
+    r->nodes[2].clock_error_us = 0;
+    return r;
+}
+
+static struct run *run_many(void)
+{
+    struct run *r = run_of(40, 2);
+    run_steps(r, 17, 120);
+    r->nodes[8].teardown = "forced";
+    r->nodes[8].detail = "1 process had to be killed";
+    for (uint32_t k = 20; k < 28; k++)
+        steps_dropped(r->steps, k, k * 3);
+    return r;
+}
+
+static struct run *run_short(void)
+{
+    struct run *r = run_of(2, 1);
+    run_steps(r, 1, 10); /* all warm-up */
+    r->s.n_phases = 3;
+    return r;
+}
+
+static const struct {
+    const char *name;
+    struct run *(*make)(void);
+} runs[] = {
+    {"good", run_good}, {"balanced", run_balanced}, {"failed", run_failed},
+    {"many", run_many}, {"short", run_short},
+};
+#define N_RUNS (sizeof runs / sizeof *runs)
+
+/* ---- golden files */
+
+static void check_golden(const char *name, const char *kind, const struct buf *got)
+{
+    char path[128];
+    static char want[1 << 20];
+    snprintf(path, sizeof path, "tests/golden/report/%s.%s", name, kind);
+    if (getenv("AOLANI_GOLDEN_UPDATE")) {
+        FILE *f = fopen(path, "w");
+        assert_non_null(f);
+        fwrite(got->data, 1, got->len, f);
+        fclose(f);
+    }
+    FILE *f = fopen(path, "r");
+    if (!f)
+        fail_msg("no golden file \"%s\": run from the top of the source tree", path);
+    want[fread(want, 1, sizeof want - 1, f)] = '\0';
+    fclose(f);
+    assert_string_equal((const char *)got->data, want);
+}
+
+static void check_width(const char *page)
+{
+    char line[1024];
+    for (const char *at = page; *at; at += strcspn(at, "\n") + 1) {
+        snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
+        if (text_columns(line) > PAGE_COLUMNS)
+            fail_msg("wider than %u columns: %s", PAGE_COLUMNS, line);
+        assert_true(!*line || line[strlen(line) - 1] != ' ');
+    }
+}
+
+static void test_golden(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_RUNS; i++) {
+        struct run *r = runs[i].make();
+        struct buf page, json;
+        buf_init(&page, 1u << 20);
+        buf_init(&json, 1u << 20);
+        assert_int_equal(report_text(&r->s, &page), 0);
+        assert_int_equal(report_json(&r->s, &json), 0);
+        check_width((const char *)page.data);
+        check_golden(runs[i].name, "txt", &page);
+        if (r->s.n_ranks < 10)
+            check_golden(runs[i].name, "json", &json);
+        buf_fini(&page);
+        buf_fini(&json);
+        run_free(r);
+    }
+}
+
+static void test_json_gives_the_same_page(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < N_RUNS; i++) {
+        struct run *r = runs[i].make();
+        struct buf page, json, again;
+        struct err e = {0};
+        buf_init(&page, 1u << 20);
+        buf_init(&json, 1u << 20);
+        buf_init(&again, 1u << 20);
+        assert_int_equal(report_text(&r->s, &page), 0);
+        assert_int_equal(report_json(&r->s, &json), 0);
+        assert_int_equal(
+            report_text_from_json((const char *)json.data, json.len, &again, &e), 0);
+        assert_string_equal((const char *)again.data, (const char *)page.data);
+        buf_fini(&page);
+        buf_fini(&json);
+        buf_fini(&again);
+        run_free(r);
+    }
+}
+
+/* ---- files that are not as they should be */
+
+static void expect_refused(const char *json, const char *says)
+{
+    struct buf out;
+    struct err e = {0};
+    buf_init(&out, 1u << 20);
+    assert_int_equal(report_text_from_json(json, strlen(json), &out, &e), ERR_PARSE);
+    if (!strstr(e.text, says))
+        fail_msg("\"%s\" does not say \"%s\"", e.text, says);
+    assert_int_equal(out.len, 0);
+    buf_fini(&out);
+}
+
+static void test_other_files_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *json, *says;
+    } cases[] = {
+        {"", "line 1: "},
+        {"{\n\"schema\": 1,", "line 2: "},
+        {"[]", "no \"schema\""},
+        {"{}", "no \"schema\""},
+        {"{\"schema\": 2}", "its schema is 2, this program reads 1"},
+        {"{\"schema\": 1}", "\"run\" is missing"},
+        {"{\"schema\": 1, \"run\": {}}", "\"id\" in \"run\" is missing"},
+        {"{\"schema\": 1, \"run\": {\"id\": 5}}", "\"id\" in \"run\" is not a text"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        expect_refused(cases[i].json, cases[i].says);
+}
+
+/* One thing of a good file changed. */
+static void test_damaged_files_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to, *says;
+    } cases[] = {
+        {"\"wall_ms\":14200", "\"wall_ms\":-1",
+         "\"wall_ms\" in \"run\" is not a count"},
+        {"\"wall_ms\":14200", "\"wall_ms\":1.5",
+         "\"wall_ms\" in \"run\" is not a count"},
+        {"\"copied\":false", "\"copied\":0",
+         "\"copied\" in \"nodes\" is not true or false"},
+        {"\"node\":0", "\"node\":99999999999", "\"node\" in \"ranks\" is not a count"},
+        {"\"nodes\": [", "\"nodes\": 5,\n\"x\": [", "\"nodes\" is missing, not a list"},
+        {"\"warnings\": [", "\"warnings\": [5", "not a text"},
+        {"\"culprit_rank\":3", "\"culprit_rank\":\"3\"",
+         "\"culprit_rank\" in \"steps\""},
+        {"\"cv\":", "\"cw\":", "\"cv\" in \"steps of a rank\" is missing"},
+        {",\"steps\":{\"n\"", ",\"stops\":{\"n\"", "\"steps of a rank\" is missing"},
+    };
+    struct run *r = run_good();
+    struct buf json, bad;
+    buf_init(&json, 1u << 20);
+    assert_int_equal(report_json(&r->s, &json), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = (const char *)json.data, *at = strstr(text, cases[i].from);
+        assert_non_null(at);
+        buf_init(&bad, 1u << 20);
+        assert_int_equal(buf_add(&bad, text, (size_t)(at - text)), 0);
+        assert_int_equal(
+            buf_printf(&bad, "%s%s", cases[i].to, at + strlen(cases[i].from)), 0);
+        expect_refused((const char *)bad.data, cases[i].says);
+        buf_fini(&bad);
+    }
+    buf_fini(&json);
+    run_free(r);
+}
+
+static void test_numbers_out_of_range_do_no_harm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+    } cases[] = {
+        {"\"node\":1", "\"node\":4000"},
+        {"\"closed\":176", "\"closed\":0"},
+        {"\"culprit_rank\":3", "\"culprit_rank\":-7"},
+        {"\"culprit_rank\":3", "\"culprit_rank\":77777"},
+        {"\"wall_ms\":14200", "\"wall_ms\":0"},
+        {"\"p50_us\":", "\"p50_us\":9223372036854775807,\"x\":"},
+    };
+    struct run *r = run_good();
+    struct buf json, bad, page;
+    struct err e;
+    buf_init(&json, 1u << 20);
+    assert_int_equal(report_json(&r->s, &json), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = (const char *)json.data, *at = strstr(text, cases[i].from);
+        assert_non_null(at);
+        buf_init(&bad, 1u << 20);
+        buf_init(&page, 1u << 20);
+        assert_int_equal(buf_add(&bad, text, (size_t)(at - text)), 0);
+        assert_int_equal(
+            buf_printf(&bad, "%s%s", cases[i].to, at + strlen(cases[i].from)), 0);
+        assert_int_equal(
+            report_text_from_json((const char *)bad.data, bad.len, &page, &e), 0);
+        buf_fini(&bad);
+        buf_fini(&page);
+    }
+    buf_fini(&json);
+    run_free(r);
+}
+
+static void test_a_full_buffer_is_told(void **state)
+{
+    (void)state;
+    struct run *r = run_good();
+    struct buf out;
+    buf_init(&out, 300);
+    assert_int_equal(report_text(&r->s, &out), ERR_LIMIT);
+    buf_fini(&out);
+    buf_init(&out, 300);
+    assert_int_equal(report_json(&r->s, &out), ERR_LIMIT);
+    buf_fini(&out);
+    run_free(r);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_json_gives_the_same_page),
+        cmocka_unit_test(test_other_files_are_refused),
+        cmocka_unit_test(test_damaged_files_are_refused),
+        cmocka_unit_test(test_numbers_out_of_range_do_no_harm),
+        cmocka_unit_test(test_a_full_buffer_is_told),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
