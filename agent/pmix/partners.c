@@ -22,20 +22,17 @@ struct count {
 };
 
 struct partners {
-    char nspace[PMIX_MAX_NSLEN + 1];
     size_t n_nodes;
     uint32_t *first_rank;
     struct count *counts;
     size_t n_counts;
 };
 
-int partners_create(const char *nspace, size_t n_nodes, const uint32_t *first_rank,
-                    struct partners **ret)
+int partners_create(size_t n_nodes, const uint32_t *first_rank, struct partners **ret)
 {
     struct partners *p = calloc(1, sizeof *p);
     if (!p)
         return -ENOMEM;
-    strncpy(p->nspace, nspace, PMIX_MAX_NSLEN);
     p->n_nodes = n_nodes;
     p->first_rank = calloc(n_nodes + 1, sizeof *first_rank);
     if (!p->first_rank) {
@@ -72,20 +69,13 @@ bool partners_has(const struct partners_set *s, uint32_t rank)
     return s->all || rankset_has(&s->ranks, rank);
 }
 
-static int find_ranks(const struct partners *p, const pmix_proc_t *procs, size_t n,
+static int find_ranks(const struct partners *p, const uint32_t *ranks, size_t n,
                       struct partners_set *set)
 {
-    int rc = n > 0 ? 0 : -ENOTSUP;
-    for (size_t i = 0; i < n && !rc; i++) {
-        if (strncmp(procs[i].nspace, p->nspace, PMIX_MAX_NSLEN))
-            return -ENOTSUP;
-        if (procs[i].rank == PMIX_RANK_WILDCARD)
-            set->all = true;
-        else if (procs[i].rank >= p->first_rank[p->n_nodes])
-            rc = -ENOTSUP;
-        else
-            rc = rankset_add(&set->ranks, procs[i].rank);
-    }
+    int rc = n > 0 ? 0 : -ENOENT;
+    for (size_t i = 0; i < n && !rc; i++)
+        rc = ranks[i] < p->first_rank[p->n_nodes] ? rankset_add(&set->ranks, ranks[i])
+                                                  : -ENOENT;
     return rc;
 }
 
@@ -135,22 +125,23 @@ static struct count *count_of(struct partners *p, const uint8_t hash[16])
     return c;
 }
 
-int partners_resolve(struct partners *p, const pmix_proc_t *procs, size_t n_procs,
-                     struct partners_set *ret)
+int partners_resolve(struct partners *p, bool all, const uint32_t *ranks,
+                     size_t n_ranks, struct partners_set *ret)
 {
+    struct count *c = NULL;
     memset(ret, 0, sizeof *ret);
-    int rc = find_ranks(p, procs, n_procs, ret);
+    ret->all = all;
+    int rc = all ? 0 : find_ranks(p, ranks, n_ranks, ret);
     if (!rc)
         rc = find_nodes(p, ret);
     if (!rc) {
         hash_set(ret, ret->key);
-        struct count *c = count_of(p, ret->key);
-        if (c)
-            put_u64(ret->key + 16, ++c->n);
-        else
-            rc = ERR_LIMIT;
+        c = count_of(p, ret->key);
+        rc = c ? 0 : ERR_LIMIT;
     }
-    if (rc)
+    if (!rc)
+        put_u64(ret->key + 16, ++c->n);
+    else
         partners_set_fini(ret);
     return rc;
 }

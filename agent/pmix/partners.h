@@ -6,8 +6,6 @@
 
 #include <stdbool.h>
 
-#include <pmix_common.h>
-
 #include "proto/base/rankset.h"
 
 #define PARTNERS_KEY_BYTES 24
@@ -21,13 +19,13 @@ struct partners_set {
 };
 
 struct partners;
-int partners_create(const char *nspace, size_t n_nodes, const uint32_t *first_rank,
-                    struct partners **ret); /* first_rank: n_nodes + 1; copied */
+/* first_rank: n_nodes + 1 entries; copied. */
+int partners_create(size_t n_nodes, const uint32_t *first_rank, struct partners **ret);
 void partners_destroy(struct partners *p);
-/* The next collective of these processes. -ENOTSUP: not (only) ranks of this job;
- * ERR_LIMIT: too many different sets. ret needs partners_set_fini. */
-int partners_resolve(struct partners *p, const pmix_proc_t *procs, size_t n_procs,
-                     struct partners_set *ret);
+/* The next collective of these ranks, or of all. -ENOENT: no such rank; ERR_LIMIT: too
+ * many different sets. ret needs partners_set_fini. */
+int partners_resolve(struct partners *p, bool all, const uint32_t *ranks,
+                     size_t n_ranks, struct partners_set *ret);
 bool partners_has(const struct partners_set *s, uint32_t rank);
 void partners_set_fini(struct partners_set *s);
 

@@ -235,11 +235,28 @@ static bool names_gone(struct server *s, const struct partners_set *set)
     return false;
 }
 
+static int resolve(struct server *s, const struct letter *m, struct partners_set *ret)
+{
+    bool all = false;
+    uint32_t *ranks = calloc(m->n_procs + 1, sizeof *ranks);
+    int rc = ranks ? 0 : -ENOMEM;
+    for (size_t i = 0; i < m->n_procs && !rc; i++) {
+        ranks[i] = m->procs[i].rank;
+        all = all || m->procs[i].rank == PMIX_RANK_WILDCARD;
+        if (strncmp(m->procs[i].nspace, s->setup->nspace, PMIX_MAX_NSLEN))
+            rc = -ENOENT;
+    }
+    if (!rc)
+        rc = partners_resolve(s->partners, all, ranks, m->n_procs, ret);
+    free(ranks);
+    return rc;
+}
+
 static void read_fence(struct server *s, struct letter *m)
 {
     struct partners_set set;
     struct waiter *w = calloc(1, sizeof *w);
-    int rc = w ? partners_resolve(s->partners, m->procs, m->n_procs, &set) : -ENOMEM;
+    int rc = w ? resolve(s, m, &set) : -ENOMEM;
     if (rc) {
         free(w);
         answer(m->answer, m->answer_arg, rc, NULL);
@@ -361,8 +378,7 @@ static int start_job(struct server *s, struct err *e)
     const Aolani__PmixSetup *p = s->setup;
     uint32_t first = p->first_rank[p->node_index];
     s->state = calloc(p->first_rank[p->node_index + 1] - first + 1u, 1);
-    if (!s->state ||
-        partners_create(p->nspace, p->n_node_names, p->first_rank, &s->partners))
+    if (!s->state || partners_create(p->n_node_names, p->first_rank, &s->partners))
         return err_set(e, -ENOMEM, "set up pmix: out of memory");
     int rc = job_start(p, &module, e);
     if (rc)

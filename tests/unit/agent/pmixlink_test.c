@@ -386,6 +386,17 @@ static const char *helper_path(struct rig *r, char ret[640])
     return ret;
 }
 
+/* The sanitized tests run in a build folder within the plain one, where the MPI programs
+ * are. */
+static void program_path(struct rig *r, const char *name, char ret[640])
+{
+    (void)snprintf(ret, 640, "%s/tests/e2e/mpi/%s", r->bin, name);
+    if (access(ret, X_OK))
+        (void)snprintf(ret, 640, "%s/../tests/e2e/mpi/%s", r->bin, name);
+    if (access(ret, X_OK))
+        skip();
+}
+
 static unsigned repeat(void)
 {
     const char *text = getenv("AOLANI_TEST_REPEAT");
@@ -410,10 +421,7 @@ static void test_programs(void **state)
     helper_path(r, helper);
     for (size_t i = 0; i < repeat() * sizeof jobs / sizeof *jobs; i++) {
         size_t j = i % (sizeof jobs / sizeof *jobs);
-        (void)snprintf(program, sizeof program, "%s/tests/e2e/mpi/%s", r->bin,
-                       jobs[j].program);
-        if (access(program, X_OK))
-            skip();
+        program_path(r, jobs[j].program, program);
         char *argv[] = {program, NULL};
         job_run(r, jobs[j].nodes, jobs[j].ranks, helper, argv);
         job_end(r);
@@ -440,9 +448,7 @@ static void test_ranks_that_go_away(void **state)
     struct rig *r = *state;
     char helper[640], program[640];
     helper_path(r, helper);
-    (void)snprintf(program, sizeof program, "%s/tests/e2e/mpi/quit", r->bin);
-    if (access(program, X_OK))
-        skip();
+    program_path(r, "quit", program);
     for (size_t i = 0; i < 2 * sizeof jobs / sizeof *jobs; i++) {
         char *last = i % 2 ? "3" : "1";
         char *argv[] = {program, (char *)jobs[i / 2].how, last, NULL};
