@@ -6,9 +6,13 @@ load ../lib/e2e
 setup()
 {
     work
-    export AOLANI_TEST=$W # marks every process of the test's jobs
+    export TEST_MARK=$W # marks every process of the test's jobs
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown()
+{
+    [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
+    wait_for 10 nothing_left_here
+}
 
 # local_job NODES RANKS_PER_NODE SHELL_TEXT [KEYS_OF_JOB [KEYS_OF_FAILURE]]
 local_job()
@@ -44,7 +48,7 @@ END
     losses loss >seen
     [ "$(wc -l <seen)" = 60 ]
     awk 'NR == 1 { first = $2 } { last = $2 } END { exit !(last < 0.9 * first) }' seen
-    [ "$(run_json .exit_status)" = 0 ]
+    [ "$(run_json .run.exit_status)" = 0 ]
     [ "$(run_json '.ranks | length')" = 4 ]
     [ "$(run_json '.nodes | map(select(.teardown == "clean")) | length')" = 2 ]
     [ "$(run_json '.ranks[3].steps.n')" -ge 50 ]
@@ -184,7 +188,8 @@ END
     local_job 3 2 true
     AOLANI_FAILURE_GRACE=7s aolani check --show job.toml
     [ "$status" -eq 0 ]
-    [[ $output == *local.nodes* && $output == *AOLANI_FAILURE_GRACE* ]]
+    [[ $output =~ local\.nodes\ +3\ +.*job\.toml ]]
+    [[ $output =~ failure\.grace\ +\"7s\"\ +AOLANI_FAILURE_GRACE ]]
 }
 
 # start SECONDS_TO_WAIT FILE...: the job in the background, until each rank made its file
@@ -197,7 +202,7 @@ start()
 all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
 
 @test "without a terminal the first interrupt stops the job with its grace" {
-    local_job 2 1 'trap "echo stopped; exit 0" TERM; touch "$AOLANI_TEST/up$RANK"
+    local_job 2 1 'trap "echo stopped; exit 0" TERM; touch "$TEST_MARK/up$RANK"
         while :; do sleep 0.1; done'
     start up0 up1
     kill -INT "$launcher"
@@ -209,7 +214,7 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
 }
 
 @test "USR1 reaches every rank" {
-    local_job 2 1 'trap "echo usr1; exit 0" USR1; touch "$AOLANI_TEST/up$RANK"
+    local_job 2 1 'trap "echo usr1; exit 0" USR1; touch "$TEST_MARK/up$RANK"
         while :; do sleep 0.1; done'
     start up0 up1
     kill -USR1 "$launcher"
@@ -226,7 +231,7 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
 }
 
 @test "a killed launcher: the lease ends the ranks" {
-    local_job 2 1 'touch "$AOLANI_TEST/up$RANK"; while :; do sleep 0.1; done' '' \
+    local_job 2 1 'touch "$TEST_MARK/up$RANK"; while :; do sleep 0.1; done' '' \
         'head_lease = "3s"'
     start up0 up1
     kill -KILL "$launcher"
@@ -235,7 +240,10 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
 
 @test "every job file in configs passes check" {
     for f in "$root"/configs/*.toml; do
-        [ "$(basename "$f")" != site.toml ] || continue
-        (cd "$root" && "$BUILD/aolani-run" check "$f")
+        case $f in */site*.toml) continue ;; esac
+        # Their program is the build's own trainer: put it where they look.
+        sed "s|\.\./build/|$BUILD/|" "$f" >checked.toml
+        aolani check checked.toml
+        [ "$status" -eq 0 ]
     done
 }

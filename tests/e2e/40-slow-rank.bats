@@ -8,7 +8,7 @@ setup()
     work
     [ -x "$BUILD/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
     [ "$(nproc)" -ge 2 ] || skip "one core: every rank would share it with the busy loop"
-    export AOLANI_TEST=$W
+    export TEST_MARK=$W
     hogs=()
 }
 teardown()
@@ -23,7 +23,7 @@ rank_process()
     local p
     for p in $(pgrep -x trainer-cpu); do
         tr '\0' '\n' <"/proc/$p/environ" 2>/dev/null >environ || continue
-        grep -qx "AOLANI_TEST=$W" environ && grep -qx "RANK=$1" environ && echo "$p" && return
+        grep -qx "TEST_MARK=$W" environ && grep -qx "RANK=$1" environ && echo "$p" && return
     done
     return 1
 }

@@ -34,10 +34,10 @@ aolani()
 # wait_for SECONDS COMMAND...: until it succeeds
 wait_for()
 {
-    local end=$((SECONDS + $1))
+    local end=$((SECONDS + $1)) said
     shift
-    until "$@"; do
-        [ $SECONDS -lt $end ] || { echo "still not so: $*"; return 1; }
+    until said=$("$@" 2>&1); do
+        [ $SECONDS -lt $end ] || { echo "still not so: $*"; echo "$said"; return 1; }
         sleep 0.1
     done
 }
@@ -64,19 +64,21 @@ same_losses()
               exit !(both == n && worst <= tolerance) }' "$1.losses" "$2.losses"
 }
 
-# What this user's jobs have left on this machine: a line each.
+# What this test's runs have left on this machine: a line each. Others may run jobs here too.
 left_here()
 {
-    find /tmp /dev/shm -maxdepth 1 -name 'aolani-*' -not -name 'aolani-cache-*' -newer "$W" \
-        -user "$(id -u)" 2>/dev/null
-    local p
-    for p in /proc/[0-9]*; do
-        tr '\0' '\n' <"$p/environ" 2>/dev/null | grep -q "^AOLANI_TEST=$W$" &&
-            echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)"
+    local dir p
+    for dir in "$W"/runs/*-*; do
+        # The folder's name ends with the first four digits of the run's id.
+        find /tmp /dev/shm -maxdepth 1 -name "aolani-*${dir##*-}????????????-n*" 2>/dev/null
+    done
+    for p in $(grep -lsz "^TEST_MARK=$W$" /proc/[0-9]*/environ); do
+        p=${p%/environ}
+        echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)"
     done
     return 0
 }
-nothing_left_here() { [ -z "$(left_here)" ] || { left_here; return 1; }; }
+nothing_left_here() { left_here; [ -z "$(left_here)" ]; }
 
 # ---- hosts in namespaces
 
