@@ -18,8 +18,8 @@ struct rankset {
     size_t n_words;
 };
 
-void rankset_fini(struct rankset *s); /* takes a zeroed one */
-int rankset_add(struct rankset *s, uint32_t id);      /* -ENOMEM, ERR_LIMIT >= 2^20 */
+void rankset_fini(struct rankset *s);            /* takes a zeroed one */
+int rankset_add(struct rankset *s, uint32_t id); /* -ENOMEM, ERR_LIMIT >= 2^20 */
 void rankset_remove(struct rankset *s, uint32_t id);
 bool rankset_has(const struct rankset *s, uint32_t id);
 size_t rankset_count(const struct rankset *s);

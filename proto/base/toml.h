@@ -37,16 +37,17 @@ struct toml_pos {
 
 struct toml_node {
     enum toml_type type;
-    struct toml_pos pos;     /* of the value (a table: of its header or brace) */
-    char *key;               /* in its table; NULL in an array; UTF-8; may hold NUL from \u0000: use key_len */
+    struct toml_pos pos; /* of the value (a table: of its header or brace) */
+    char *
+        key; /* in its table; NULL in an array; UTF-8; may hold NUL from \u0000: use key_len */
     size_t key_len;
     struct toml_pos key_pos;
-    struct toml_node *next;  /* sibling, in file order */
+    struct toml_node *next; /* sibling, in file order */
     union {
         struct {
             char *data; /* UTF-8, NUL-ended; may hold NUL from \u0000: use len */
             size_t len;
-        } string;       /* also TOML_DATETIME */
+        } string; /* also TOML_DATETIME */
         int64_t integer;
         double number;
         bool boolean;

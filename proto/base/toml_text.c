@@ -54,7 +54,8 @@ int toml_clean(struct toml_doc *d, const char *text, size_t len)
         out += n;
         pos.col++;
         if (!why && text[i] == '\n') {
-            pos = (struct toml_pos){pos.line + 1, 1};
+            pos.line++;
+            pos.col = 1;
             told = false;
         }
     }
