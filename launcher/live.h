@@ -10,12 +10,14 @@
 #include "launcher/steps.h"
 
 struct live;
-struct live *live_create(int fd); /* inert unless fd is a tty; colour only without NO_COLOR */
+struct live *live_create(
+    int fd); /* inert unless fd is a tty; colour only without NO_COLOR */
 void live_destroy(struct live *v);
 bool live_is_active(const struct live *v);
 /* Text before there are steps ("starting agents 3/4"), or the step line. */
 void live_status(struct live *v, const char *text);
-void live_steps(struct live *v, const struct steps_now *now, const char *node_of_slowest);
+void live_steps(struct live *v, const struct steps_now *now,
+                const char *node_of_slowest);
 /* Around other output to the same terminal. */
 void live_hide(struct live *v);
 void live_show(struct live *v);
