@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* client_bench.c - nanoseconds that marking one step costs a rank: without a job,
- * plain, and with waits. Link with libaolani.so and steprec.o, cur.o (the other end of
- * the ring). Prints one "name value unit" line each. */
+ * plain, and with waits. Built and run by client.sh. Prints one "name value unit" line
+ * each. */
 #include <fcntl.h>
 #include <stdint.h>
 #include <stdio.h>
