@@ -87,7 +87,10 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
     r->v.wait_status = m->wait_status;
     r->v.exec_errno = m->exec_errno;
     r->v.ended_by_us = m->ended_by_us;
-    r->v.aborted = r->v.aborted || m->aborted;
+    if (m->aborted && !r->v.aborted) {
+        r->v.aborted = true;
+        r->v.abort_status = m->abort_status;
+    }
     r->v.t_ns = clocksync_to_head(fleet_clock(j->fleet, node), m->t_ns, clock_mono_ns(),
                                   &r->v.t_error_ns);
     r->cpu_user_us = m->cpu_user_us;
@@ -237,6 +240,7 @@ static int on_abort(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     if (rc < 0)
         return rc;
     j->ranks[m->rank].v.aborted = true;
+    j->ranks[m->rank].v.abort_status = m->status;
     log_info("rank %u on %s called MPI_Abort(%d)%s%s", m->rank, job_node_name(j, node),
              m->status, m->text[0] ? ": " : "", m->text);
     job_set_stop(j, STOP_RANK, 0, "rank %u called MPI_Abort", m->rank);

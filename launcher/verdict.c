@@ -16,7 +16,7 @@ static bool failed(const struct verdict_rank *r)
 
 static bool is_cause(const struct verdict_rank *r)
 {
-    return failed(r) && !r->ended_by_us;
+    return failed(r) && (!r->ended_by_us || r->aborted);
 }
 
 static int rank_status(const struct verdict_rank *r)
@@ -24,6 +24,8 @@ static int rank_status(const struct verdict_rank *r)
     if (r->end == RANK_EXEC_FAILED)
         return r->exec_errno == ENOENT ? 127 : 126;
     int ws = (int)r->wait_status;
+    if (r->aborted && r->ended_by_us && WIFSIGNALED(ws)) /* our signal came first */
+        return r->abort_status & 0xff ? r->abort_status & 0xff : 1;
     return WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
 }
 
@@ -55,8 +57,8 @@ void verdict_rank_end(const struct verdict_rank *r, char *text, size_t len)
         break;
     }
     if (WIFSIGNALED(ws))
-        (void)snprintf(text, len, "signal %d (%s)%s", WTERMSIG(ws), strsignal(WTERMSIG(ws)),
-                       WCOREDUMP(ws) ? ", core dumped" : "");
+        (void)snprintf(text, len, "signal %d (%s)%s", WTERMSIG(ws),
+                       strsignal(WTERMSIG(ws)), WCOREDUMP(ws) ? ", core dumped" : "");
     else
         (void)snprintf(text, len, "exit %d", WEXITSTATUS(ws));
 }
@@ -82,6 +84,10 @@ static void say_cause(const struct verdict_rank *ranks, size_t n,
     if (cause->end == RANK_EXEC_FAILED)
         at = snprintf(text, len, "rank %zu on %s could not execute \"%s\": %s", rank,
                       cause->node, program, strerror(cause->exec_errno));
+    else if (cause->aborted && cause->ended_by_us &&
+             WIFSIGNALED((int)cause->wait_status))
+        at = snprintf(text, len, "rank %zu on %s called MPI_Abort(%d)", rank,
+                      cause->node, cause->abort_status);
     else
         at = snprintf(text, len, "rank %zu on %s failed first: %s%s", rank, cause->node,
                       end, cause->aborted ? " after MPI_Abort" : "");
@@ -99,7 +105,8 @@ static void say_cause(const struct verdict_rank *ranks, size_t n,
                        " (rank %zu failed within the clocks' error of it)", other);
     else
         (void)snprintf(text + at, len - (size_t)at,
-                       " (%zu more ranks failed within the clocks' error of it)", alike);
+                       " (%zu more ranks failed within the clocks' error of it)",
+                       alike);
 }
 
 static int say_end(const struct verdict_rank *ranks, size_t n, const char *program,
@@ -107,8 +114,9 @@ static int say_end(const struct verdict_rank *ranks, size_t n, const char *progr
 {
     const struct verdict_rank *cause = find_cause(ranks, n);
     if (!cause) {
-        (void)snprintf(text, len, n == 1 ? "the rank ended with status 0"
-                                         : "all %zu ranks ended with status 0",
+        (void)snprintf(text, len,
+                       n == 1 ? "the rank ended with status 0"
+                              : "all %zu ranks ended with status 0",
                        n);
         return 0;
     }
@@ -134,14 +142,16 @@ int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_sto
         status = say_end(ranks, n, program, text, len);
         break;
     case STOP_SIGNAL:
-        (void)snprintf(text, len, "stopped by %s (%s); %zu of %zu ranks had to be ended",
-                       stop->signum == 2 ? "Ctrl-C" : "a signal", strsignal(stop->signum),
-                       count_killed(ranks, n), n);
+        (void)snprintf(text, len,
+                       "stopped by %s (%s); %zu of %zu ranks had to be ended",
+                       stop->signum == 2 ? "Ctrl-C" : "a signal",
+                       strsignal(stop->signum), count_killed(ranks, n), n);
         status = 128 + stop->signum;
         break;
     case STOP_TIME_LIMIT:
-        (void)snprintf(text, len, "the time limit was reached; %zu of %zu ranks had to be "
-                                  "ended",
+        (void)snprintf(text, len,
+                       "the time limit was reached; %zu of %zu ranks had to be "
+                       "ended",
                        count_killed(ranks, n), n);
         status = 124;
         break;

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* verdict - which rank failed first, said in one sentence, and the exit status. Pure.
  *
- * Ranks that ended after our TERM or KILL are victims, never the cause. Among the others
- * that failed the earliest on the head's clock is the cause; another whose time differs
- * by less than the two clocks' errors cannot be told from it, and the sentence says so.
+ * Ranks that ended after our TERM or KILL are victims, never the cause, but for one that
+ * had called MPI_Abort: that is why we ended it. Among the others that failed the earliest
+ * on the head's clock is the cause; another whose time differs by less than the two
+ * clocks' errors cannot be told from it, and the sentence says so.
  */
 #ifndef LAUNCHER_VERDICT_H
 #define LAUNCHER_VERDICT_H
@@ -20,6 +21,7 @@ struct verdict_rank {
     int exec_errno;       /* RANK_EXEC_FAILED */
     bool ended_by_us;
     bool aborted;         /* it called MPI_Abort */
+    int abort_status;     /* ... with this */
     uint64_t t_ns, t_error_ns; /* on the head's clock */
     const char *node;
 };

@@ -31,6 +31,14 @@ static struct verdict_rank exited(unsigned ws, bool by_us, uint64_t t, uint64_t 
                                  .node = "n1"};
 }
 
+static struct verdict_rank aborted(unsigned ws, uint64_t t, int status)
+{
+    struct verdict_rank r = exited(ws, true, t, 0);
+    r.aborted = true;
+    r.abort_status = status;
+    return r;
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -53,18 +61,32 @@ static void test_table(void **state)
          {.cause = STOP_RANK},
          5,
          "rank 1 on n1 failed first: exit 5"},
+        {"but for one that called MPI_Abort, which is why we ended it",
+         {exited(SIGTERM, true, 1000, 10), aborted(EXIT(7), 2000, 7)},
+         2,
+         {.cause = STOP_RANK},
+         7,
+         "rank 1 on n1 failed first: exit 7 after MPI_Abort"},
+        {"even when our signal came before its exit",
+         {exited(SIGTERM, true, 1000, 10), aborted(SIGTERM, 2000, 7)},
+         2,
+         {.cause = STOP_RANK},
+         7,
+         "rank 1 on n1 called MPI_Abort(7)"},
         {"within the clocks' error both are named",
          {exited(EXIT(7), false, 1000, 400), exited(EXIT(3), false, 1700, 400)},
          2,
          {.cause = STOP_RANK},
          7,
-         "rank 0 on n1 failed first: exit 7 (rank 1 failed within the clocks' error of it)"},
+         "rank 0 on n1 failed first: exit 7 (rank 1 failed within the clocks' error of "
+         "it)"},
         {"an unknown clock is told from nothing",
          {exited(EXIT(7), false, 1000, UINT64_MAX), exited(EXIT(3), false, 99999, 4)},
          2,
          {.cause = STOP_RANK},
          7,
-         "rank 0 on n1 failed first: exit 7 (rank 1 failed within the clocks' error of it)"},
+         "rank 0 on n1 failed first: exit 7 (rank 1 failed within the clocks' error of "
+         "it)"},
         {"a signal is 128 + N",
          {exited(SIGKILL, false, 1, 0)},
          1,
@@ -122,8 +144,8 @@ static void test_table(void **state)
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         char text[300];
-        int status = verdict(rows[i].ranks, rows[i].n, &rows[i].stop, "prog", text,
-                             sizeof text);
+        int status =
+            verdict(rows[i].ranks, rows[i].n, &rows[i].stop, "prog", text, sizeof text);
         if (status != rows[i].status || strcmp(text, rows[i].text) != 0)
             fail_msg("%s: %d \"%s\"", rows[i].what, status, text);
     }
