@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #define TEARDOWN_TICK_MS  50
+#define TEARDOWN_QUICK_MS 10  /* at first, when most is about to end anyway */
 #define TEARDOWN_LOOK_MS  200 /* let what is ending end by itself */
 #define TEARDOWN_LIMIT_MS 5000
 #define TEARDOWN_FOUND    256 /* looked at in one tick; the next tick meets the rest */
@@ -188,9 +189,11 @@ static void teardown_on_tick(void *arg)
     if (!clean && past < TEARDOWN_LIMIT_MS) {
         if (past >= TEARDOWN_LOOK_MS || t->c.recovering)
             teardown_kill(t);
+        loop_timer_start(t->timer,
+                         past < TEARDOWN_LOOK_MS ? TEARDOWN_QUICK_MS : TEARDOWN_TICK_MS,
+                         0);
         return;
     }
-    loop_timer_stop(t->timer);
     teardown_conclude(t, clean);
     t->done(t->arg);
 }
@@ -211,7 +214,7 @@ int teardown_create(struct loop *l, const struct teardown_config *c,
     t->began_ms = loop_now_ms(l);
     aolani__node_done__init(&t->result);
     t->result.evidence = t->evidence;
-    loop_timer_start(t->timer, 0, TEARDOWN_TICK_MS);
+    loop_timer_start(t->timer, 0, 0);
     *ret = t;
     return 0;
 }

@@ -12,9 +12,11 @@
 
 #include "agent/cgroup.h"
 
-#define V1  "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n" \
-            "35 31 0:32 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n"
-#define V2  "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:1 - cgroup2 cgroup2 rw\n"
+#define V1                                              \
+    "31 23 0:28 / /sys/fs/cgroup rw - tmpfs tmpfs rw\n" \
+    "35 31 0:32 / /sys/fs/cgroup/memory rw shared:9 - cgroup cgroup rw,memory\n"
+#define V2 \
+    "41 31 0:38 / /sys/fs/cgroup/unified rw,relatime shared:1 - cgroup2 cgroup2 rw\n"
 #define V2P "41 31 0:38 /user.slice /cg rw - cgroup2 cgroup2 rw\n"
 
 static void test_locate(void **state)

@@ -127,9 +127,12 @@ static void test_what_every_rank_gets(void **state)
 static void test_what_the_user_set_wins(void **state)
 {
     (void)state;
-    Aolani__KeyValue node[] = {kv_of("OMP_NUM_THREADS", "1"), kv_of("MASTER_PORT", "99"),
-                               kv_of("A", "node"), kv_of("AOLANI_MARK", "forged"),
-                               kv_of("", "nameless"), kv_of("X=Y", "two")};
+    Aolani__KeyValue node[] = {kv_of("OMP_NUM_THREADS", "1"),
+                               kv_of("MASTER_PORT", "99"),
+                               kv_of("A", "node"),
+                               kv_of("AOLANI_MARK", "forged"),
+                               kv_of("", "nameless"),
+                               kv_of("X=Y", "two")};
     Aolani__KeyValue *node_list[] = {&node[0], &node[1], &node[2],
                                      &node[3], &node[4], &node[5]};
     Aolani__KeyValue own = kv_of("A", "rank"), pmix = kv_of("PMIX_RANK", "5");

@@ -23,13 +23,13 @@ static void test_stat_lines(void **state)
         pid_t ppid;
         uint64_t start;
     } table[] = {
-        {"1 (init) S 0 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4242 1", 0, "init", 'S', 0,
-         4242},
-        {"7 (a) b) (c) D 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 99 1", 0, "a) b) (c", 'D',
-         3, 99},
+        {"1 (init) S 0 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4242 1", 0, "init", 'S',
+         0, 4242},
+        {"7 (a) b) (c) D 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 99 1", 0, "a) b) (c",
+         'D', 3, 99},
         {"7 () Z 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 99 1", 0, "", 'Z', 3, 99},
-        {"7 (a-name-longer-than-fits) R 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 9 1", 0,
-         "a-name-longer-t", 'R', 3, 9},
+        {"7 (a-name-longer-than-fits) R 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 9 1",
+         0, "a-name-longer-t", 'R', 3, 9},
         {"7 (cut) R 3 1 1 0", ERR_PARSE, NULL, 0, 0, 0},
         {"no brackets", ERR_PARSE, NULL, 0, 0, 0},
         {")(", ERR_PARSE, NULL, 0, 0, 0},
@@ -116,7 +116,8 @@ static void test_only_the_meant_process_is_killed(void **state)
     int status;
     assert_int_equal(proc_stat_read(pid, &st), 0);
     assert_int_equal(st.ppid, getpid());
-    assert_int_equal(proc_kill(pid, st.start + 1), -ESRCH); /* its number, another life */
+    assert_int_equal(proc_kill(pid, st.start + 1),
+                     -ESRCH); /* its number, another life */
     assert_int_equal(waitpid(pid, &status, WNOHANG), 0);
     assert_int_equal(proc_kill(pid, st.start), 0);
     assert_int_equal(waitpid(pid, &status, 0), pid);

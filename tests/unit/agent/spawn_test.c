@@ -111,7 +111,8 @@ static void test_what_cannot_be_executed(void **state)
         assert_int_equal(r.outcome.error, table[i].error);
         assert_int_equal(WEXITSTATUS(r.status), table[i].status);
         assert_int_equal(spawn_outcome_err(&r.outcome, &s, &e), -table[i].error);
-        assert_non_null(strstr(e.text, table[i].call == SPAWN_EXEC ? s.path : s.workdir));
+        assert_non_null(
+            strstr(e.text, table[i].call == SPAWN_EXEC ? s.path : s.workdir));
         close(out);
     }
 }
