@@ -354,7 +354,8 @@ void pmixlink_env(const struct pmixlink *p, uint32_t rank,
 
 static void send_down(struct pmixlink *p, const Aolani__PmixMessage *m)
 {
-    if (!p->gone && pmixwire_send(p->wire, m))
+    int rc = p->gone ? 0 : pmixwire_send(p->wire, m);
+    if (rc && rc != -EPIPE) /* one that has closed its end is told of by its exit */
         lose_helper(p, "it does not take messages");
 }
 

@@ -16,18 +16,21 @@
 /* Called from within the functions below; must not call back into them. */
 struct fence_ops {
     void (*done)(void *arg, uint32_t node, const Aolani__FenceDone *m);
-    void (*get)(void *arg, uint32_t node, const Aolani__ModexGet *m);   /* ask its owner */
-    void (*got)(void *arg, uint32_t node, const Aolani__ModexData *m);  /* answer */
+    /* Ask the owner of a rank, and answer who had asked. */
+    void (*get)(void *arg, uint32_t node, const Aolani__ModexGet *m);
+    void (*got)(void *arg, uint32_t node, const Aolani__ModexData *m);
 };
 struct fences;
 /* first_rank: n_nodes + 1 entries, as in Prepare; copied. */
-int fences_create(uint32_t n_nodes, const uint32_t *first_rank, const struct fence_ops *ops,
-                  void *arg, struct fences **ret);
+int fences_create(uint32_t n_nodes, const uint32_t *first_rank,
+                  const struct fence_ops *ops, void *arg, struct fences **ret);
 void fences_destroy(struct fences *f);
 /* ERR_PROTO: names nodes that do not exist, or the node not itself, or gives twice. */
 int fences_add(struct fences *f, uint32_t node, const Aolani__Fence *m, struct err *e);
-int fences_get(struct fences *f, uint32_t node, const Aolani__ModexGet *m, struct err *e);
-int fences_data(struct fences *f, uint32_t node, const Aolani__ModexData *m, struct err *e);
+int fences_get(struct fences *f, uint32_t node, const Aolani__ModexGet *m,
+               struct err *e);
+int fences_data(struct fences *f, uint32_t node, const Aolani__ModexData *m,
+                struct err *e);
 void fences_node_lost(struct fences *f, uint32_t node);
 
 #endif

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* server.c - the traffic of PMIx's server library with the agent.
  *
- * The library calls us on threads of its own: each call becomes a letter to the loop, where
- * all state lives. Its answer functions may be called from any thread. A rank that has
+ * What the library asks comes as letters (calls.c) to the loop, where all state lives. Its
+ * answer functions may be called from any thread. A rank that has
  * ended without saying goodbye can take part in nothing more: what names it fails, here by
  * us and elsewhere through the head. The library itself takes a rank out of the
  * collectives that have not left this node when it sees its connection close, so such a
@@ -18,6 +18,7 @@
 
 #include <pmix.h>
 
+#include "agent/pmix/calls.h"
 #include "agent/pmix/job.h"
 #include "agent/pmix/mailbox.h"
 #include "agent/pmix/partners.h"
@@ -28,7 +29,6 @@
 #define BROKEN_AFTER_MS 2000u /* the head ends the job sooner, where it wants to */
 #define FENCE_DATA_MAX  (LIMIT_FRAME - 4096u - LIMIT_NODES * 4u)
 #define MODEX_DATA_MAX  (LIMIT_FRAME - 64u)
-#define ABORT_TEXT_MAX  1024u
 
 enum rank_state { RANK_NEW, RANK_CONNECTED, RANK_FINALIZED, RANK_GONE };
 
@@ -54,112 +54,6 @@ struct server {
     struct waiter *fences, *gets, *asked;
     uint64_t next_request;
     bool library;
-};
-
-/* PMIx hands no pointer of ours to its calls, and there is one server per process. Set
- * before the library starts, cleared when it has stopped. */
-static struct mailbox *the_mailbox;
-
-/* ---- on PMIx's threads ---- */
-
-static pmix_status_t post(struct letter *m)
-{
-    if (!m)
-        return PMIX_ERR_NOMEM;
-    mailbox_post(the_mailbox, m);
-    return PMIX_SUCCESS;
-}
-
-static pmix_status_t post_rank(enum letter_kind kind, const pmix_proc_t *proc)
-{
-    struct letter *m = letter_create(kind, NULL, 0);
-    if (m)
-        m->rank = proc->rank;
-    pmix_status_t rc = post(m);
-    return rc == PMIX_SUCCESS ? PMIX_OPERATION_SUCCEEDED : rc;
-}
-
-static pmix_status_t on_connected(const pmix_proc_t *proc, void *object,
-                                  pmix_info_t info[], size_t n_info,
-                                  pmix_op_cbfunc_t cb, void *cb_arg)
-{
-    (void)object, (void)info, (void)n_info, (void)cb, (void)cb_arg;
-    return post_rank(LETTER_CONNECTED, proc);
-}
-
-static pmix_status_t on_finalized(const pmix_proc_t *proc, void *object,
-                                  pmix_op_cbfunc_t cb, void *cb_arg)
-{
-    (void)object, (void)cb, (void)cb_arg;
-    return post_rank(LETTER_FINALIZED, proc);
-}
-
-static pmix_status_t on_abort(const pmix_proc_t *proc, void *object, int status,
-                              const char text[], pmix_proc_t procs[], size_t n_procs,
-                              pmix_op_cbfunc_t cb, void *cb_arg)
-{
-    (void)object, (void)procs, (void)n_procs, (void)cb, (void)cb_arg;
-    size_t len = text ? strnlen(text, ABORT_TEXT_MAX) : 0;
-    struct letter *m = letter_create(LETTER_ABORT, text, len);
-    if (m) {
-        m->rank = proc->rank;
-        m->status = status;
-    }
-    pmix_status_t rc = post(m);
-    return rc == PMIX_SUCCESS ? PMIX_OPERATION_SUCCEEDED : rc;
-}
-
-static pmix_status_t on_fence(const pmix_proc_t procs[], size_t n_procs,
-                              const pmix_info_t info[], size_t n_info, char *data,
-                              size_t len, pmix_modex_cbfunc_t cb, void *cb_arg)
-{
-    struct letter *m = letter_create(LETTER_FENCE, data, len);
-    if (m && (m->procs = malloc(n_procs * sizeof *procs))) {
-        memcpy(m->procs, procs, n_procs * sizeof *procs);
-        m->n_procs = n_procs;
-        m->answer = cb;
-        m->answer_arg = cb_arg;
-        for (size_t i = 0; i < n_info; i++) /* a rank was lost while others waited */
-            if (PMIX_CHECK_KEY(&info[i], PMIX_LOCAL_COLLECTIVE_STATUS))
-                m->status = info[i].value.data.status;
-        return post(m);
-    }
-    letter_destroy(m);
-    return PMIX_ERR_NOMEM;
-}
-
-static pmix_status_t on_get(const pmix_proc_t *proc, const pmix_info_t info[],
-                            size_t n_info, pmix_modex_cbfunc_t cb, void *cb_arg)
-{
-    (void)info, (void)n_info;
-    struct letter *m = letter_create(LETTER_GET, NULL, 0);
-    if (m) {
-        m->rank = proc->rank;
-        m->answer = cb;
-        m->answer_arg = cb_arg;
-    }
-    return post(m);
-}
-
-static void on_data(pmix_status_t status, char *data, size_t len, void *arg)
-{
-    uint64_t *request = arg;
-    struct letter *m = letter_create(LETTER_DATA, data, len);
-    if (m) {
-        m->request = *request;
-        m->status = status;
-    }
-    free(request);
-    (void)post(m);
-}
-
-/* What is not here is answered "not supported" by the library. */
-static pmix_server_module_t module = {
-    .client_connected2 = on_connected,
-    .client_finalized = on_finalized,
-    .abort = on_abort,
-    .fence_nb = on_fence,
-    .direct_modex = on_get,
 };
 
 /* ---- on the loop ---- */
@@ -330,7 +224,7 @@ static void read_data(struct server *s, struct letter *m)
 static void read_abort(struct server *s, struct letter *m)
 {
     Aolani__Abort a = AOLANI__ABORT__INIT;
-    char text[ABORT_TEXT_MAX + 1] = "";
+    char text[CALLS_ABORT_TEXT_MAX + 1] = "";
     /* Text of a program, for a field that is UTF-8. */
     for (size_t i = 0; i < m->len; i++) {
         char c = m->data[i];
@@ -380,7 +274,7 @@ static int start_job(struct server *s, struct err *e)
     s->state = calloc(p->first_rank[p->node_index + 1] - first + 1u, 1);
     if (!s->state || partners_create(p->n_node_names, p->first_rank, &s->partners))
         return err_set(e, -ENOMEM, "set up pmix: out of memory");
-    int rc = job_start(p, &module, e);
+    int rc = job_start(p, calls_module(), e);
     if (rc)
         return rc;
     s->library = true;
@@ -473,7 +367,7 @@ static void take_get(struct server *s, const Aolani__ModexGet *m)
     s->asked = w;
     pmix_proc_t proc;
     PMIX_LOAD_PROCID(&proc, s->setup->nspace, m->rank);
-    pmix_status_t rc = PMIx_server_dmodex_request(&proc, on_data, request);
+    pmix_status_t rc = PMIx_server_dmodex_request(&proc, calls_on_data, request);
     if (rc == PMIX_SUCCESS)
         return;
     s->asked = w->next;
@@ -601,7 +495,7 @@ int server_create(struct loop *l, int fd, struct server **ret, struct err *e)
         server_destroy(s);
         return rc;
     }
-    the_mailbox = s->box;
+    calls_deliver_to(s->box);
     *ret = s;
     return 0;
 }
@@ -621,7 +515,7 @@ void server_destroy(struct server *s)
         return;
     if (s->library)
         job_stop();
-    the_mailbox = NULL;
+    calls_deliver_to(NULL);
     mailbox_destroy(s->box);
     pmixwire_destroy(s->wire);
     loop_timer_destroy(s->broken_timer);
