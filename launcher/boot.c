@@ -85,6 +85,12 @@ static void on_need(struct boot *b, const char *rest)
     (void)loop_stream_write(b->io, b->bundle->rest.data, b->bundle->rest.len);
 }
 
+static void on_unpacked(struct boot *b, const char *rest)
+{
+    (void)rest;
+    log_debug("%s: the agent is stored in the node's cache", b->name);
+}
+
 static void on_node_fail(struct boot *b, const char *rest)
 {
     struct err e;
@@ -123,6 +129,7 @@ static void on_line(struct boot *b, char *line)
     } table[] = {
         {"AOLANI-HAVE", on_have},
         {"AOLANI-NEED", on_need},
+        {"AOLANI-UNPACKED", on_unpacked},
         {"AOLANI-FAIL", on_node_fail},
         {"AOLANI-READY", on_ready},
     };

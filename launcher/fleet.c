@@ -18,6 +18,7 @@
 #define PING_BURST     4u    /* quick ones at first: the least round trip counts */
 #define LOST_SLACK_MS  3000u /* beyond the lease, for the agent's own teardown */
 #define DIED_MS        300u  /* a dead agent's last bytes may still be on their way */
+#define CUT_MS         3000u /* a living agent has called again by then */
 #define CONNECT_MS     20000u /* key handed over, but the agent never calls back */
 #define SSH_FAILURE    255   /* ssh's own exit status when the connection broke */
 
@@ -68,6 +69,8 @@ static void on_lost_timer(void *arg)
     if (n->agent_died)
         err_set(&e, ERR_NODE_LOST, "its agent died%s%s", n->starter_words[0] ? ": " : "",
                 n->starter_words);
+    else if (n->life == NODE_UP && n->starter_ended && n->link_closed)
+        err_set(&e, ERR_NODE_LOST, "its agent is gone");
     else if (n->life == NODE_STARTING)
         err_set(&e, ERR_BOOT, "its agent got the key but did not connect");
     else
@@ -77,15 +80,22 @@ static void on_lost_timer(void *arg)
     node_lost(n, &e);
 }
 
-/* Without a link: a dead agent is lost at once, a living one has its lease. */
+/* Without a link: a dead agent is lost at once, a living one has its lease. ssh says the
+ * same of an agent that was killed as of a broken connection (255); but when the agent's
+ * own connection was closed, not silent, the network works, and only the dead do not
+ * call again. */
 static void watch_unlinked(struct fleet_node *n)
 {
     if (n->link || (n->life != NODE_UP && n->life != NODE_STARTING))
         return;
-    uint64_t lease = n->fleet->config.spec->failure.head_lease_ms + LOST_SLACK_MS;
-    if (n->life == NODE_STARTING)
-        lease = CONNECT_MS;
-    loop_timer_start(n->lost, n->agent_died ? DIED_MS : lease, 0);
+    uint64_t wait = n->fleet->config.spec->failure.head_lease_ms + LOST_SLACK_MS;
+    if (n->agent_died)
+        wait = DIED_MS;
+    else if (n->life == NODE_STARTING)
+        wait = CONNECT_MS;
+    else if (n->starter_ended && n->link_closed)
+        wait = CUT_MS;
+    loop_timer_start(n->lost, wait, 0);
 }
 
 void fleet_node_linked(struct fleet_node *n)
@@ -98,6 +108,7 @@ void fleet_node_linked(struct fleet_node *n)
 
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
 {
+    n->link_closed = e->code != -ETIMEDOUT;
     if (n->life == NODE_UP && e->code != 0)
         log_info("%s: link lost: %s", n->fleet->config.nodes->names[n->index], e->text);
     watch_unlinked(n);
@@ -216,7 +227,7 @@ void fleet_stop_starting(struct fleet *f)
     f->next_to_start = f->n_nodes;
     for (uint32_t i = 0; i < f->n_nodes; i++) {
         struct fleet_node *n = &f->nodes[i];
-        if (n->life != NODE_WAITING && n->life != NODE_STARTING)
+        if (n->recovering || (n->life != NODE_WAITING && n->life != NODE_STARTING))
             continue;
         n->life = NODE_RELEASED;
         boot_kill(n->boot, SIGTERM);

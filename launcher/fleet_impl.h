@@ -24,6 +24,7 @@ struct fleet_node {
     bool in_window;       /* counts as a handshake in flight */
     struct boot *boot;
     bool starter_ended;
+    bool link_closed;     /* the last link was closed, not silent */
     bool agent_died;      /* the starter passed on the agent's own status */
     char starter_words[256];
     struct secure_key key;
