@@ -98,22 +98,20 @@ static void job_open_cgroup(struct job *j)
     (void)folders_set_cgroup(&j->folders, cgroup_path(j->cgroup));
 }
 
+/* What fails here is the node's state; -ENOENT and the like would be taken for the
+ * program's. */
 static int job_open_parts(struct job *j, struct err *e)
 {
-    int rc = plan_fit(j->plan, j->c.host, &j->program, e);
-    if (rc < 0)
-        return rc;
-    rc = folders_make(&j->folders, e);
-    if (rc < 0)
-        return rc;
+    if (folders_make(&j->folders, e) < 0)
+        return ERR_BOOT;
     j->folders_made = true;
     job_open_cgroup(j);
-    rc = job_open_output(j, j->plan->spool_bytes, e);
-    if (rc == 0)
-        rc = steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e);
-    if (rc == 0 && j->c.node == 0)
-        rc = plan_reserve_port(&j->port_fd, &j->port, e);
-    return rc;
+    if (job_open_output(j, j->plan->spool_bytes, e) < 0 ||
+        steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e) < 0)
+        return ERR_BOOT;
+    if (j->c.node == 0 && plan_reserve_port(&j->port_fd, &j->port, e) < 0)
+        return ERR_BOOT;
+    return 0;
 }
 
 void job_prepare(struct job *j)
@@ -121,6 +119,8 @@ void job_prepare(struct job *j)
     struct err e = {0};
     bool pmix = false;
     int rc = plan_wants_pmix(j->plan, j->c.host, &pmix, &e);
+    if (rc == 0)
+        rc = plan_fit(j->plan, j->c.host, &j->program, &e);
     if (rc == 0)
         rc = job_open_parts(j, &e);
     if (rc < 0) {

@@ -48,14 +48,14 @@ static void node_on_credit(void *arg)
 static void node_on_lease_over(void *arg)
 {
     struct node *n = arg;
-    log_info("the head is out of reach for longer than the lease: ending");
+    log_note("the head is out of reach for longer than the lease: ending");
     job_abandon(n->job, false);
 }
 
 static void node_on_signal(int signum, void *arg)
 {
     struct node *n = arg;
-    log_info("ending: %s", strsignal(signum));
+    log_note("ending: %s", strsignal(signum));
     job_abandon(n->job, true);
 }
 

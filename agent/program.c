@@ -4,12 +4,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#define PROGRAM_PATH_SHOWN   120 /* a longer one would bury the message */
 #define PROGRAM_DEFAULT_PATH "/usr/local/bin:/usr/bin:/bin"
 
 static int program_try(const char *path)
@@ -59,7 +61,10 @@ static int program_search(const char *name, const char *path_var, const char *wo
         err_hint(e, "chmod +x makes a file executable");
         return denied;
     }
-    err_set(e, -ENOENT, "find the program \"%s\": not in PATH (%s)", name, path_var);
+    bool short_enough = strlen(path_var) <= PROGRAM_PATH_SHOWN;
+    err_set(e, -ENOENT, "find the program \"%s\": not in PATH%s%s%s", name,
+            short_enough ? " (" : "", short_enough ? path_var : "",
+            short_enough ? ")" : "");
     err_hint(e, "give its full path in job.command, or set PATH in job.env");
     return -ENOENT;
 }
@@ -83,7 +88,7 @@ static int program_resolve(const char *name, const char *path_var, const char *w
         err_hint(e, "the program has to be at this path on every node");
     else if (rc == -EACCES)
         err_hint(e, "chmod +x makes a file executable");
-    return rc;
+    return rc == -EISDIR ? -EACCES : rc; /* as execve says it */
 }
 
 static char **program_vector(const char *const *front, size_t n_front,
@@ -169,7 +174,8 @@ int program_check_workdir(const char *workdir, struct err *e)
         rc = -errno;
     if (rc == 0)
         return 0;
-    err_sys(e, rc, "enter the working directory \"%s\"", workdir);
+    err_set(e, ERR_USAGE, "enter the working directory \"%s\": %s", workdir,
+            strerror(-rc));
     err_hint(e, "set job.workdir to a folder that every node has");
-    return rc;
+    return ERR_USAGE;
 }

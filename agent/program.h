@@ -21,7 +21,7 @@ int program_find(char *const *argv, size_t argc, const char *setup,
                  const char *path_var, const char *workdir, struct program *ret,
                  struct err *e);
 void program_fini(struct program *p);
-/* The folder exists and may be entered. */
+/* The folder exists and may be entered. ERR_USAGE: not. */
 int program_check_workdir(const char *workdir, struct err *e);
 
 #endif

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <stdio.h>
@@ -227,14 +228,15 @@ static void test_what_fits(void **state)
     assert_int_equal(plan_fit(&f.plan, &h, &p, &e), ERR_BIND);
     make_plan(&f);
     f.plan.workdir = (char *)"/no/such";
-    assert_int_equal(plan_fit(&f.plan, &h, &p, &e), -2);
+    assert_int_equal(plan_fit(&f.plan, &h, &p, &e), ERR_USAGE);
     make_plan(&f);
     Aolani__KeyValue kv = AOLANI__KEY_VALUE__INIT, *list[] = {&kv};
     kv.key = (char *)"PATH";
     kv.value = (char *)"/no/such";
     f.plan.env = list;
     f.plan.n_env = 1;
-    assert_int_equal(plan_fit(&f.plan, &h, &p, &e), -2); /* PATH is that of the rank */
+    assert_int_equal(plan_fit(&f.plan, &h, &p, &e),
+                     -ENOENT); /* PATH is that of the rank */
 
     free(h.pmix_helper);
     h.pmix_helper = NULL;
