@@ -48,7 +48,8 @@ static int program_search(const char *name, const char *path_var, const char *wo
         int rc = program_join(workdir, p, n, name, ret);
         if (rc == 0 && (rc = program_try(ret)) == 0)
             return 0;
-        if (rc == -EACCES && !denied) {
+        /* A folder of PATH that may not be entered says nothing of the program. */
+        if (rc == -EACCES && !denied && access(ret, F_OK) == 0) {
             denied = rc;
             memcpy(denied_at, ret, PATH_MAX);
         }
