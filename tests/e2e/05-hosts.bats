@@ -34,6 +34,8 @@ setup() { maybe_skip; }
     [[ $output == *"process "*"sleep 78"* ]]
     [[ $output == *"file /tmp/a"* && $output == *"home /home/rider/b"* ]]
     [[ $output == *"ipc "* && $output == *"cache x/c"* ]]
+    run ! nothing_left
+    [[ $output == *"n1: "*"sleep 78"* ]]
 }
 
 @test "two clusters at once, and the end of one leaves the other" {

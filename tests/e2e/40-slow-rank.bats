@@ -31,25 +31,26 @@ rank_process()
 @test "with a busy loop on the core of rank 1 the final table names rank 1" {
     job <<END
 [job]
-command = ["$BUILD/trainer-cpu", "--steps", "600", "--hidden", "256"]
+command = ["$BUILD/trainer-cpu", "--steps", "200", "--hidden", "128"]
 ranks_per_node = 2
 [nodes]
 backend = "local"
 END
     env --default-signal=INT "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
     launcher=$!
-    wait_for 20 rank_process 1
+    # In MPI_Init hwloc moves the process from core to core: look when training is under way.
+    wait_for 20 grep -q '^step 10 ' log
     cores=$(sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(rank_process 1)/status")
     echo "rank 1 runs on $cores"
     [[ $cores =~ ^[0-9]+$ ]] || cores=${cores%%[-,]*}
-    # Two, so that it is plain above the noise of a shared machine.
-    for _ in 1 2; do
+    # Eight: one drives what else runs on the machine to the other cores, and evens it out.
+    for _ in 1 2 3 4 5 6 7 8; do
         taskset -c "$cores" sh -c 'while :; do :; done' 3>&- &
         hogs+=($!)
     done
     wait "$launcher" || status=$?
     cat log
     [ "${status:-0}" -eq 0 ]
-    [ "$(run_json '.ranks | max_by(.steps.loss_ms) | .rank')" = 1 ]
-    grep -qE 'slowest.*rank 1\b|rank 1 .*slowest' log
+    [ "$(run_json '.steps.culprit_rank')" = 1 ]
+    grep -qE '^  rank 1 on node local0 was the slowest in [0-9]+ % of steps' log
 }

@@ -97,6 +97,7 @@ cluster_up()
         "$BUILD"/trainer-cpu "$C/share/bin/"
     cp "$plain"/tests/e2e/* "$C/share/bin/" 2>/dev/null || :
     chmod -R a+rX "$C/share"
+    mkdir -m 1777 "$C/share/out" # what programs write on purpose
 }
 cluster_down() { [ -z "${C-}" ] || "$cluster" down "$C"; }
 
@@ -131,7 +132,9 @@ head_file() { on head cat "$1"; }
 # Processes, files and IPC objects on a host; the cache may stay, and on the head the run.
 left_on()
 {
-    "$cluster" left "$C" "$1" | grep -v '^cache ' | { [ "$1" != head ] || grep -v '^home '; } || :
+    local may='^cache '
+    [ "$1" != head ] || may='^(cache|home) '
+    "$cluster" left "$C" "$1" | grep -vE "$may" || :
 }
 nothing_left()
 {
