@@ -22,15 +22,15 @@ static void advance(struct interrupt *i, int signum)
     if (i->stage == 0 && signum == SIGINT && i->tty) {
         i->stage = 1;
         job_print_status(i->job);
-        log_note("Ctrl-C again stops the job (TERM, then its grace), a third time kills "
+        log_answer("Ctrl-C again stops the job (TERM, then its grace), a third time kills "
                  "it");
         return;
     }
     bool kill = i->stage >= 2;
     if (i->stage == 2)
-        log_note("killing the ranks");
+        log_answer("killing the ranks");
     else if (i->stage < 2)
-        log_note("stopping the ranks; once more kills them");
+        log_answer("stopping the ranks; once more kills them");
     i->stage = kill ? 3 : 2;
     job_stop(i->job, signum, kill);
 }

@@ -526,20 +526,20 @@ void job_signal(struct job *j, int signum)
 void job_print_status(const struct job *j)
 {
     char text[160];
-    log_note("%s", describe_state(j, text, sizeof text));
+    log_answer("%s", describe_state(j, text, sizeof text));
     uint32_t alive = 0;
     for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++)
         alive += j->ranks[i].v.end == RANK_ALIVE;
     if (j->ranks)
-        log_note("%u of %u ranks are alive", alive, j->plan.world_size);
+        log_answer("%u of %u ranks are alive", alive, j->plan.world_size);
     if (!j->saw_steps)
         return;
     struct steps_now now;
     steps_now(j->steps, &now);
-    log_note("step %u, %.2f steps/s, p50 %.2f ms, p99 %.2f ms", now.step, now.rate,
+    log_answer("step %u, %.2f steps/s, p50 %.2f ms, p99 %.2f ms", now.step, now.rate,
              (double)now.p50 / 1e3, (double)now.p99 / 1e3);
     if (now.slowest_rank >= 0)
-        log_note("slowest: rank %d on %s, %+.1f %%", now.slowest_rank,
+        log_answer("slowest: rank %d on %s, %+.1f %%", now.slowest_rank,
                  j->node_of_rank[(uint32_t)now.slowest_rank], now.slowest_percent);
 }
 

@@ -36,7 +36,7 @@ void job_start(struct job *j);
  * name as the reason. */
 void job_stop(struct job *j, int signum, bool kill);
 void job_signal(struct job *j, int signum); /* pass on to all ranks */
-void job_print_status(const struct job *j); /* a screen of words, by log_note */
+void job_print_status(const struct job *j); /* a screen of words, by log_answer */
 /* After finished. The summary borrows from the job; its run_id, dir, version, times and
  * name are the caller's to fill. */
 void job_summary(struct job *j, struct summary *ret);

@@ -24,10 +24,8 @@ enum log_level log_level(void)
     return log_last;
 }
 
-static void log_line(enum log_level level, const char *fmt, va_list ap)
+static void log_write(enum log_level level, const char *fmt, va_list ap)
 {
-    if (level > log_last)
-        return;
     static const char *const word[] = {"error: ", "warning: ", "", "", "debug: "};
     char line[1200];
     int n = snprintf(line, sizeof line, "%s: %s", log_program, word[level]);
@@ -36,6 +34,20 @@ static void log_line(enum log_level level, const char *fmt, va_list ap)
         log_sink(level, line, log_sink_arg);
     else
         dprintf(STDERR_FILENO, "%s\n", line);
+}
+
+static void log_line(enum log_level level, const char *fmt, va_list ap)
+{
+    if (level <= log_last)
+        log_write(level, fmt, ap);
+}
+
+void log_answer(const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    log_write(LOG_NOTE_, fmt, ap);
+    va_end(ap);
 }
 
 #define LOG_FUNCTION(name, level)                                                      \

@@ -25,6 +25,9 @@ void log_note(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 
+/* The answer to something that the user has just asked: shown at every level. */
+void log_answer(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+
 /* The error's text, then its hint on a line of its own. */
 void log_err(const struct err *e);
 
