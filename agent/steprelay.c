@@ -8,18 +8,17 @@
  * agent does not run at all. Ranks take turns at the start of a round, so that scarce
  * credit is shared.
  *
- * A ring is written by a program of the user: positions are checked by ring_pop, the
+ * A ring is written by a program of the user: ringfile reads it unharmed, the
  * record's rank is overwritten with the true one, a drop counter that falls is ignored.
  */
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <unistd.h>
 
+#include "agent/ringfile.h"
 #include "agent/steprelay.h"
 #include "proto/base/cur.h"
 #include "proto/base/limits.h"
@@ -38,7 +37,7 @@ _Static_assert(BATCH <= LIMIT_STEP_BATCH, "the head refuses more");
 struct relay_rank {
     uint32_t rank;
     char *path;
-    struct ring *ring;
+    struct ringfile ring;
     uint64_t ring_dropped; /* the largest value its producer has shown */
     uint64_t lost;         /* by this side: nonsense in the ring, or short credit */
     uint64_t told;         /* drops that the head has heard of */
@@ -57,41 +56,36 @@ struct steprelay {
     struct relay_rank *held;
     unsigned n_batch;
     uint8_t batch[BATCH][STEPREC_BYTES];
+    struct ring scratch; /* of the ring that is being read */
 };
 
 /* ---- one ring */
 
+/* As of the last look at the ring. */
 static uint64_t rank_dropped(struct relay_rank *k)
 {
-    uint64_t now = atomic_load_explicit(&k->ring->dropped, memory_order_relaxed);
-    if (now > k->ring_dropped)
-        k->ring_dropped = now;
+    if (k->ring.dropped > k->ring_dropped)
+        k->ring_dropped = k->ring.dropped;
     return k->ring_dropped + k->lost;
 }
 
-static uint64_t rank_fill(const struct relay_rank *k)
-{
-    return atomic_load_explicit(&k->ring->head, memory_order_acquire) -
-           atomic_load_explicit(&k->ring->tail, memory_order_relaxed);
-}
-
-static unsigned rank_pop(struct relay_rank *k, uint8_t (*out)[STEPREC_BYTES],
-                         unsigned max)
+static unsigned rank_pop(struct steprelay *r, struct relay_rank *k,
+                         uint8_t (*out)[STEPREC_BYTES], unsigned max)
 {
     uint64_t lost;
-    unsigned n = ring_pop(k->ring, out, max, &lost);
+    unsigned n = ringfile_pop(&k->ring, &r->scratch, out, max, &lost);
     k->lost += lost;
     k->gap = k->gap || lost > 0;
     return n;
 }
 
-static void rank_trim(struct relay_rank *k)
+static void rank_trim(struct steprelay *r, struct relay_rank *k)
 {
-    uint8_t scratch[64][STEPREC_BYTES];
-    if (rank_fill(k) <= RING_RECORDS / 4 * 3)
+    uint8_t dropped[64][STEPREC_BYTES];
+    if (ringfile_fill(&k->ring) <= RING_RECORDS / 4 * 3)
         return;
-    while (rank_fill(k) > RING_RECORDS / 2) {
-        unsigned n = rank_pop(k, scratch, 64);
+    while (ringfile_fill(&k->ring) > RING_RECORDS / 2) {
+        unsigned n = rank_pop(r, k, dropped, 64);
         k->lost += n;
         k->gap = true;
         if (n == 0)
@@ -143,11 +137,11 @@ static unsigned credit_records(struct steprelay *r)
 /* False: the session takes no more. */
 static bool drain_rank(struct steprelay *r, struct relay_rank *k)
 {
-    while (rank_fill(k) > 0) {
+    while (ringfile_fill(&k->ring) > 0) {
         unsigned may = credit_records(r);
         if (may == 0)
             return false;
-        r->n_batch = rank_pop(k, r->batch, may);
+        r->n_batch = rank_pop(r, k, r->batch, may);
         if (r->n_batch == 0)
             break; /* it was nonsense, and is counted */
         batch_stamp(r, k);
@@ -178,7 +172,7 @@ static void on_timer(void *arg)
     struct steprelay *r = arg;
     if (!drain(r))
         for (size_t i = 0; i < r->n_ranks; i++)
-            rank_trim(&r->ranks[i]);
+            rank_trim(r, &r->ranks[i]);
 }
 
 int steprelay_flush(struct steprelay *r)
@@ -202,37 +196,6 @@ int steprelay_flush(struct steprelay *r)
 }
 
 /* ---- rings */
-
-static int ring_create(const char *path, struct ring **ret, struct err *e)
-{
-    int flags = O_CREAT | O_EXCL | O_RDWR | O_NOFOLLOW | O_CLOEXEC, rc;
-    int fd = open(path, flags, 0600);
-    if (fd < 0 && errno == EEXIST && unlink(path) == 0)
-        fd = open(path, flags, 0600);
-    if (fd < 0)
-        return err_sys(e, -errno, "create the step ring \"%s\"", path);
-    /* Allocated now: a full tmpfs must fail here, not later as a signal in the rank. */
-    rc = -posix_fallocate(fd, 0, (off_t)RING_BYTES);
-    if (rc == -EOPNOTSUPP || rc == -EINVAL)
-        rc = ftruncate(fd, (off_t)RING_BYTES) < 0 ? -errno : 0;
-    if (rc < 0) {
-        err_sys(e, rc, "allocate %zu bytes for the step ring \"%s\"", RING_BYTES, path);
-        goto fail;
-    }
-    void *at = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    if (at == MAP_FAILED) {
-        rc = err_sys(e, -errno, "map the step ring \"%s\"", path);
-        goto fail;
-    }
-    close(fd);
-    ring_init(at);
-    *ret = at;
-    return 0;
-fail:
-    close(fd);
-    unlink(path);
-    return rc;
-}
 
 static int ranks_grow(struct steprelay *r)
 {
@@ -260,13 +223,13 @@ int steprelay_open_rank(struct steprelay *r, uint32_t rank, const char **ret_pat
     if (ranks_grow(r) < 0 ||
         asprintf(&k.path, "%s/steps-%u", r->dir, (unsigned)rank) < 0)
         return err_sys(e, -ENOMEM, "open the step ring of rank %u", (unsigned)rank);
-    int rc = ring_create(k.path, &k.ring, e);
+    int rc = ringfile_create(k.path, &k.ring, e);
     if (rc < 0) {
         free(k.path);
         return rc;
     }
     if (r->stopping)
-        atomic_store_explicit(&k.ring->stop_requested, 1, memory_order_relaxed);
+        ringfile_request_stop(&k.ring);
     r->ranks[r->n_ranks++] = k;
     *ret_path = k.path;
     return 0;
@@ -276,8 +239,7 @@ void steprelay_request_stop(struct steprelay *r)
 {
     r->stopping = true;
     for (size_t i = 0; i < r->n_ranks; i++)
-        atomic_store_explicit(&r->ranks[i].ring->stop_requested, 1,
-                              memory_order_relaxed);
+        ringfile_request_stop(&r->ranks[i].ring);
 }
 
 int steprelay_create(struct loop *l, const char *dir, const struct upward *up,
@@ -301,7 +263,7 @@ void steprelay_destroy(struct steprelay *r)
         return;
     loop_timer_destroy(r->timer);
     for (size_t i = 0; i < r->n_ranks; i++) {
-        munmap(r->ranks[i].ring, RING_BYTES);
+        ringfile_close(&r->ranks[i].ring);
         unlink(r->ranks[i].path);
         free(r->ranks[i].path);
     }

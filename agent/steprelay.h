@@ -14,7 +14,7 @@ struct steprelay;
 /* dir: on tmpfs where there is one ("/dev/shm/aolani-..."), exists and is ours. */
 int steprelay_create(struct loop *l, const char *dir, const struct upward *up,
                      struct steprelay **ret, struct err *e);
-void steprelay_destroy(struct steprelay *r); /* unmaps; removes the ring files */
+void steprelay_destroy(struct steprelay *r); /* removes the ring files */
 /* Make a rank's ring; *ret_path (owned by r) is for AOLANI_STEP_PATH. */
 int steprelay_open_rank(struct steprelay *r, uint32_t rank, const char **ret_path,
                         struct err *e);

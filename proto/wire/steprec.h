@@ -47,8 +47,8 @@ static inline uint32_t steprec_busy_us(const struct steprec *r)
 }
 
 /* ---- the ring: a file of RING_BYTES in memory, one producer, one consumer ----
- * The agent makes the file (mode 0600) and maps it; the rank finds its path in
- * AOLANI_STEP_PATH. The producer never waits: when the ring is full it counts a drop. Each
+ * The agent makes the file (mode 0600) and reads it without mapping it, which the rank
+ * could truncate under its feet; the rank maps it by its path in AOLANI_STEP_PATH. The producer never waits: when the ring is full it counts a drop. Each
  * side owns its own cache line. The consumer trusts nothing in it but the bytes' being
  * there: head and tail are masked, and impossible distances resynchronise and count. */
 #define RING_MAGIC   0x31474e4952414f41ull /* "AOARING1" */

@@ -256,6 +256,28 @@ static void test_a_wild_ring_ends(void **state)
     munmap(r, RING_BYTES);
 }
 
+/* Its program may do anything to the file: the agent goes on, and so do the other rings. */
+static void test_a_truncated_ring_harms_nobody(void **state)
+{
+    struct fixture *f = *state;
+    static const off_t sizes[] = {0, 4096, 100, 0};
+    const char *path;
+    struct ring *bad = open_rank(f, 0, &path), *good = open_rank(f, 1, NULL);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        push(bad, 0, 200);
+        push(good, (uint32_t)i, 1);
+        assert_int_equal(truncate(path, sizes[i]), 0);
+        assert_int_equal(steprelay_flush(f->relay), 0);
+        steprelay_request_stop(f->relay);
+        assert_int_equal(f->got[f->n - 1].rank, 1);
+        assert_int_equal(f->got[f->n - 1].step, i);
+        assert_int_equal(truncate(path, RING_BYTES), 0);
+        atomic_store(&bad->head, atomic_load(&bad->tail));
+    }
+    munmap(bad, RING_BYTES);
+    munmap(good, RING_BYTES);
+}
+
 static void test_stop_reaches_all_rings(void **state)
 {
     struct fixture *f = *state;
@@ -299,6 +321,7 @@ int main(void)
         T(test_the_timer_drains),
         T(test_without_credit_the_oldest_go),
         T(test_a_wild_ring_ends),
+        T(test_a_truncated_ring_harms_nobody),
         T(test_stop_reaches_all_rings),
         T(test_open_fails_with_the_path_and_replaces_what_is_stale),
     };
