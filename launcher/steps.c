@@ -21,6 +21,7 @@
 #define SMALL_WORLD    256u /* ranks with histograms as fine as the job's */
 #define RANK_PRECISION 5    /* 1.56 %, 10 KiB a rank */
 #define SLOW_PERCENT   105  /* of the median: a rank counts as slowest above it */
+#define LOG_CHANCE     6.9  /* -ln 0.001: how often alike ranks may seem to differ */
 
 struct rank {
     bool known; /* has reported, and has histograms */
@@ -46,6 +47,7 @@ struct steps {
     uint32_t *scratch; /* world_size */
     struct hist t;
     uint64_t closed, special, loss_sum;
+    double loss_squares;
     struct recent recent[RECENT];
     uint64_t n_recent; /* ever */
 };
@@ -150,8 +152,7 @@ static uint32_t median_busy(struct steps *s, const struct open_step *o)
         if (o->busy[i] != STEP_ABSENT)
             s->scratch[n++] = o->busy[i];
     qsort(s->scratch, n, sizeof *s->scratch, compare_u32);
-    uint64_t low = s->scratch[(n - 1) / 2], high = s->scratch[n / 2];
-    return (uint32_t)((low + high) / 2);
+    return s->scratch[(n - 1) / 2];
 }
 
 /* Charge the straggler loss; what it was goes into c. */
@@ -170,6 +171,7 @@ static void charge(struct steps *s, const struct open_step *o, struct recent *c)
     c->loss = busy - c->median;
     c->slowest = (int32_t)top;
     s->loss_sum += c->loss;
+    s->loss_squares += (double)c->loss * c->loss;
     s->ranks[top].loss_sum += c->loss;
     if ((uint64_t)busy * 100 > (uint64_t)c->median * SLOW_PERCENT)
         s->ranks[top].slowest_n++;
@@ -292,27 +294,64 @@ static double recent_rate(const struct recent *first, const struct recent *last,
     return t_sum > 0 ? (double)n * 1e6 / (double)t_sum : 0;
 }
 
-/* The recent loss of the rank that has most of it: more than half, and more than 2 % of
- * the time. */
-static void recent_slowest(const struct recent *c, size_t n, uint64_t t_sum,
-                           struct steps_now *ret)
+/* The losses of some steps, and how they fell on the ranks. */
+struct losses {
+    uint64_t top, next, all; /* of the rank charged most, of the one after it */
+    double squares;          /* sum of the squares of the steps' losses */
+    uint64_t t_sum;          /* the time of these steps */
+};
+
+/* Hoeffding's bound on a weighted sum of independent draws, for any of the ranks: it holds
+ * for losses of any distribution, a few long pauses too, where counting or a normal
+ * approximation would not. */
+static bool is_no_chance(const struct losses *l, uint32_t world_size)
 {
-    uint64_t all = 0;
+    double over = (double)l->top / (double)l->all - 1.0 / world_size;
+    double n = (double)l->all * (double)l->all / l->squares; /* as many equal losses */
+    return 2 * over * over * n > LOG_CHANCE + log(world_size);
+}
+
+static bool stands_out(const struct losses *l, uint32_t world_size)
+{
+    return l->top * 2 > l->all && l->top > l->next * 2 && l->top * 50 > l->t_sum &&
+           is_no_chance(l, world_size);
+}
+
+static void losses_take(struct losses *l, uint64_t loss)
+{
+    if (loss > l->top) {
+        l->next = l->top;
+        l->top = loss;
+    } else if (loss > l->next) {
+        l->next = loss;
+    }
+}
+
+/* The rank that stands out in the recent steps, if any does. */
+static void recent_slowest(const struct recent *c, size_t n, uint32_t world_size,
+                           uint64_t t_sum, struct steps_now *ret)
+{
+    struct losses l = {.t_sum = t_sum};
     ret->slowest_rank = -1;
-    for (size_t i = 0; i < n; i++)
-        all += c[i].loss;
     for (size_t i = 0; i < n; i++) {
-        uint64_t loss = 0, median = 0;
-        for (size_t j = 0; c[i].slowest >= 0 && j < n; j++) {
+        uint64_t loss = 0, median = 0, top = l.top;
+        bool seen = c[i].slowest < 0;
+        l.all += c[i].loss;
+        l.squares += (double)c[i].loss * c[i].loss;
+        for (size_t j = 0; j < i && !seen; j++)
+            seen = c[j].slowest == c[i].slowest;
+        for (size_t j = i; j < n && !seen; j++) {
             loss += c[j].slowest == c[i].slowest ? c[j].loss : 0;
             median += c[j].slowest == c[i].slowest ? c[j].median : 0;
         }
-        if (loss * 2 > all && loss * 50 > t_sum) {
-            ret->slowest_rank = c[i].slowest;
-            ret->slowest_percent = median ? 100.0 * (double)loss / (double)median : 0;
-            return;
-        }
+        losses_take(&l, loss);
+        if (l.top == top)
+            continue;
+        ret->slowest_rank = c[i].slowest;
+        ret->slowest_percent = median ? 100.0 * (double)loss / (double)median : 0;
     }
+    if (!stands_out(&l, world_size))
+        ret->slowest_rank = -1;
 }
 
 void steps_now(const struct steps *s, struct steps_now *ret)
@@ -332,7 +371,7 @@ void steps_now(const struct steps *s, struct steps_now *ret)
     }
     ret->step = last->step;
     ret->rate = recent_rate(first, last, n, t_sum);
-    recent_slowest(s->recent, n, t_sum, ret);
+    recent_slowest(s->recent, n, s->world_size, t_sum, ret);
     if (timed == 0)
         return;
     qsort(t, timed, sizeof *t, compare_u32);
@@ -387,18 +426,13 @@ void steps_rank(const struct steps *s, uint32_t rank, struct steps_rank *ret)
 
 int32_t steps_culprit(const struct steps *s)
 {
-    uint64_t top = 0, next = 0;
+    struct losses l = {
+        .all = s->loss_sum, .squares = s->loss_squares, .t_sum = s->t.sum};
     int32_t rank = -1;
     for (uint32_t i = 0; i < s->world_size; i++) {
-        uint64_t loss = s->ranks[i].loss_sum;
-        if (loss > top) {
-            next = top;
-            top = loss;
+        if (s->ranks[i].loss_sum > l.top)
             rank = (int32_t)i;
-        } else if (loss > next) {
-            next = loss;
-        }
+        losses_take(&l, s->ranks[i].loss_sum);
     }
-    bool named = top * 2 > s->loss_sum && top > next * 2 && top * 50 > s->t.sum;
-    return named ? rank : -1;
+    return stands_out(&l, s->world_size) ? rank : -1;
 }

@@ -3,7 +3,10 @@
  * ranks have reported, the slowest rank, straggler loss. Pure: no clock, no I/O.
  *
  * busy = wall - waiting. For a step, E = max busy - median busy over the ranks is the
- * straggler loss, charged to the rank with the largest busy. A step is closed when all
+ * straggler loss, charged to the rank with the largest busy. Of an even number of ranks
+ * the median is the lower one of the middle two: with the slowest left out, that is the
+ * median of the others. So of two ranks the other one is the measure, and E is the whole
+ * difference. A step is closed when all
  * ranks have reported it, or 2 s after its first record when 90 % have (of those that ever
  * reported anything). The first `warmup` steps of a rank, again after a restart, and
  * special steps stay out of histograms and loss.
@@ -64,8 +67,10 @@ void steps_now(const struct steps *s, struct steps_now *ret);
 void steps_job(const struct steps *s, struct steps_job *ret);
 void steps_rank(const struct steps *s, uint32_t rank, struct steps_rank *ret);
 /* The rank that the report names: it was charged most of the straggler loss (more than
- * half of it, and more than twice the next) and the loss is more than 2 % of the step
- * time; -1 otherwise. */
+ * half of it, and more than twice the next), what it was charged is more than 2 % of the
+ * step time, and chance does not explain it: ranks that are all alike, each step's loss
+ * falling on one of them at random, would show such a share less than once in a thousand
+ * jobs. So a few steps, or a few pauses, name no one. -1 otherwise. */
 int32_t steps_culprit(const struct steps *s);
 
 #endif

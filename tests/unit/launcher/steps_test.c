@@ -123,6 +123,100 @@ static void test_nobody_is_named_without_cause(void **state)
     steps_destroy(s);
 }
 
+/* ---- planted streams: noise on all ranks, one of them slowed */
+
+static double uniform(uint64_t *seed)
+{
+    *seed ^= *seed << 13;
+    *seed ^= *seed >> 7;
+    *seed ^= *seed << 17;
+    return (double)(*seed >> 11) / 9007199254740992.0;
+}
+
+/* About 1: 5 % of nearly normal noise, and sometimes a long pause. */
+static double noise(uint64_t *seed, double pauses)
+{
+    double sum = 0;
+    for (int i = 0; i < 4; i++)
+        sum += uniform(seed) - 0.5;
+    double x = 1 + 0.05 * sum / 0.577;
+    return uniform(seed) < pauses ? x * (2 + 8 * uniform(seed)) : x;
+}
+
+/* The named rank of n such steps; *ret_now: that of the live line. slow: who, or UINT32_MAX. */
+static int32_t planted(uint32_t world, uint32_t n, uint32_t slow, double factor,
+                       double pauses, uint64_t seed, int32_t *ret_now)
+{
+    struct steps *s = make(world, 0);
+    struct steps_now now;
+    seed = (seed + 1) * 0x9e3779b97f4a7c15u;
+    for (int i = 0; i < 8; i++)
+        (void)uniform(&seed);
+    for (uint32_t step = 0; step < n; step++) {
+        uint32_t busy[16], wall = 0;
+        for (uint32_t r = 0; r < world; r++) {
+            busy[r] =
+                (uint32_t)(20000 * noise(&seed, pauses) * (r == slow ? factor : 1));
+            wall = busy[r] > wall ? busy[r] : wall;
+        }
+        for (uint32_t r = 0; r < world; r++)
+            add(s, (struct made){r, step, wall + 500, wall + 500 - busy[r], 0}, step);
+    }
+    int32_t culprit = steps_culprit(s);
+    steps_now(s, &now);
+    *ret_now = now.slowest_rank;
+    steps_destroy(s);
+    return culprit;
+}
+
+static const uint32_t worlds[] = {2, 3, 4, 8};
+
+static void test_a_slowed_rank_is_named_through_noise(void **state)
+{
+    (void)state;
+    static const struct {
+        double factor, pauses;
+        uint32_t steps;
+    } cases[] = {
+        {1.1, 0, 200}, {1.5, 0, 200}, {1.5, 0.002, 200}, {4, 0, 20}, {4, 0.01, 60}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        for (size_t w = 0; w < 4; w++)
+            for (uint64_t seed = 0; seed < 100; seed++) {
+                uint32_t slow = (uint32_t)seed % worlds[w];
+                int32_t now = -1,
+                        named = planted(worlds[w], cases[i].steps, slow,
+                                        cases[i].factor, cases[i].pauses, seed, &now);
+                if (named != (int32_t)slow || now != (int32_t)slow)
+                    fail_msg(
+                        "case %zu, %u ranks, seed %u: rank %u is slow, named is %d, "
+                        "in the live line %d",
+                        i, worlds[w], (unsigned)seed, slow, named, now);
+            }
+}
+
+static void test_noise_names_no_one(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t steps;
+        double pauses;
+    } cases[] = {{3, 0}, {10, 0}, {50, 0.02}, {100, 0}, {200, 0.005}};
+    for (size_t w = 0; w < 4; w++)
+        for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+            unsigned named = 0, named_now = 0;
+            for (uint64_t seed = 0; seed < 1000; seed++) {
+                int32_t now;
+                named += planted(worlds[w], cases[i].steps, UINT32_MAX, 1,
+                                 cases[i].pauses, seed, &now) >= 0;
+                named_now += now >= 0;
+            }
+            if (named >= 10 || named_now >= 10)
+                fail_msg("%u ranks, %u steps: of 1000 runs %u name a rank, %u in the "
+                         "live line",
+                         worlds[w], cases[i].steps, named, named_now);
+        }
+}
+
 static void test_median_of_even_and_odd(void **state)
 {
     (void)state;
@@ -130,9 +224,9 @@ static void test_median_of_even_and_odd(void **state)
         uint32_t world, busy[4], loss;
     } cases[] = {
         {1, {500}, 0},
-        {2, {500, 700}, 100},
+        {2, {500, 700}, 200}, /* the other one is the measure */
         {3, {500, 700, 900}, 200},
-        {4, {100, 200, 400, 1000}, 700},
+        {4, {100, 200, 400, 1000}, 800}, /* the median of the other three */
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct steps *s = make(cases[i].world, 0);
@@ -315,6 +409,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_the_slow_rank_is_charged_and_named),
         cmocka_unit_test(test_nobody_is_named_without_cause),
+        cmocka_unit_test(test_a_slowed_rank_is_named_through_noise),
+        cmocka_unit_test(test_noise_names_no_one),
         cmocka_unit_test(test_median_of_even_and_odd),
         cmocka_unit_test(test_batches_may_come_rank_after_rank),
         cmocka_unit_test(test_steps_close_after_two_seconds_with_most_ranks),
