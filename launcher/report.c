@@ -45,12 +45,13 @@ static void page_time(struct page *p, const struct report_view *v)
     page_printf(p, "\nTime\n");
     table_init(&t, "lrr");
     for (size_t i = 0; i <= v->n_phases; i++) {
-        /* What is left is the launcher's own start and end, and mostly nothing. */
+        /* What is left is the launcher's own start and end, and mostly nothing; so is a
+         * phase of under 0.1 %. */
         bool last = i == v->n_phases;
         uint64_t ms = !last ? v->phases[i].ms : v->wall_ms > sum ? v->wall_ms - sum : 0;
+        if (ms < v->wall_ms / (last ? 200 : 1000) || ms == 0)
+            continue;
         sum += ms;
-        if (last && ms * 200 < v->wall_ms)
-            break;
         table_cell(&t, "%s", last ? "rest" : v->phases[i].name);
         table_cell(&t, "%s", clock_format_duration(ms, took, sizeof took));
         table_cell(&t, "%.1f %%",
@@ -93,20 +94,30 @@ static void cell_ranks(struct table *t, const struct node_ranks *r)
         table_cell(t, "%u ranks", r->n);
 }
 
+/* Each in the unit that suits it: an error of microseconds must not vanish beside an
+ * offset of days, which two boots of a monotonic clock may well have. */
+static const char *format_clock(double us, const char *sign, char out[32])
+{
+    double size = us < 0 ? -us : us;
+    bool minus = us < 0;
+    if (size < 1e3)
+        snprintf(out, 32, "%s%.0f us", minus ? "-" : sign, size);
+    else if (size < 1e6)
+        snprintf(out, 32, "%s%.2f ms", minus ? "-" : sign, size / 1e3);
+    else
+        snprintf(out, 32, "%s%.3f s", minus ? "-" : sign, size / 1e6);
+    return out;
+}
+
 static void cell_clock(struct table *t, const struct view_node *n)
 {
-    double offset = (double)n->clock_offset_us, error = (double)n->clock_error_us;
-    const char *unit = "ms";
-    double per = 1e3;
-    if (n->clock_error_us == 0) {
+    char offset[32], error[32];
+    if (n->clock_error_us == 0)
         table_cell(t, "not known");
-        return;
-    }
-    if (offset > 1e6 || offset < -1e6) { /* seconds apart: another boot, monotonic */
-        unit = "s";
-        per = 1e6;
-    }
-    table_cell(t, "%+.2f \xc2\xb1 %.2f %s", offset / per, error / per, unit);
+    else
+        table_cell(t, "%s \xc2\xb1 %s",
+                   format_clock((double)n->clock_offset_us, "+", offset),
+                   format_clock((double)n->clock_error_us, "", error));
 }
 
 static bool node_is_plain(const struct view_node *n)

@@ -175,7 +175,7 @@ static void page_culprit(struct page *p, const struct report_view *v)
         page_printf(p, "  %s\n",
                     percent(j->loss_sum, j->t_sum) < LOSS_MATTERS
                         ? "no rank holds the others up"
-                        : "no single rank stands out: the loss is spread over several");
+                        : "no single rank stands out: the loss is spread, or the steps are few");
 }
 
 /* ---- tables */
@@ -342,11 +342,11 @@ static double usual_us(const struct report_view *v)
 void page_steps(struct page *p, const struct report_view *v)
 {
     struct unit u = unit_for(usual_us(v));
-    page_printf(p, "\nSteps\n");
-    if (!v->has_steps) {
-        page_printf(p, "  no rank marked its steps (aolani.h says how)\n");
+    if (!v->has_steps) { /* many programs never do: a word, not a section */
+        page_printf(p, "  no rank marked steps, see aolani.h\n");
         return;
     }
+    page_printf(p, "\nSteps\n");
     if (v->job.closed == 0) {
         page_printf(
             p, "  none to compare: all were warm-up, special, or not marked by all "

@@ -146,6 +146,9 @@ static struct run *run_failed(void)
     r->nodes[2].teardown = "lost";
     r->nodes[2].hostname = "";
     r->nodes[2].clock_error_us = 0;
+    r->nodes[0].clock_offset_us = -86400000000; /* another boot: a day, to 62 us */
+    r->nodes[0].clock_error_us = 62;
+    r->nodes[1].clock_error_us = 2300;
     return r;
 }
 
