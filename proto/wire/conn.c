@@ -14,6 +14,10 @@
 #include <errno.h>
 #include <stdlib.h>
 
+/* Bytes that may wait for the peer beyond those of the session's unacknowledged messages,
+ * each with its seal: heartbeats and answers. More, and the peer does not read. */
+#define OUT_SLACK (4u << 20)
+
 struct conn {
     struct loop *loop;
     struct loop_stream *stream;
@@ -89,6 +93,14 @@ void conn_output(struct conn *c, const void *frame, size_t len)
 {
     if (c->destroyed || c->why.code < 0)
         return;
+    size_t kept = c->session ? session_queued(c->session) : 0;
+    if (conn_queued(c) > OUT_SLACK + 2 * kept) {
+        err_set(&c->why, ERR_LIMIT,
+                "send to the peer: it does not read, %zu bytes wait for it",
+                conn_queued(c));
+        fail_soon(c);
+        return;
+    }
     if (secure_send(c->secure, frame, len, &c->why) < 0)
         fail_soon(c);
 }

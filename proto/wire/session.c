@@ -476,7 +476,7 @@ static int check_order(const struct session *s, const struct message_rule *r,
         return err_set(e, ERR_PROTO,
                        "take a message \"%s\": sequence %" PRIu64 " after %" PRIu64,
                        r->name, v->seq, s->recv_seq);
-    if (r->bulk && !s->inherits && v->payload_len > sub_sat(s->granted, s->bulk_recv))
+    if (r->bulk && v->payload_len > sub_sat(s->granted, s->bulk_recv))
         return err_set(e, ERR_PROTO, "take a message \"%s\": %zu bytes without credit",
                        r->name, v->payload_len);
     return 0;

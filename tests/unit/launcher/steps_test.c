@@ -186,7 +186,9 @@ static void test_a_slowed_rank_is_named_through_noise(void **state)
                 int32_t now = -1,
                         named = planted(worlds[w], cases[i].steps, slow,
                                         cases[i].factor, cases[i].pauses, seed, &now);
-                if (named != (int32_t)slow || now != (int32_t)slow)
+                /* A long pause of another rank may rule the live line for a while. */
+                if (named != (int32_t)slow ||
+                    (now != (int32_t)slow && cases[i].pauses == 0))
                     fail_msg(
                         "case %zu, %u ranks, seed %u: rank %u is slow, named is %d, "
                         "in the live line %d",

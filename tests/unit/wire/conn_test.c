@@ -417,6 +417,25 @@ static void test_message_out_of_order_of_phases_ends_the_link(void **state)
     assert_non_null(strstr(f->head.why, "STARTED"));
 }
 
+/* Whoever makes us answer and never reads must not fill our memory with answers. */
+static void test_peer_that_does_not_read_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    size_t most = 0;
+    (void)dial(f);
+    pass(f, 1);
+    for (int i = 0; i < 200000; i++) { /* 20 MB; the loop does not run: nobody reads */
+        (void)session_send(f->head.session, loop_now_ms(f->l), MSG_PONG, 0,
+                           "0123456789012345678901234567890123456789", 40, NULL);
+        most = conn_queued(f->head.conn) > most ? conn_queued(f->head.conn) : most;
+    }
+    assert_in_range(most, 1u << 20, 5u << 20);
+    loop_run(f->l);
+    assert_int_equal(f->head.closed, 1);
+    assert_int_equal(f->head.code, ERR_LIMIT);
+    assert_non_null(strstr(f->head.why, "does not read"));
+}
+
 static void test_many_pending_are_all_closed(void **state)
 {
     struct fixture *f = *state;
@@ -446,6 +465,7 @@ int main(void)
         T(test_destroy_from_within_a_message),
         T(test_silent_peer_is_given_up),
         T(test_message_out_of_order_of_phases_ends_the_link),
+        T(test_peer_that_does_not_read_is_given_up),
         T(test_many_pending_are_all_closed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -468,6 +468,30 @@ static void test_bulk_beyond_credit_is_refused(void **state)
     pair_close(&p);
 }
 
+/* An agent that claims to have obeyed another head has no more credit than others. */
+static void test_another_head_is_no_way_around_credit(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct err e;
+    static uint8_t frame[ENVELOPE_BYTES + WINDOW];
+    pair_open(&p);
+    session_attach(p.head.s, 0);
+    struct envelope v = {.source = 1, .epoch = 4}; /* an attach of a lower epoch */
+    envelope_encode(&v, frame);
+    assert_int_equal(session_input(p.head.s, 0, frame, ENVELOPE_BYTES + 16, &e), 0);
+    v = (struct envelope){.source = 1, .type = MSG_OUTPUT, .seq = 77, .epoch = 5};
+    envelope_encode(&v, frame);
+    session_set_phase(p.head.s, PHASE_RUNNING);
+    assert_int_equal(session_input(p.head.s, 0, frame, sizeof frame, &e), 0);
+    v.seq++;
+    envelope_encode(&v, frame);
+    assert_int_equal(session_input(p.head.s, 0, frame, ENVELOPE_BYTES + 8, &e),
+                     ERR_PROTO);
+    assert_non_null(strstr(e.text, "without credit"));
+    pair_close(&p);
+}
+
 static void test_link_begins_with_attach(void **state)
 {
     (void)state;
@@ -632,6 +656,7 @@ int main(void)
         cmocka_unit_test(test_sender_is_held_to_its_list),
         cmocka_unit_test(test_receiver_refuses),
         cmocka_unit_test(test_bulk_beyond_credit_is_refused),
+        cmocka_unit_test(test_another_head_is_no_way_around_credit),
         cmocka_unit_test(test_link_begins_with_attach),
         cmocka_unit_test(test_payload_that_fails_is_not_acknowledged),
         cmocka_unit_test(test_owner_may_destroy_it_from_within),
