@@ -131,7 +131,8 @@ int secure_hash_file(const char *path, uint8_t ret[SECURE_HASH_BYTES],
     return 0;
 }
 
-/* ret = BLAKE2b-256 (key, label with its NUL, a, b) */
+/* ret = BLAKE2b-256 (key, label with its NUL, a) or, of two parts, (key, label with its
+ * NUL, length of a, a, b): a HELLO may have extensions, so its end must be said. */
 static void derive(const uint8_t key[SECURE_KEY_BYTES], const char *label,
                    const void *a, size_t a_len, const void *b, size_t b_len,
                    uint8_t ret[SECURE_KEY_BYTES])
@@ -139,6 +140,11 @@ static void derive(const uint8_t key[SECURE_KEY_BYTES], const char *label,
     crypto_generichash_state h;
     crypto_generichash_init(&h, key, SECURE_KEY_BYTES, SECURE_KEY_BYTES);
     crypto_generichash_update(&h, (const uint8_t *)label, strlen(label) + 1);
+    if (a_len > 0 && b_len > 0) {
+        uint8_t length[4];
+        (void)put_u32(length, (uint32_t)a_len);
+        crypto_generichash_update(&h, length, sizeof length);
+    }
     if (a_len > 0)
         crypto_generichash_update(&h, a, a_len);
     if (b_len > 0)
@@ -478,13 +484,14 @@ static int take_welcome(struct secure *s, const uint8_t *data, size_t len,
 
 static int take_first(struct secure *s, const uint8_t *data, size_t len, struct err *e)
 {
-    uint8_t nothing[1];
+    uint8_t nothing[1], tag = 0;
     if (len != STREAM_HEAD + STREAM_MORE ||
         crypto_secretstream_xchacha20poly1305_init_pull(&s->pull, data, s->pull_key) !=
             0 ||
-        crypto_secretstream_xchacha20poly1305_pull(&s->pull, nothing, NULL, NULL,
+        crypto_secretstream_xchacha20poly1305_pull(&s->pull, nothing, NULL, &tag,
                                                    data + STREAM_HEAD, STREAM_MORE,
-                                                   NULL, 0) != 0)
+                                                   NULL, 0) != 0 ||
+        tag != 0)
         return err_set(e, ERR_AUTH, "open the stream of node %" PRIu32 ": not its keys",
                        s->node);
     sodium_memzero(s->pull_key, sizeof s->pull_key);
@@ -494,7 +501,7 @@ static int take_first(struct secure *s, const uint8_t *data, size_t len, struct 
 
 static int take_frame(struct secure *s, const uint8_t *data, size_t len, struct err *e)
 {
-    uint8_t *at;
+    uint8_t *at, tag = 0;
     if (len < STREAM_MORE)
         return err_set(e, ERR_PROTO, "decrypt a frame: %zu bytes", len);
     size_t plain = len - STREAM_MORE;
@@ -502,10 +509,13 @@ static int take_frame(struct secure *s, const uint8_t *data, size_t len, struct 
     int rc = buf_reserve(&s->plain, plain, &at);
     if (rc < 0)
         return err_set(e, rc, "decrypt a frame of %zu bytes: no room", len);
-    if (crypto_secretstream_xchacha20poly1305_pull(&s->pull, at, NULL, NULL, data, len,
+    if (crypto_secretstream_xchacha20poly1305_pull(&s->pull, at, NULL, &tag, data, len,
                                                    NULL, 0) != 0)
         return err_set(e, ERR_AUTH, "decrypt a frame of %zu bytes: it was altered",
                        len);
+    if (tag != 0)
+        return err_set(e, ERR_PROTO, "decrypt a frame of %zu bytes: unknown tag %u",
+                       len, tag);
     rc = s->ops->frame(s->arg, at, plain, e);
     buf_slim(&s->plain);
     return rc < 0 ? rc : 0;
@@ -532,7 +542,7 @@ static int take(struct secure *s, const uint8_t *data, size_t len, struct err *e
 static int input_some(struct secure *s, const uint8_t **data, size_t *len,
                       struct err *e)
 {
-    while (s->have<LENGTH_BYTES && * len> 0) {
+    while (*len > 0 && s->have < LENGTH_BYTES) {
         s->length[s->have++] = *(*data)++;
         --*len;
     }

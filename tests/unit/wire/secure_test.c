@@ -516,6 +516,36 @@ static void test_versions(void **state)
     assert_int_equal(secure_version_pick(0, 0), ERR_PROTO);
 }
 
+static void test_two_parts_hash_as_two(void **state)
+{
+    (void)state;
+    uint8_t key[SECURE_KEY_BYTES] = {1}, a[SECURE_KEY_BYTES], b[SECURE_KEY_BYTES];
+    derive(key, "label", "abc", 3, "def", 3, a);
+    derive(key, "label", "abcd", 4, "ef", 2, b);
+    assert_memory_not_equal(a, b, sizeof a);
+    derive(key, "label", "abcdef", 6, NULL, 0, a);
+    derive(key, "label", NULL, 0, "abcdef", 6, b);
+    assert_memory_equal(a, b, sizeof a);
+}
+
+static void test_other_tags_end_the_channel(void **state)
+{
+    (void)state;
+    struct pair p;
+    struct err e;
+    uint8_t frame[LENGTH_BYTES + 1 + STREAM_MORE];
+    pair_open(&p);
+    assert_int_equal(shake(&p, WIRE_MAX, NULL), 0);
+    (void)put_u32(frame, sizeof frame - LENGTH_BYTES);
+    crypto_secretstream_xchacha20poly1305_push(
+        &p.agent.s->push, frame + LENGTH_BYTES, NULL, (const uint8_t *)"x", 1, NULL, 0,
+        crypto_secretstream_xchacha20poly1305_TAG_FINAL);
+    assert_int_equal(secure_input(p.head.s, frame, sizeof frame, &e), ERR_PROTO);
+    assert_non_null(strstr(e.text, "tag 3"));
+    assert_int_equal(p.head.frames, 0);
+    pair_close(&p);
+}
+
 /* Fixed answers: a change here is a change of the wire. */
 static void test_hashes_and_node_keys(void **state)
 {
@@ -579,6 +609,8 @@ int main(void)
         cmocka_unit_test(test_keys_are_wiped_when_done_with),
         cmocka_unit_test(test_frame_that_its_owner_refuses_ends_the_channel),
         cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_two_parts_hash_as_two),
+        cmocka_unit_test(test_other_tags_end_the_channel),
         cmocka_unit_test(test_hashes_and_node_keys),
     };
     return cmocka_run_group_tests(tests, start, NULL);
