@@ -55,8 +55,10 @@ int plan_fit(const Aolani__Prepare *p, const struct host *h, struct program *ret
         rc = host_check_cpus(h, p->ranks[i]->cpus, e);
     if (rc < 0)
         return rc;
-    return program_find(p->argv, p->n_argv, p->setup, plan_path_var(p), p->workdir, ret,
-                        e);
+    if (p->setup[0])
+        return program_with_setup(p->argv, p->n_argv, p->setup, p->env, p->n_env, ret,
+                                  e);
+    return program_find(p->argv, p->n_argv, plan_path_var(p), p->workdir, ret, e);
 }
 
 int plan_wants_pmix(const Aolani__Prepare *p, const struct host *h, bool *ret,

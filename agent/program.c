@@ -2,6 +2,8 @@
 /* program.c - see program.h. The search is that of execvp(3). */
 #include "agent/program.h"
 
+#include "agent/setup.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdbool.h>
@@ -108,42 +110,47 @@ static char **program_vector(const char *const *front, size_t n_front,
     return v;
 }
 
-/* bash where there is one: the functions that a cluster exports (module) are its own. */
-static int program_with_setup(char *const *argv, size_t argc, const char *setup,
-                              struct program *p)
+/* bash where there is one: what clusters define for their users (module) is written for it. */
+int program_with_setup(char *const *argv, size_t argc, const char *text,
+                       Aolani__KeyValue *const *env, size_t n_env, struct program *ret,
+                       struct err *e)
 {
     const char *shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
-    char *script = NULL;
-    if (asprintf(&script, "{ %s\n} && exec \"$@\"", setup) < 0)
-        return -ENOMEM;
-    const char *const front[] = {shell, "-c", script, "setup"};
-    p->path = strdup(shell);
-    p->argv = program_vector(front, 4, argv, argc);
-    free(script);
-    return p->path && p->argv ? 0 : -ENOMEM;
+    char *outer = NULL, *inner = NULL;
+    struct program p = {0};
+    int rc = setup_script(shell, text, env, n_env, &outer, &inner);
+    if (rc == 0) {
+        const char *const front[] = {"sh", "-c", outer, inner};
+        p.path = strdup("/bin/sh");
+        p.argv = program_vector(front, 4, argv, argc);
+        rc = p.path && p.argv ? 0 : -ENOMEM;
+    }
+    free(outer);
+    free(inner);
+    if (rc < 0) {
+        program_fini(&p);
+        return err_sys(e, rc, "make a script of job.setup");
+    }
+    *ret = p;
+    return 0;
 }
 
-int program_find(char *const *argv, size_t argc, const char *setup,
-                 const char *path_var, const char *workdir, struct program *ret,
-                 struct err *e)
+int program_find(char *const *argv, size_t argc, const char *path_var,
+                 const char *workdir, struct program *ret, struct err *e)
 {
     struct program p = {0};
     int rc;
     if (argc == 0 || !argv[0][0])
         return err_set(e, -EINVAL, "start the job: the command is empty");
-    if (setup && setup[0]) {
-        rc = program_with_setup(argv, argc, setup, &p);
-    } else {
-        char path[PATH_MAX];
-        rc = program_resolve(argv[0], path_var, workdir, path, e);
-        if (rc < 0)
-            return rc;
-        const char *const front[] = {"sh", path};
-        p.path = strdup(path);
-        p.argv = program_vector(NULL, 0, argv, argc);
-        p.sh_argv = program_vector(front, 2, argv + 1, argc - 1);
-        rc = p.path && p.argv && p.sh_argv ? 0 : -ENOMEM;
-    }
+    char path[PATH_MAX];
+    rc = program_resolve(argv[0], path_var, workdir, path, e);
+    if (rc < 0)
+        return rc;
+    const char *const front[] = {"sh", path};
+    p.path = strdup(path);
+    p.argv = program_vector(NULL, 0, argv, argc);
+    p.sh_argv = program_vector(front, 2, argv + 1, argc - 1);
+    rc = p.path && p.argv && p.sh_argv ? 0 : -ENOMEM;
     if (rc < 0) {
         program_fini(&p);
         return err_sys(e, rc, "start the job");

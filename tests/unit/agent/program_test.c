@@ -84,7 +84,7 @@ static void test_search(void **state)
         char *argv[] = {(char *)table[i].name, (char *)"x", NULL};
         struct program got;
         struct err e;
-        int rc = program_find(argv, 2, "", p ? path_var : NULL, dir, &got, &e);
+        int rc = program_find(argv, 2, p ? path_var : NULL, dir, &got, &e);
         if (rc != table[i].rc)
             fail_msg("\"%s\": %d (%s)", table[i].name, rc, rc < 0 ? e.text : "");
         if (rc < 0) {
@@ -107,22 +107,6 @@ static void test_search(void **state)
     }
 }
 
-static void test_setup(void **state)
-{
-    (void)state;
-    char *argv[] = {(char *)"python3", (char *)"a b", NULL};
-    struct program p;
-    assert_int_equal(program_find(argv, 2, "module load x # y", NULL, dir, &p, NULL),
-                     0);
-    assert_string_equal(p.argv[2], "{ module load x # y\n} && exec \"$@\"");
-    assert_string_equal(p.argv[4], "python3");
-    assert_string_equal(p.argv[5], "a b");
-    assert_null(p.argv[6]);
-    assert_null(p.sh_argv);
-    program_fini(&p);
-    program_fini(&p);
-}
-
 static void test_workdir(void **state)
 {
     (void)state;
@@ -141,7 +125,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_search),
-        cmocka_unit_test(test_setup),
         cmocka_unit_test(test_workdir),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
