@@ -24,7 +24,20 @@ struct ranks {
     bool outside_cgroup;
     uint64_t kill_at_ms; /* 0: not stopping */
     struct loop_timer *kill;
+    struct rlimit nofile; /* of the ranks: as it was found */
 };
+
+/* Four descriptors for each rank are more than the 1024 of a login; programs that use
+ * select(2) need that number to stay theirs. */
+static void ranks_raise_limit(struct ranks *r)
+{
+    if (getrlimit(RLIMIT_NOFILE, &r->nofile) < 0) {
+        r->nofile.rlim_cur = 0;
+        return;
+    }
+    struct rlimit most = {r->nofile.rlim_max, r->nofile.rlim_max};
+    (void)setrlimit(RLIMIT_NOFILE, &most);
+}
 
 static void ranks_on_kill(void *arg)
 {
@@ -59,6 +72,7 @@ int ranks_create(const struct ranks_config *c, const struct ranks_ops *ops, void
         const Aolani__RankPlan *p = c->plan->ranks[r->n];
         task_init(&r->tasks[r->n], p->rank, p->cpus, ranks_on_settled, r);
     }
+    ranks_raise_limit(r);
     *ret = r;
     return 0;
 fail:
@@ -145,7 +159,8 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
                            .cgroup_entrance =
                                r->c.cgroup ? cgroup_entrance(r->c.cgroup) : -1,
                            .umask = (mode_t)r->c.plan->umask & 0777,
-                           .oom_score_adj = RANKS_OOM_SCORE};
+                           .oom_score_adj = RANKS_OOM_SCORE,
+                           .nofile = r->nofile.rlim_cur ? &r->nofile : NULL};
     int rc = ranks_cpu_set(t->cpus, &cpus, &s.cpus_bytes, e);
     if (rc < 0)
         return rc;

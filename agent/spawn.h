@@ -13,6 +13,7 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
+#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "proto/base/err.h"
@@ -29,7 +30,8 @@ struct spawn_spec {
     int fd_out, fd_err;  /* become 1 and 2; not closed here */
     int cgroup_entrance; /* -1: none */
     mode_t umask;
-    int oom_score_adj; /* raised to this where that is allowed */
+    int oom_score_adj;           /* raised to this where that is allowed */
+    const struct rlimit *nofile; /* NULL: as ours */
 };
 
 enum spawn_call {

@@ -182,6 +182,22 @@ static void test_nothing_else_is_open(void **state)
     close(high);
 }
 
+static void test_limit_of_descriptors(void **state)
+{
+    (void)state;
+    struct rlimit was, low = {32, 64}; /* below descriptors that we hold */
+    char *argv[] = {(char *)"sh", (char *)"-c", (char *)"ulimit -Sn; ulimit -Hn", NULL};
+    struct result r;
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
+    int out = fcntl(temp_file(), F_DUPFD, 100);
+    struct spawn_spec s = spec_of("/bin/sh", argv, out);
+    s.nofile = &low;
+    run(&s, &r);
+    assert_int_equal(r.outcome.call, 0);
+    assert_string_equal(r.out, "32\n64\n");
+    close(out);
+}
+
 static void test_signals_session_and_oom_score(void **state)
 {
     (void)state;
@@ -268,6 +284,7 @@ int main(void)
         cmocka_unit_test(test_a_script_without_interpreter),
         cmocka_unit_test(test_affinity),
         cmocka_unit_test(test_nothing_else_is_open),
+        cmocka_unit_test(test_limit_of_descriptors),
         cmocka_unit_test(test_signals_session_and_oom_score),
         cmocka_unit_test(test_death_of_the_parent),
         cmocka_unit_test(test_a_group_that_cannot_be_entered_is_no_failure),
