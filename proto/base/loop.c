@@ -49,6 +49,7 @@ int loop_create(struct loop **ret, struct err *e)
     l->defer.data = l;
     /* A peer that goes away is an error of that stream, not the end of the program. */
     (void)signal(SIGPIPE, SIG_IGN);
+    (void)signal(SIGXFSZ, SIG_IGN); /* and so is a file larger than ulimit -f */
     *ret = l;
     return 0;
 }

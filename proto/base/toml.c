@@ -27,6 +27,14 @@ static int parse_clean(struct toml_doc *d)
     return p.no_memory ? -ENOMEM : 0;
 }
 
+/* As some editors save by default. A job file has a letter, a bracket or a '#' first, so a
+ * zero among the first two bytes is half of such a unit. */
+static bool is_utf16(const char *text, size_t len)
+{
+    return len >= 2 && (memcmp(text, "\xff\xfe", 2) == 0 ||
+                        memcmp(text, "\xfe\xff", 2) == 0 || !text[0] != !text[1]);
+}
+
 int toml_parse(const char *name, const char *text, size_t len, struct toml_doc **ret,
                struct err *e)
 {
@@ -35,6 +43,10 @@ int toml_parse(const char *name, const char *text, size_t len, struct toml_doc *
                 LIMIT_TOML_BYTES / 1024);
         err_hint(e, "is this the file that was meant?");
         return ERR_LIMIT;
+    }
+    if (is_utf16(text, len)) {
+        err_set(e, ERR_PARSE, "read \"%s\": it is UTF-16 text", name);
+        return err_hint(e, "save it as UTF-8");
     }
     int rc = -ENOMEM;
     struct toml_doc *d = calloc(1, sizeof *d);

@@ -311,6 +311,36 @@ static void test_size_has_a_limit(void **state)
     free(text);
 }
 
+static void test_other_encodings(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        size_t len;
+        int rc;
+    } cases[] = {
+        {"\xff\xfe#\0", 4, ERR_PARSE},
+        {"\xfe\xff\0#", 4, ERR_PARSE},
+        {"#\0\n\0", 4, ERR_PARSE},
+        {"\0#\0\n", 4, ERR_PARSE},
+        {"\xef\xbb\xbf#", 4, 0},
+        {"#", 1, 0},
+        {"", 0, 0},
+        {"\0\0", 2, 0}, /* a complaint, with its place */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct err e;
+        struct toml_doc *d = NULL;
+        assert_int_equal(toml_parse("f", cases[i].text, cases[i].len, &d, &e),
+                         cases[i].rc);
+        if (cases[i].rc < 0) {
+            assert_string_equal(e.text, "read \"f\": it is UTF-16 text");
+            assert_string_equal(e.hint, "save it as UTF-8");
+        }
+        toml_destroy(d);
+    }
+}
+
 static void test_files(void **state)
 {
     (void)state;
@@ -351,6 +381,7 @@ int main(void)
         cmocka_unit_test(test_large_files),
         cmocka_unit_test(test_half_a_million_values),
         cmocka_unit_test(test_size_has_a_limit),
+        cmocka_unit_test(test_other_encodings),
         cmocka_unit_test(test_files),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
