@@ -43,9 +43,10 @@ END
     cores=$(sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(rank_process 1)/status")
     echo "rank 1 runs on $cores"
     [[ $cores =~ ^[0-9]+$ ]] || cores=${cores%%[-,]*}
-    # Eight: one drives what else runs on the machine to the other cores, and evens it out.
-    for _ in 1 2 3 4 5 6 7 8; do
-        taskset -c "$cores" sh -c 'while :; do :; done' 3>&- &
+    # Six: one drives what else runs on the machine to the other cores, and evens it out. Each
+    # in a session of its own: the kernel shares a core between sessions (autogroup).
+    for _ in 1 2 3 4 5 6; do
+        setsid taskset -c "$cores" sh -c 'while :; do :; done' 3>&- &
         hogs+=($!)
     done
     wait "$launcher" || status=$?

@@ -14,7 +14,11 @@ work()
 {
     W=$BATS_TEST_TMPDIR
     cd "$W" || return 1
+    # Launcher and agents tell what a sanitizer finds in files, or their words may be lost.
+    export ASAN_OPTIONS="${ASAN_OPTIONS-}:log_path=$W/sanitizer"
+    export LSAN_OPTIONS="suppressions=$root/tests/lib/lsan.supp:print_suppressions=0"
 }
+no_sanitizer_words() { ! cat "$W"/sanitizer.* 2>/dev/null; }
 
 # job [NAME] <<END: write NAME.toml (job.toml)
 job() { cat >"${1:-job}.toml"; }
