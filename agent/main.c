@@ -4,6 +4,7 @@
 #include "agent/bootstrap.h"
 #include "agent/node.h"
 #include "agent/unpack.h"
+#include "agent/words.h"
 #include "proto/base/log.h"
 #include "proto/wire/secure.h"
 
@@ -55,7 +56,7 @@ static int main_stdio(struct err *e)
     if (rc < 0)
         return rc;
     if (boot->log_level <= LOG_DEBUG_)
-        log_setup("aolani-agent", (enum log_level)boot->log_level, NULL, NULL);
+        log_setup("aolani-agent", (enum log_level)boot->log_level, words_say, NULL);
     rc = main_take_channel(&in, &out, e);
     if (rc == 0)
         rc = node_run(boot, in, out, e);
@@ -80,7 +81,7 @@ int main(int argc, char **argv)
 {
     struct err e = {0};
     int rc;
-    log_setup("aolani-agent", LOG_NOTE_, NULL, NULL);
+    log_setup("aolani-agent", LOG_NOTE_, words_say, NULL);
     const char *verb = argc > 1 ? argv[1] : "";
     if (strcmp(verb, "--version") == 0)
         return main_write("aolani-agent " AOLANI_VERSION "\n") < 0;

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
 #include "agent/pmix/server.h"
@@ -50,6 +51,16 @@ static int tie_to_parent(void)
     return getppid() == parent ? 0 : -ESRCH;
 }
 
+/* A descriptor for each rank, and more in the library. */
+static void raise_limit(void)
+{
+    struct rlimit limit;
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0) {
+        limit.rlim_cur = limit.rlim_max;
+        (void)setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     struct loop *loop = NULL;
@@ -62,6 +73,7 @@ int main(int argc, char **argv)
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    raise_limit();
     int rc = tie_to_parent();
     if (!rc)
         rc = clean_environment();
