@@ -35,6 +35,7 @@ struct boot {
     bool exited; /* the starter is gone; its last words may still be on their way */
     bool ended;  /* told to the caller */
     int wait_status;
+    uint64_t limit_ms;
     enum boot_state state;
     struct loop_proc *proc;
     struct loop_stream *io, *words;
@@ -58,24 +59,29 @@ static void boot_fail(struct boot *b, const struct err *e)
     b->ops->failed(b->arg, e);
 }
 
+/* Homes are shared between kinds of machines: what is cached there need not run here. */
+static bool check_machine(struct boot *b, const char *machine)
+{
+    struct utsname self;
+    struct err e;
+    if (uname(&self) < 0 || strcmp(self.machine, machine) == 0)
+        return true;
+    err_set(&e, ERR_BOOT, "the node is %.32s, this agent is built for %.32s", machine,
+            self.machine);
+    boot_fail(b, &e);
+    return false;
+}
+
 static void on_have(struct boot *b, const char *rest)
 {
-    (void)rest;
-    log_debug("%s: the agent is in the node's cache", b->name);
+    if (check_machine(b, rest))
+        log_debug("%s: the agent is in the node's cache", b->name);
 }
 
 static void on_need(struct boot *b, const char *rest)
 {
-    struct utsname self;
-    struct err e;
-    if (b->local || b->state != BOOT_CONNECTING)
+    if (b->local || b->state != BOOT_CONNECTING || !check_machine(b, rest))
         return;
-    if (uname(&self) == 0 && strcmp(self.machine, rest) != 0) {
-        err_set(&e, ERR_BOOT, "the node is %.32s, this agent is built for %.32s", rest,
-                self.machine);
-        boot_fail(b, &e);
-        return;
-    }
     log_info("%s: copying the agent (%.1f MB)", b->name,
              (double)(b->bundle->agent.len + b->bundle->rest.len) / 1e6);
     b->state = BOOT_PUSHING;
@@ -133,7 +139,12 @@ static void on_line(struct boot *b, char *line)
         {"AOLANI-FAIL", on_node_fail},
         {"AOLANI-READY", on_ready},
     };
-    line[strcspn(line, "\r")] = '\0';
+    size_t len = 0;
+    for (const char *p = line; *p; p++) { /* a terminal may read it in the end */
+        if ((unsigned char)*p >= ' ' && *p != 0x7f)
+            line[len++] = *p;
+    }
+    line[len] = '\0';
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         size_t n = strlen(table[i].word);
         if (strncmp(line, table[i].word, n) == 0 && (line[n] == ' ' || line[n] == '\0')) {
@@ -160,35 +171,44 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
         boot_fail(b, &e);
         return;
     }
-    uint8_t *nl;
-    while (is_starting(b) && b->in.len > 0 &&
-           (nl = memchr(b->in.data, '\n', b->in.len))) {
-        size_t n = (size_t)(nl - b->in.data);
+    size_t at = 0;
+    const uint8_t *nl;
+    while (is_starting(b) && at < b->in.len &&
+           (nl = memchr(b->in.data + at, '\n', b->in.len - at))) {
+        size_t n = (size_t)(nl - b->in.data) - at;
         char line[BOOT_LINE_MAX];
         size_t keep = n < sizeof line ? n : sizeof line - 1;
-        memcpy(line, b->in.data, keep);
+        memcpy(line, b->in.data + at, keep);
         line[keep] = '\0';
-        buf_consume(&b->in, n + 1);
+        at += n + 1;
         on_line(b, line);
     }
+    buf_consume(&b->in, at);
 }
 
-/* The stream has ended: what the starter's exit says is the better reason, and follows. */
+/* No agent can come any more. What the starter's exit says is the better reason, and
+ * follows in most cases. */
 static void on_end(void *arg, int status)
 {
     struct boot *b = arg;
     (void)status;
     loop_stream_destroy(b->io);
     b->io = NULL;
+    if (!b->exited)
+        loop_timer_start(b->limit, BOOT_SLACK_MS, 0);
 }
 
 static void words_line(struct boot *b, const char *line)
 {
-    if (strncmp(line, "aolani-agent: ", 14) == 0)
+    static const char agent[] = "aolani-agent: ", debug[] = "debug: ";
+    if (strncmp(line, agent, sizeof agent - 1) == 0)
         log_note("%s: %s", b->name, line);
     else
         log_info("%s: %s", b->name, line);
-    (void)snprintf(b->last_words, sizeof b->last_words, "%s", line);
+    if (strncmp(line, agent, sizeof agent - 1) == 0)
+        line += sizeof agent - 1;
+    if (strncmp(line, debug, sizeof debug - 1) != 0) /* that is no last word */
+        (void)snprintf(b->last_words, sizeof b->last_words, "%s", line);
 }
 
 static void on_words(void *arg, const uint8_t *data, size_t len)
@@ -207,10 +227,15 @@ static void on_words(void *arg, const uint8_t *data, size_t len)
     }
 }
 
+static const char *starter_name(const struct boot *b)
+{
+    return b->local ? "the agent" : b->spec->ssh.command.items[0];
+}
+
 static void fail_of_exit(struct boot *b, int ws)
 {
     struct err e;
-    const char *starter = b->local ? "the agent" : b->spec->ssh.command.items[0];
+    const char *starter = starter_name(b);
     if (b->last_words[0])
         err_set(&e, ERR_BOOT, "%s", b->last_words);
     else if (WIFSIGNALED(ws))
@@ -262,55 +287,24 @@ static void on_limit(void *arg)
         boot_ended(b);
         return;
     }
-    if (b->state == BOOT_CONNECTING)
+    const char *it_said = b->last_words[0] ? "; it said: " : "";
+    if (!b->io)
+        err_set(&e, ERR_BOOT, "%s closed its output before the agent was ready%s%s",
+                starter_name(b), it_said, b->last_words);
+    else if (b->state == BOOT_CONNECTING)
         err_set(&e, ERR_BOOT, "no answer from the node within %.0f s%s%s",
-                (double)b->spec->ssh.connect_timeout_ms / 1000.0,
-                b->last_words[0] ? "; it said: " : "", b->last_words);
+                (double)b->limit_ms / 1000.0, it_said, b->last_words);
     else
-        err_set(&e, ERR_BOOT, "the agent could not be copied within %u s",
-                BOOT_PUSH_MS / 1000);
+        err_set(&e, ERR_BOOT, "the agent could not be copied within %u s%s%s",
+                BOOT_PUSH_MS / 1000, it_said, b->last_words);
     boot_fail(b, &e);
-}
-
-static int add_all(struct strlist *v, const struct strlist *more)
-{
-    int rc = 0;
-    for (size_t i = 0; i < more->n && rc == 0; i++)
-        rc = strlist_add(v, more->items[i]);
-    return rc;
-}
-
-/* The user's own ssh and configuration; only what would ask, or forward, is turned off. */
-static int ssh_argv(const struct boot_config *c, struct strlist *v)
-{
-    const struct spec *s = c->spec;
-    char timeout[40];
-    struct buf script;
-    buf_init(&script, 8192);
-    (void)snprintf(timeout, sizeof timeout, "-oConnectTimeout=%llu",
-                   (unsigned long long)(s->ssh.connect_timeout_ms + 999) / 1000);
-    const char *const fixed[] = {"-x", "-T", "-oBatchMode=yes", "-oClearAllForwardings=yes",
-                                 timeout};
-    int rc = bootscript_format(c->bundle, &script);
-    if (rc == 0)
-        rc = add_all(v, &s->ssh.command);
-    for (size_t i = 0; i < sizeof fixed / sizeof *fixed && rc == 0; i++)
-        rc = strlist_add(v, fixed[i]);
-    if (rc == 0)
-        rc = add_all(v, &s->ssh.options);
-    if (rc == 0)
-        rc = strlist_add(v, c->name);
-    if (rc == 0)
-        rc = strlist_add(v, (char *)script.data);
-    buf_fini(&script);
-    return rc;
 }
 
 static int boot_spawn(struct boot *b, const struct boot_config *c, struct err *e)
 {
     char *local_argv[] = {c->bundle->agent_path, "--stdio", NULL};
     struct strlist ssh = {0};
-    int rc = c->local ? 0 : ssh_argv(c, &ssh);
+    int rc = c->local ? 0 : bootscript_argv(c->spec, c->bundle, c->name, &ssh);
     if (rc < 0) {
         err_sys(e, rc, "start an agent");
     } else {
@@ -356,7 +350,8 @@ int boot_create(struct loop *l, const struct boot_config *c, const struct boot_o
     loop_stream_read(b->io, true);
     loop_stream_set(b->words, &words_ops, b);
     loop_stream_read(b->words, true);
-    loop_timer_start(b->limit, c->spec->ssh.connect_timeout_ms + BOOT_SLACK_MS, 0);
+    b->limit_ms = c->spec->ssh.connect_timeout_ms + BOOT_SLACK_MS;
+    loop_timer_start(b->limit, b->limit_ms, 0);
     *ret = b;
     return 0;
 fail:
@@ -371,8 +366,13 @@ bool boot_has_ended(const struct boot *b)
 
 void boot_kill(struct boot *b, int signum)
 {
-    if (b && b->proc && !b->exited)
+    if (!b || !b->proc || loop_proc_exited(b->proc))
+        return;
+    /* What reaches a host may be a script with an ssh below it; an agent sees to its own. */
+    if (b->local)
         (void)loop_proc_kill(b->proc, signum);
+    else
+        (void)kill(-loop_proc_pid(b->proc), signum);
 }
 
 void boot_destroy(struct boot *b)

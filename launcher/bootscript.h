@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* bootscript - what ssh is asked to run on a node: one line that any login shell (sh,
- * bash, csh, fish) hands on to sh unchanged. It holds no secret.
+/* bootscript - how ssh is called, and what it is asked to run on a node: one line that
+ * any login shell (sh, bash, csh, fish) hands on to sh unchanged. It holds no secret.
  *
  * It answers on standard output, after whatever a start-up file may have printed:
- *   AOLANI-HAVE            the agent is in the cache and is being started
+ *   AOLANI-HAVE <arch>     the agent is in the cache and is being started
  *   AOLANI-NEED <arch>     send the agent's bytes, then the rest of the bundle
  *   AOLANI-FAIL <reason>
  * and the agent itself says AOLANI-READY when it waits for its key.
@@ -12,7 +12,11 @@
 #define LAUNCHER_BOOTSCRIPT_H
 
 #include "launcher/bundle.h"
+#include "launcher/spec.h"
 
 int bootscript_format(const struct bundle *b, struct buf *out);
+/* The whole command line for one host; ret is the caller's to fini, also on failure. */
+int bootscript_argv(const struct spec *s, const struct bundle *b, const char *host,
+                    struct strlist *ret);
 
 #endif
