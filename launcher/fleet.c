@@ -22,8 +22,6 @@
 #define CONNECT_MS     20000u /* key handed over, but the agent never calls back */
 #define SSH_FAILURE    255   /* ssh's own exit status when the connection broke */
 
-static void start_more(struct fleet *f);
-
 static struct fleet_node *node_at(const struct fleet *f, uint32_t node)
 {
     assert(node < f->n_nodes);
@@ -36,7 +34,8 @@ static void leave_window(struct fleet_node *n)
         return;
     n->in_window = false;
     n->fleet->starting--;
-    start_more(n->fleet);
+    if (!n->fleet->closing)
+        loop_timer_start(n->fleet->more, 0, 0);
 }
 
 /* ---------------------------------------------------------------- lost */
@@ -119,7 +118,12 @@ void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
 static void on_boot_ready(void *arg, struct loop_stream *io, bool copied)
 {
     struct fleet_node *n = arg;
+    if (n->life != NODE_STARTING) { /* it was quicker than our TERM */
+        loop_stream_destroy(io);
+        return;
+    }
     n->copied = n->copied || copied;
+    n->has_key = true;
     fleet_open_channel(n, io);
     watch_unlinked(n);
     leave_window(n);
@@ -181,7 +185,7 @@ static int start_node(struct fleet_node *n, struct err *e)
         .ready = on_boot_ready, .failed = on_boot_failed, .ended = on_boot_ended};
     struct fleet *f = n->fleet;
     n->life = NODE_STARTING;
-    n->starter_ended = n->agent_died = false;
+    n->starter_ended = n->agent_died = n->has_key = false;
     struct buf blob;
     buf_init(&blob, 1u << 20);
     int rc = fleet_new_session(n, e);
@@ -204,10 +208,15 @@ static int start_node(struct fleet_node *n, struct err *e)
     return rc;
 }
 
-static void start_more(struct fleet *f)
+/* A window's worth at a time: thousands of starts that fail at once must not keep the
+ * loop from its other work. */
+static void on_more(void *arg)
 {
+    struct fleet *f = arg;
     uint32_t window = (uint32_t)f->config.spec->ssh.window;
-    while (!f->closing && f->next_to_start < f->n_nodes && f->starting < window) {
+    for (uint32_t i = 0; i < window && f->starting < window; i++) {
+        if (f->next_to_start == f->n_nodes)
+            return;
         struct fleet_node *n = &f->nodes[f->next_to_start++];
         struct err e;
         n->in_window = true;
@@ -219,7 +228,7 @@ static void start_more(struct fleet *f)
 
 void fleet_start(struct fleet *f)
 {
-    start_more(f);
+    loop_timer_start(f->more, 0, 0);
 }
 
 void fleet_stop_starting(struct fleet *f)
@@ -227,7 +236,8 @@ void fleet_stop_starting(struct fleet *f)
     f->next_to_start = f->n_nodes;
     for (uint32_t i = 0; i < f->n_nodes; i++) {
         struct fleet_node *n = &f->nodes[i];
-        if (n->recovering || (n->life != NODE_WAITING && n->life != NODE_STARTING))
+        bool keyless = n->life == NODE_STARTING && !n->has_key;
+        if (n->recovering || (n->life != NODE_WAITING && !keyless))
             continue;
         n->life = NODE_RELEASED;
         boot_kill(n->boot, SIGTERM);
@@ -247,6 +257,8 @@ int fleet_recover(struct fleet *f, uint32_t node, struct err *e)
 static int on_node_info(struct fleet_node *n, const struct envelope *v, struct err *e)
 {
     struct fleet *f = n->fleet;
+    if (n->life != NODE_STARTING)
+        return err_set(e, ERR_PROTO, "NODE_INFO comes a second time");
     Aolani__NodeInfo *m = aolani__node_info__unpack(NULL, v->payload_len, v->payload);
     if (!m)
         return err_set(e, ERR_PROTO, "NODE_INFO does not decode");
@@ -372,6 +384,11 @@ bool fleet_is_up(const struct fleet *f, uint32_t node)
     return node_at(f, node)->life == NODE_UP;
 }
 
+bool fleet_is_starting(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->life == NODE_STARTING;
+}
+
 bool fleet_was_copied(const struct fleet *f, uint32_t node)
 {
     return node_at(f, node)->copied;
@@ -426,7 +443,8 @@ int fleet_create(struct loop *l, const struct fleet_config *c, const struct flee
     f->n_nodes = (uint32_t)c->nodes->n;
     f->nodes = calloc(f->n_nodes, sizeof *f->nodes);
     f->tick = loop_timer_create(l, on_tick, f);
-    int rc = f->nodes && f->tick ? 0 : err_sys(e, -ENOMEM, "make room for nodes");
+    f->more = loop_timer_create(l, on_more, f);
+    int rc = f->nodes && f->tick && f->more ? 0 : err_sys(e, -ENOMEM, "make room for nodes");
     for (uint32_t i = 0; i < f->n_nodes && rc == 0; i++) {
         if ((rc = init_node(f, i)) < 0)
             err_sys(e, rc, "make room for nodes");
@@ -446,6 +464,8 @@ int fleet_create(struct loop *l, const struct fleet_config *c, const struct flee
 
 static void fini_node(struct fleet_node *n)
 {
+    if (!n->fleet) /* creation failed before it */
+        return;
     fleet_drop_session(n);
     boot_kill(n->boot, SIGTERM);
     boot_destroy(n->boot);
@@ -461,6 +481,7 @@ void fleet_destroy(struct fleet *f)
         return;
     f->closing = true;
     loop_timer_destroy(f->tick);
+    loop_timer_destroy(f->more);
     fleet_unlisten(f);
     for (uint32_t i = 0; f->nodes && i < f->n_nodes; i++)
         fini_node(&f->nodes[i]);

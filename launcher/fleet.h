@@ -42,7 +42,8 @@ int fleet_create(struct loop *l, const struct fleet_config *c, const struct flee
 /* Kills the starters that still run (an agent whose key never came just exits). */
 void fleet_destroy(struct fleet *f);
 void fleet_start(struct fleet *f);
-/* Start no further agents; those being started are ended. */
+/* Start no further agents. Those being started are ended, but for one that has its key:
+ * up, boot_failed or lost still follows for it (fleet_is_starting). */
 void fleet_stop_starting(struct fleet *f);
 
 /* 0, or negative: the node is not up, or its queue is full. */
@@ -57,6 +58,7 @@ void fleet_release(struct fleet *f, uint32_t node);
 int fleet_recover(struct fleet *f, uint32_t node, struct err *e);
 
 bool fleet_is_up(const struct fleet *f, uint32_t node);
+bool fleet_is_starting(const struct fleet *f, uint32_t node);
 bool fleet_was_copied(const struct fleet *f, uint32_t node);
 const Aolani__NodeInfo *fleet_info(const struct fleet *f, uint32_t node); /* NULL: never */
 const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node);

@@ -21,6 +21,7 @@ struct fleet_node {
     uint32_t index;
     enum node_life life;
     bool recovering, copied;
+    bool has_key;         /* the agent, which then answers for itself */
     bool in_window;       /* counts as a handshake in flight */
     struct boot *boot;
     bool starter_ended;
@@ -52,7 +53,7 @@ struct fleet {
     uint16_t port;
     struct strlist heads; /* "address:port" */
     struct links *links;  /* connections that have not proved themselves */
-    struct loop_timer *tick;
+    struct loop_timer *tick, *more; /* more: nodes may be started */
 };
 
 /* ---- fleet_link.c ---- */

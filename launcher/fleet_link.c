@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <ifaddrs.h>
 #include <net/if.h>
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -227,21 +228,41 @@ static int add_interface(struct fleet *f, const struct ifaddrs *ifa)
     return add_head(f, text);
 }
 
-static int list_heads(struct fleet *f)
+/* A name is looked up here: an agent has no name service. */
+static int add_given(struct fleet *f, const char *given, struct err *e)
+{
+    struct addrinfo hints = {.ai_socktype = SOCK_STREAM}, *all;
+    int gai = getaddrinfo(given, NULL, &hints, &all);
+    if (gai != 0)
+        return err_set(e, ERR_USAGE, "look up [head] address \"%s\": %s", given,
+                       gai == EAI_SYSTEM ? strerror(errno) : gai_strerror(gai));
+    int rc = 0;
+    for (struct addrinfo *i = all; i && rc == 0; i = i->ai_next) {
+        char text[64];
+        if (getnameinfo(i->ai_addr, i->ai_addrlen, text, sizeof text, NULL, 0,
+                        NI_NUMERICHOST) == 0)
+            rc = add_head(f, text);
+    }
+    freeaddrinfo(all);
+    return rc < 0 ? err_sys(e, rc, "list this machine's addresses") : 0;
+}
+
+static int list_heads(struct fleet *f, struct err *e)
 {
     const char *given = f->config.spec->head.address;
-    if (f->local)
-        return add_head(f, "127.0.0.1");
-    if (given)
-        return add_head(f, given);
-    struct ifaddrs *all;
-    if (getifaddrs(&all) < 0)
-        return -errno;
+    struct ifaddrs *all = NULL;
     int rc = 0;
+    if (given && !f->local)
+        return add_given(f, given, e);
+    if (f->local)
+        rc = add_head(f, "127.0.0.1");
+    else if (getifaddrs(&all) < 0)
+        rc = -errno;
     for (struct ifaddrs *i = all; i && rc == 0; i = i->ifa_next)
         rc = add_interface(f, i);
-    freeifaddrs(all);
-    return rc;
+    if (all)
+        freeifaddrs(all);
+    return rc < 0 ? err_sys(e, rc, "list this machine's addresses") : 0;
 }
 
 static int listen_port(struct fleet *f, uint16_t port, struct err *e)
@@ -279,9 +300,7 @@ int fleet_listen(struct fleet *f, struct err *e)
                      (long long)s->head.port_lo, (long long)s->head.port_hi);
         return rc;
     }
-    if ((rc = list_heads(f)) < 0)
-        return err_sys(e, rc, "list this machine's addresses");
-    return 0;
+    return list_heads(f, e);
 }
 
 void fleet_unlisten(struct fleet *f)
