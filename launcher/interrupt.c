@@ -13,7 +13,7 @@ static const int signums[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 struct interrupt {
     struct job *job;
     bool tty;
-    unsigned stage; /* 0: running, 1: told how, 2: stopping, 3: killing */
+    unsigned stage; /* 0: running, 1: told how, 2: stopping, 3: killing, 4: leaving */
     struct loop_signal *signals[N_SIGNALS];
 };
 
@@ -26,13 +26,17 @@ static void advance(struct interrupt *i, int signum)
                  "it");
         return;
     }
-    bool kill = i->stage >= 2;
-    if (i->stage == 2)
-        log_answer("killing the ranks");
-    else if (i->stage < 2)
-        log_answer("stopping the ranks; once more kills them");
-    i->stage = kill ? 3 : 2;
-    job_stop(i->job, signum, kill);
+    i->stage = i->stage < 2 ? 2 : i->stage + 1;
+    if (i->stage == 2) {
+        log_note("stopping the ranks; once more kills them");
+        job_stop(i->job, signum, false);
+    } else if (i->stage == 3) {
+        log_note("killing the ranks; once more leaves without proof that they are gone");
+        job_stop(i->job, signum, true);
+    } else if (i->stage == 4) {
+        log_note("leaving; what is left ends when its lease is over");
+        job_leave(i->job);
+    }
 }
 
 static void on_signal(int signum, void *arg)

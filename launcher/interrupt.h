@@ -9,7 +9,7 @@
 
 /* Ctrl-C (SIGINT): on a terminal the first prints the state and how to stop, the second
  * stops with the grace, the third kills; without a terminal the first stops, the second
- * kills. SIGTERM and SIGHUP: stop, again: kill. SIGUSR1 and SIGUSR2 go to the ranks. */
+ * kills. SIGTERM and SIGHUP: stop, again: kill. Once more after the kill: leave. SIGUSR1 and SIGUSR2 go to the ranks. */
 struct interrupt;
 struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty);
 void interrupt_destroy(struct interrupt *i);

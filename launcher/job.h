@@ -35,6 +35,9 @@ void job_start(struct job *j);
 /* The user wants it to end: TERM and the grace; again (or kill): KILL. signum: what to
  * name as the reason. */
 void job_stop(struct job *j, int signum, bool kill);
+/* The user waits no longer: `finished` follows at once. What is not yet proven gone ends
+ * when its lease is over. */
+void job_leave(struct job *j);
 void job_signal(struct job *j, int signum); /* pass on to all ranks */
 void job_print_status(const struct job *j); /* a screen of words, by log_answer */
 /* After finished. The summary borrows from the job; its run_id, dir, version, times and

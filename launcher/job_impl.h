@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* job_impl - what job.c (the states), job_messages.c (what agents say), job_start.c
- * (plan and start messages) and job_summary.c (what is told at the end) share. */
+/* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
+ * job_messages.c (what agents say), job_start.c (plan and start messages),
+ * job_progress.c (what is told meanwhile) and job_summary.c (at the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -53,7 +54,7 @@ struct job {
     struct plan plan;
     enum job_state state;
     struct verdict_stop stop;
-    char stop_text[600], sentence[700];
+    char stop_text[1100], sentence[1200];
     struct job_node *nodes;
     struct job_rank *ranks; /* plan.world_size, once planned */
     const char **node_of_rank;
@@ -82,6 +83,17 @@ const char *job_node_name(const struct job *j, uint32_t node);
 void job_check_ended(struct job *j);     /* ALL_ENDED when no rank is alive */
 void job_check_done(struct job *j);      /* ALL_DONE when no node is awaited */
 void job_enter_phase(struct job *j, int phase);
+
+/* ---- job_fleet.c ---- */
+extern const struct fleet_ops job_fleet_ops;
+void job_send_end(struct job *j, uint32_t node);
+/* While ENDING: the node has not yet answered, and may. */
+bool job_awaits(const struct job *j, uint32_t node);
+void job_give_up(struct job *j, uint32_t node, const char *why);
+void job_watch_ending(struct job *j, uint64_t now_ms);
+
+/* ---- job_progress.c ---- */
+void job_show_progress(struct job *j, uint64_t now_ms);
 
 /* ---- job_start.c ---- */
 int job_plan(struct job *j, struct err *e);

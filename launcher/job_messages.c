@@ -12,7 +12,7 @@
 
 static int check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e)
 {
-    if (j->ranks && rank >= j->plan.first_rank[node] &&
+    if (j->fences && rank >= j->plan.first_rank[node] &&
         rank < j->plan.first_rank[node + 1])
         return 0;
     return err_set(e, ERR_PROTO, "it speaks for rank %u, which is not its own", rank);
@@ -24,6 +24,8 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
     const Aolani__Prepared *m = (const void *)msg;
     struct job_node *n = &j->nodes[node];
     (void)e;
+    if (n->step != NODE_DESCRIBED) /* it crossed our END */
+        return 0;
     n->step = NODE_PREPARED_;
     n->code = m->error[0] ? (m->code ? m->code : -EIO) : 0;
     (void)snprintf(n->error, sizeof n->error, "%s", m->error);
@@ -42,7 +44,7 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
         job_event(j, JOB_EV_ALL_PREPARED);
         return 0;
     }
-    char text[500];
+    char text[1000];
     int code = 0;
     for (uint32_t i = 0; i < j->n_nodes && code == 0; i++)
         code = j->nodes[i].code;

@@ -140,17 +140,24 @@ static int send_prepare_to(struct job *j, Aolani__Prepare *m, uint32_t node)
     return rc;
 }
 
+static void fail_to_send(struct job *j, uint32_t node, const char *what, int code)
+{
+    struct err e;
+    err_sys(&e, code, "give node \"%s\" %s", job_node_name(j, node), what);
+    job_set_stop(j, STOP_ERROR, 1, "%s", e.text);
+    job_event(j, JOB_EV_FAILED);
+}
+
 void job_send_prepare(struct job *j)
 {
     struct err e;
     Aolani__Prepare m;
+    int rc = 0;
     common_prepare(j, &m);
     m.env = env_messages(&j->config.spec->job.env, &e);
-    for (uint32_t i = 0; m.env && i < j->n_nodes; i++) {
-        int rc = send_prepare_to(j, &m, i);
-        if (rc < 0)
-            job_warn(j, "node \"%s\" could not be given its plan (%s)",
-                     job_node_name(j, i), strerror(-rc));
+    for (uint32_t i = 0; m.env && i < j->n_nodes && rc == 0; i++) {
+        if ((rc = send_prepare_to(j, &m, i)) < 0)
+            fail_to_send(j, i, "its plan", rc);
     }
     if (!m.env) {
         job_set_stop(j, STOP_ERROR, 1, "%s", e.text);
@@ -164,10 +171,14 @@ void job_send_start(struct job *j)
     Aolani__Start m = AOLANI__START__INIT;
     m.master_addr = (char *)fleet_address(j->fleet, 0);
     m.master_port = j->master_port;
-    for (uint32_t i = 0; i < j->n_nodes; i++) {
-        if (fleet_send(j->fleet, i, MSG_START, j->config.attempt, &m.base) == 0)
-            fleet_set_phase(j->fleet, i, PHASE_RUNNING);
-    }
     for (uint32_t i = 0; i < j->plan.world_size; i++)
         j->ranks[i].v.end = RANK_ALIVE;
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        int rc = fleet_send(j->fleet, i, MSG_START, j->config.attempt, &m.base);
+        if (rc < 0) {
+            fail_to_send(j, i, "the start", rc);
+            return;
+        }
+        fleet_set_phase(j->fleet, i, PHASE_RUNNING);
+    }
 }

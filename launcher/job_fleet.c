@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT */
+/* job_fleet.c - what becomes of a job's nodes: up, refused, lost, recovered, given up.
+ *
+ * A lost node is recovered before the job ends: a new agent there ends what the dead one
+ * left and proves it, and its NODE_DONE counts as the node's.
+ */
+#include <stdio.h>
+
+#include "launcher/job_impl.h"
+#include "proto/base/log.h"
+
+#define END_SILENT_MS 30000u /* a node that says nothing for so long after END */
+
+static void check_booted(struct job *j)
+{
+    bool refused = false;
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        if (j->nodes[i].step == NODE_AWAITED)
+            return;
+        refused = refused || j->nodes[i].step == NODE_REFUSED;
+    }
+    if (!refused) {
+        job_event(j, JOB_EV_ALL_UP);
+        return;
+    }
+    char text[1000];
+    job_group_errors(j, NODE_REFUSED, text, sizeof text);
+    job_set_stop(j, STOP_ERROR, 80, "agents could not start: %s", text);
+    job_event(j, JOB_EV_FAILED);
+}
+
+/* Finish a node: everything it had to say came with the agent that asked. */
+void job_send_end(struct job *j, uint32_t node)
+{
+    struct job_node *n = &j->nodes[node];
+    Aolani__End m = AOLANI__END__INIT;
+    n->end_sent_ms = loop_now_ms(j->loop);
+    n->recovering = false;
+    n->step = NODE_ENDING;
+    if (fleet_send(j->fleet, node, MSG_END, j->config.attempt, &m.base) < 0)
+        job_give_up(j, node, "it could not be told of the end");
+    else
+        fleet_set_phase(j->fleet, node, PHASE_ENDING);
+}
+
+bool job_awaits(const struct job *j, uint32_t node)
+{
+    const struct job_node *n = &j->nodes[node];
+    return n->step == NODE_ENDING || n->recovering ||
+           (n->step == NODE_AWAITED && fleet_is_starting(j->fleet, node));
+}
+
+static void on_up(void *arg, uint32_t node)
+{
+    struct job *j = arg;
+    struct job_node *n = &j->nodes[node];
+    job_journal_node(j, node, n->recovering ? "recovering" : "up", "",
+                     fleet_info(j->fleet, node));
+    log_info("%s: agent is up", job_node_name(j, node));
+    if (n->recovering || j->state == JOB_ENDING) {
+        job_send_end(j, node);
+        return;
+    }
+    n->step = NODE_DESCRIBED;
+    check_booted(j);
+}
+
+void job_give_up(struct job *j, uint32_t node, const char *why)
+{
+    struct job_node *n = &j->nodes[node];
+    fleet_release(j->fleet, node);
+    n->step = NODE_FINISHED;
+    n->recovering = false;
+    n->teardown = "not proven";
+    (void)snprintf(n->detail, sizeof n->detail, "%s", why);
+    j->stop.unclean = true;
+    job_journal_node(j, node, "given up", why, NULL);
+    job_check_done(j);
+}
+
+static void on_boot_failed(void *arg, uint32_t node, const struct err *e)
+{
+    struct job *j = arg;
+    struct job_node *n = &j->nodes[node];
+    job_journal_node(j, node, "boot failed", e->text, NULL);
+    if (n->recovering) {
+        job_warn(j, "%s: what the lost agent left could not be cleaned up: %s",
+                 job_node_name(j, node), e->text);
+        job_give_up(j, node, e->text);
+        return;
+    }
+    log_info("%s: %s", job_node_name(j, node), e->text);
+    n->step = NODE_REFUSED;
+    n->teardown = "not started";
+    (void)snprintf(n->error, sizeof n->error, "%s", e->text);
+    (void)snprintf(n->hint, sizeof n->hint, "%s", e->hint);
+    if (j->state == JOB_BOOTING)
+        check_booted(j);
+    else
+        job_check_done(j);
+}
+
+static void lose_ranks(struct job *j, uint32_t node)
+{
+    for (uint32_t i = j->plan.first_rank ? j->plan.first_rank[node] : 0;
+         j->ranks && i < j->plan.first_rank[node + 1]; i++) {
+        if (j->ranks[i].v.end == RANK_ALIVE)
+            j->ranks[i].v.end = RANK_LOST;
+    }
+}
+
+static void on_lost(void *arg, uint32_t node, const struct err *e)
+{
+    struct job *j = arg;
+    struct job_node *n = &j->nodes[node];
+    struct err re;
+    job_journal_node(j, node, "lost", e->text, NULL);
+    if (n->recovering || n->step == NODE_FINISHED || j->state == JOB_CLOSED) {
+        job_give_up(j, node, e->text);
+        return;
+    }
+    log_warn("node \"%s\" is lost: %s", job_node_name(j, node), e->text);
+    job_set_stop(j, STOP_NODE_LOST, 0, "node \"%s\" was lost: %s", job_node_name(j, node),
+                 e->text);
+    lose_ranks(j, node);
+    n->teardown = "lost";
+    n->recovering = true;
+    if (j->fences)
+        fences_node_lost(j->fences, node);
+    if (fleet_recover(j->fleet, node, &re) < 0)
+        job_give_up(j, node, re.text);
+    job_event(j, JOB_EV_FAILED);
+    if (j->ranks)
+        job_check_ended(j);
+}
+
+void job_watch_ending(struct job *j, uint64_t now)
+{
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        struct job_node *n = &j->nodes[i];
+        uint64_t heard = fleet_heard_ms(j->fleet, i);
+        uint64_t since = heard > n->end_sent_ms ? heard : n->end_sent_ms;
+        if (n->step == NODE_ENDING && now - since > END_SILENT_MS) {
+            job_warn(j, "%s: no answer to the end of the job", job_node_name(j, i));
+            job_give_up(j, i, "no answer to the end of the job");
+            return;
+        }
+    }
+}
+
+static int on_message(void *arg, uint32_t node, const struct envelope *v, struct err *e)
+{
+    return job_message(arg, node, v, e);
+}
+
+const struct fleet_ops job_fleet_ops = {
+    .up = on_up, .boot_failed = on_boot_failed, .lost = on_lost, .message = on_message};
