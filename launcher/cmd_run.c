@@ -18,6 +18,7 @@
 #include "launcher/rundir.h"
 #include "launcher/verbs.h"
 #include "proto/base/clock.h"
+#include "proto/base/limits.h"
 #include "proto/base/log.h"
 #include "proto/wire/aolani.pb-c.h"
 
@@ -79,7 +80,7 @@ static int journal_start(struct run *r, struct err *e)
 {
     char path[PATH_MAX];
     struct buf toml;
-    buf_init(&toml, 1u << 20);
+    buf_init(&toml, LIMIT_JOURNAL_RECORD / 2); /* it goes into a record */
     int rc = spec_format(r->spec, &toml);
     if (rc < 0) {
         buf_fini(&toml);
@@ -103,10 +104,9 @@ static int journal_start(struct run *r, struct err *e)
     m.epoch = 1;
     m.argv = r->spec->job.command.items;
     m.n_argv = r->spec->job.command.n;
-    if (rc == 0)
-        (void)journal_append(r->journal, JOURNAL_RUN_START, &m.base);
+    int64_t number = rc == 0 ? journal_append(r->journal, JOURNAL_RUN_START, &m.base) : 0;
     buf_fini(&toml);
-    return rc;
+    return number < 0 ? err_sys(e, (int)number, "begin the journal") : rc;
 }
 
 static void on_finished(void *arg)
@@ -201,10 +201,10 @@ static void derive_db(struct run *r)
 {
     char journal[PATH_MAX], db[PATH_MAX];
     struct err e;
-    int rc = journal_close(r->journal, &e);
+    if (journal_close(r->journal, &e) < 0) /* what it does hold is worth having */
+        log_warn("%s", e.text);
     r->journal = NULL;
-    if (rc == 0)
-        rc = rundir_path(&r->dir, "journal", journal, sizeof journal, &e);
+    int rc = rundir_path(&r->dir, "journal", journal, sizeof journal, &e);
     if (rc == 0)
         rc = rundir_path(&r->dir, "run.db", db, sizeof db, &e);
     if (rc == 0)
