@@ -16,7 +16,7 @@ static bool failed(const struct verdict_rank *r)
 
 static bool is_cause(const struct verdict_rank *r)
 {
-    return failed(r) && (!r->ended_by_us || r->aborted);
+    return r->aborted || (failed(r) && !r->ended_by_us);
 }
 
 static int rank_status(const struct verdict_rank *r)
@@ -24,7 +24,7 @@ static int rank_status(const struct verdict_rank *r)
     if (r->end == RANK_EXEC_FAILED)
         return r->exec_errno == ENOENT ? 127 : 126;
     int ws = (int)r->wait_status;
-    if (r->aborted && r->ended_by_us && WIFSIGNALED(ws)) /* our signal came first */
+    if (r->aborted && (ws == 0 || (r->ended_by_us && WIFSIGNALED(ws)))) /* our signal won */
         return r->abort_status & 0xff ? r->abort_status & 0xff : 1;
     return WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
 }
@@ -84,8 +84,7 @@ static void say_cause(const struct verdict_rank *ranks, size_t n,
     if (cause->end == RANK_EXEC_FAILED)
         at = snprintf(text, len, "rank %zu on %s could not execute \"%s\": %s", rank,
                       cause->node, program, strerror(cause->exec_errno));
-    else if (cause->aborted && cause->ended_by_us &&
-             WIFSIGNALED((int)cause->wait_status))
+    else if (cause->aborted && (cause->wait_status == 0 || cause->ended_by_us))
         at = snprintf(text, len, "rank %zu on %s called MPI_Abort(%d)", rank,
                       cause->node, cause->abort_status);
     else
