@@ -52,9 +52,10 @@ static int find_folder(char *ret, size_t len, struct err *e)
         if (access(path, X_OK) == 0)
             return 0;
     }
-    err_set(e, ERR_BOOT, "find the agent \"%s\" beside aolani-run in \"%s\"", file_names[0],
-            own);
-    return err_hint(e, "build it (make), or set AOLANI_LIBDIR to its folder");
+    err_set(e, ERR_BOOT, "find the agent: there is no \"%s\" in \"%s\", nor in \"%s\"",
+            file_names[0], given ? given : own, ret);
+    return err_hint(e, given ? "set AOLANI_LIBDIR to its folder"
+                             : "build it (make), or set AOLANI_LIBDIR to its folder");
 }
 
 static int read_file(const char *path, struct buf *out, struct err *e)

@@ -19,7 +19,7 @@ static int resolve_hosts(const struct spec *s, struct nodes *ret, struct err *e)
     if (rc == 0 && (l.n == 0 || want > l.n)) {
         rc = err_set(e, ERR_USAGE, "the job asks for %zu nodes, the host list has %zu",
                      want, l.n);
-        err_hint(e, "set [nodes] hosts or hostfile, or use --host");
+        err_hint(e, "set [nodes] hosts or hostfile, or use -H LIST");
     }
     if (rc == 0 && want > LIMIT_NODES)
         rc = err_set(e, ERR_USAGE, "%zu nodes are more than the %u that one head serves",
@@ -59,7 +59,7 @@ int nodes_resolve(const struct spec *s, struct nodes *ret, struct err *e)
     if (s->nodes.backend == BACKEND_LOCAL)
         return resolve_local(s, ret, e);
     err_set(e, ERR_USAGE, "the slurm back end is not in this version");
-    return err_hint(e, "inside an allocation, give the hosts: --hosts \"$SLURM_NODELIST\"");
+    return err_hint(e, "inside an allocation, give the hosts: -H \"$SLURM_JOB_NODELIST\"");
 }
 
 void nodes_fini(struct nodes *n)

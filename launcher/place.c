@@ -156,6 +156,9 @@ int place(const struct spec *s, bool shared_host, char *const *names,
     if (s->job.ranks_per_node > LIMIT_LOCAL_RANKS)
         return err_set(e, ERR_BIND, "%lld ranks per node are more than %u",
                        (long long)s->job.ranks_per_node, LIMIT_LOCAL_RANKS);
+    if ((uint64_t)s->job.ranks_per_node * n_nodes > LIMIT_RANKS)
+        return err_set(e, ERR_BIND, "%lld ranks on each of %u nodes are more than %u",
+                       (long long)s->job.ranks_per_node, n_nodes, LIMIT_RANKS);
     struct plan p = {0};
     int rc = plan_alloc(&p, n_nodes, (uint32_t)s->job.ranks_per_node);
     if (rc < 0)
