@@ -170,6 +170,11 @@ int folders_take_over(struct folders *f, struct err *e)
     return folders_own(f, "", e);
 }
 
+char *folders_swept_path(const struct folders *f, pid_t agent)
+{
+    return folders_join("%s/swept.%d", f->base, (int)agent);
+}
+
 static int folders_remove_at(int parent, const char *name, int depth)
 {
     int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);

@@ -3,6 +3,7 @@
  *
  *   <base>/aolani-<uid>-<run id>-n<node>/    base: $TMPDIR or /tmp
  *       owner     the agent: "pid start-ticks control-group"; locked while it lives
+ *       swept.PID left by the keeper of the agent PID, see keeper.h
  *       spool/    the ranks' output, see output.h
  *       pmix/     rendezvous files of the PMIx server
  *       tmp/      session folder of Open MPI
@@ -45,6 +46,9 @@ int folders_read_owner(const struct folders *f, struct folders_owner *ret,
                        struct err *e);
 /* After the death of the owner: become it. */
 int folders_take_over(struct folders *f, struct err *e);
+/* Below base: an agent's keeper has ended every process that this one left (keeper.h). To
+ * be freed; NULL: no memory. */
+char *folders_swept_path(const struct folders *f, pid_t agent);
 /* Remove everything. 0, or the first failure with the path in e. */
 int folders_remove(struct folders *f, struct err *e);
 

@@ -227,6 +227,8 @@ static void job_on_recovered(void *arg, const struct recover_found *found, int s
     j->folders_made = found->folders;
     j->cgroup = found->cgroup;
     j->recover_since = found->since;
+    if (found->folders)
+        j->swept = folders_swept_path(&j->folders, found->agent);
     j->recover_failed = status < 0;
     job_end_teardown(j);
 }
@@ -281,6 +283,7 @@ void job_destroy(struct job *j)
     cgroup_destroy(j->cgroup);
     program_fini(&j->program);
     folders_fini(&j->folders);
+    free(j->swept);
     if (j->port_fd >= 0)
         close(j->port_fd);
     if (j->plan)

@@ -26,7 +26,8 @@ void job_end_teardown(struct job *j)
     struct teardown_config c = {.mark = j->mark,
                                 .cgroup = j->cgroup,
                                 .recovering = j->c.recovering,
-                                .since = j->recover_since};
+                                .since = j->recover_since,
+                                .swept = j->swept};
     struct err e;
     if (j->teardown)
         return;

@@ -47,6 +47,7 @@ struct job {
     bool end_asked;      /* End has come: NodeDone is owed */
     struct recover *recover;
     uint64_t recover_since;
+    char *swept; /* see keeper.h */
     bool recover_failed;
     struct teardown *teardown;
     bool cleared;              /* the teardown has given its result */

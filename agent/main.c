@@ -2,6 +2,7 @@
 /* aolani-agent - what runs on a node. Started by aolani-run, by ssh or directly; people
  * have no use for it but --version. */
 #include "agent/bootstrap.h"
+#include "agent/keeper.h"
 #include "agent/node.h"
 #include "agent/unpack.h"
 #include "agent/words.h"
@@ -57,7 +58,16 @@ static int main_stdio(struct err *e)
         return rc;
     if (boot->log_level <= LOG_DEBUG_)
         log_setup("aolani-agent", (enum log_level)boot->log_level, words_say, NULL);
-    rc = main_take_channel(&in, &out, e);
+    pid_t agent = keeper_fork(e);
+    if (agent > 0) {
+        char run_id[17];
+        secure_hex(boot->run_id.data, boot->run_id.len, run_id);
+        uint32_t node = boot->node_index;
+        uint64_t lease_ms = boot->lease_ms;
+        bootstrap_free(boot);
+        keeper_run(agent, run_id, node, lease_ms);
+    }
+    rc = agent < 0 ? (int)agent : main_take_channel(&in, &out, e);
     if (rc == 0)
         rc = node_run(boot, in, out, e);
     bootstrap_free(boot);

@@ -54,6 +54,7 @@ static void recover_on_tick(void *arg)
         return;
     }
     found.folders = true;
+    found.agent = owner.pid;
     found.since = owner.start;
     if (owner.cgroup[0] && cgroup_adopt(owner.cgroup, &found.cgroup, NULL) == 0)
         (void)folders_set_cgroup(r->folders, owner.cgroup);

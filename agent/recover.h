@@ -6,6 +6,7 @@
 #define AGENT_RECOVER_H
 
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/cgroup.h"
 #include "agent/folders.h"
@@ -15,6 +16,7 @@ struct recover;
 struct recover_found {
     bool folders;          /* ours now */
     struct cgroup *cgroup; /* the caller's to destroy; NULL: there is none */
+    pid_t agent;           /* the old one; 0: not known */
     uint64_t since;        /* start of the old agent, in ticks; UINT64_MAX: not known */
 };
 /* done comes once, never from within create: what was found, or status < 0 and why. */

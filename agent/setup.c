@@ -15,11 +15,11 @@
 #define SETUP_SCRIPT_MAX (120u << 10) /* Linux takes 128 KiB in one argument */
 
 /* Where a start-up file or the text has replaced the search path, ours is added again. */
-#define SETUP_LIBRARY                                                   \
-    "case \":$LD_LIBRARY_PATH:${AOLANI_LIBRARY-}\" in "                 \
-    "*:|*\":${AOLANI_LIBRARY%/*}:\"*) ;; "                              \
-    "*) export LD_LIBRARY_PATH=\"${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}" \
-    "${AOLANI_LIBRARY%/*}\" ;; esac\n"
+static const char setup_library[] =
+    "case \":$LD_LIBRARY_PATH:${AOLANI_LIBRARY-}\" in *:|*\":${AOLANI_LIBRARY%/*}:\"*) "
+    ";; "
+    "*) export LD_LIBRARY_PATH=\"${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}"
+    "${AOLANI_LIBRARY%/*}\" ;; esac\n";
 
 static bool setup_is_name(const char *name)
 {
@@ -58,8 +58,8 @@ int setup_script(const char *shell, const char *text, Aolani__KeyValue *const *e
     if (rc == 0)
         rc = buf_printf(&inner,
                         "cd -- \"$PWD\" || exit 126\n"
-                        "{ %s\n} && {\n" SETUP_LIBRARY "exec \"$@\" >&9 9>&-\n}\n",
-                        text);
+                        "{ %s\n} && {\n%sexec \"$@\" >&9 9>&-\n}\n",
+                        text, setup_library);
     if (rc == 0) {
         *ret_outer = strdup((char *)outer.data);
         *ret_inner = strdup((char *)inner.data);

@@ -13,8 +13,9 @@
 #include <unistd.h>
 
 #define TEARDOWN_TICK_MS  50
-#define TEARDOWN_QUICK_MS 10  /* at first, when most is about to end anyway */
-#define TEARDOWN_LOOK_MS  200 /* let what is ending end by itself */
+#define TEARDOWN_QUICK_MS 10   /* at first, when most is about to end anyway */
+#define TEARDOWN_LOOK_MS  200  /* let what is ending end by itself */
+#define TEARDOWN_SWEPT_MS 1000 /* for the keeper, which needs a moment */
 #define TEARDOWN_LIMIT_MS 5000
 #define TEARDOWN_FOUND    256 /* looked at in one tick; the next tick meets the rest */
 #define TEARDOWN_EVIDENCE 32
@@ -119,6 +120,13 @@ static bool teardown_look(struct teardown *t)
     return t->n_found == 0 && t->cgroup_empty != 0;
 }
 
+/* One that cannot be found may be there. */
+static bool teardown_is_blind(const struct teardown *t)
+{
+    return t->c.recovering && t->c.swept && !t->c.cgroup &&
+           access(t->c.swept, F_OK) < 0;
+}
+
 /* ---- killing ---- */
 
 static bool teardown_was_killed(const struct teardown *t,
@@ -174,6 +182,10 @@ static void teardown_conclude(struct teardown *t, bool clean)
         teardown_note(t, true, "/proc: %s", strerror(-t->proc_error));
     else if (t->n_found == 0)
         teardown_note(t, false, "no child and no marked process");
+    if (teardown_is_blind(t))
+        teardown_note(t, true,
+                      "the keeper of the old agent was ended too: a process that "
+                      "dropped its environment would not be seen");
     if (t->n_unreadable > 0)
         teardown_note(t, true,
                       "%zu processes of this user cannot be looked into, as pid "
@@ -181,11 +193,16 @@ static void teardown_conclude(struct teardown *t, bool clean)
                       t->n_unreadable, (int)t->unreadable.pid, t->unreadable.st.name);
 }
 
+static bool teardown_is_clean(struct teardown *t, uint64_t past)
+{
+    return teardown_look(t) && (past >= TEARDOWN_SWEPT_MS || !teardown_is_blind(t));
+}
+
 static void teardown_on_tick(void *arg)
 {
     struct teardown *t = arg;
     uint64_t past = loop_now_ms(t->loop) - t->began_ms;
-    bool clean = teardown_look(t);
+    bool clean = teardown_is_clean(t, past);
     if (!clean && past < TEARDOWN_LIMIT_MS) {
         if (past >= TEARDOWN_LOOK_MS || t->c.recovering)
             teardown_kill(t);

@@ -25,6 +25,10 @@ struct teardown_config {
      * in proc_stat) leave the proof open. */
     bool recovering;
     uint64_t since;
+    /* Then too: the file by which the old agent's keeper says that it has ended all of
+     * them (keeper.h). With neither this nor a control group a process that has dropped
+     * its environment would not be seen. NULL: no rank was ever started. */
+    const char *swept;
 };
 
 /* done comes once, never from within create. */
