@@ -96,7 +96,7 @@ static unsigned check_output(const struct spec *s)
     char folder[4096];
     struct stat st;
     snprintf(folder, sizeof folder, "%s", s->job.output);
-    while (stat(folder, &st) && errno == ENOENT) {
+    while (stat(folder, &st) && (errno == ENOENT || errno == ENOTDIR)) {
         char *slash = strrchr(folder, '/');
         if (!slash || slash == folder) {
             strcpy(folder, "/");
@@ -112,6 +112,24 @@ static unsigned check_output(const struct spec *s)
     return 1;
 }
 
+/* As a shell would take it, so that a blank in a word is seen; what a terminal would obey
+ * is shown as '?'. */
+static void print_word(const char *word)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                "0123456789_-+=./:,@%^";
+    bool quote = !*word || word[strspn(word, plain)];
+    printf(quote ? " '" : " ");
+    for (const char *c = word; *c; c++) {
+        if (*c == '\'')
+            fputs("'\\''", stdout);
+        else
+            putchar((unsigned char)*c < ' ' || *c == 0x7f ? '?' : *c);
+    }
+    if (quote)
+        putchar('\'');
+}
+
 static void print_summary(const struct spec *s, const struct nodes *n)
 {
     char limit[24] = "no time limit";
@@ -119,7 +137,7 @@ static void print_summary(const struct spec *s, const struct nodes *n)
         clock_format_duration(s->job.time_limit_ms, limit, sizeof limit);
     printf("%s: ok\n  runs", s->path);
     for (size_t i = 0; i < s->job.command.n && i < 12; i++)
-        printf(" %s", s->job.command.items[i]);
+        print_word(s->job.command.items[i]);
     printf("%s\n  on %zu %s%s, %lld rank%s each; %s%s; output in %s\n",
            s->job.command.n > 12 ? " ..." : "", n->n,
            n->backend == BACKEND_LOCAL ? "simulated node" : "host",

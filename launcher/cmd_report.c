@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_report.c - `aolani-run report RUN`: the page of a run that has ended. */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,21 +45,11 @@ static int find_run(const char *run, char **ret, struct err *e)
 
 static int read_all(const char *path, struct buf *out, struct err *e)
 {
-    FILE *f = fopen(path, "re");
-    if (!f)
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return err_sys(e, -errno, "read \"%s\"", path);
-    int rc = 0;
-    size_t n;
-    do {
-        uint8_t *at;
-        if ((rc = buf_reserve(out, 64 << 10, &at)))
-            break;
-        n = fread(at, 1, 64 << 10, f);
-        out->len += n;
-    } while (n > 0);
-    if (!rc && ferror(f))
-        rc = -EIO;
-    fclose(f);
+    int rc = buf_read(out, fd);
+    (void)close(fd);
     if (rc == ERR_LIMIT)
         return err_set(e, rc, "read \"%s\": larger than %u MiB", path,
                        RUN_JSON_BYTES >> 20);

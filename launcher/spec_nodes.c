@@ -3,6 +3,8 @@
 #include "launcher/spec_table.h"
 
 #include <errno.h>
+#include <unistd.h>
+#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -105,32 +107,60 @@ static int adopt_hostfile(struct spec_loader *l, struct strlist *hosts)
     return 0;
 }
 
+/* Whole, and not more of it than any list of hosts needs: it may be a device. 1: it
+ * is complained of. */
+static int hostfile_text(struct spec_loader *l, struct buf *text)
+{
+    const char *why = NULL;
+    int fd = open(l->s->nodes.hostfile, O_RDONLY | O_CLOEXEC);
+    int rc = fd < 0 ? -errno : buf_read(text, fd);
+    if (fd >= 0)
+        (void)close(fd);
+    if (rc == 0)
+        rc = buf_add(text, "", 1);
+    if (rc == -ENOMEM)
+        return rc;
+    if (rc < 0)
+        why = rc == ERR_LIMIT ? "it is too large" : strerror(-rc);
+    if (why)
+        spec_complain_key(l, spec_key("nodes.hostfile"), "%s hostfile \"%.200s\": %s",
+                          fd < 0 ? "open" : "read", hostfile_name(l), why);
+    return why ? 1 : 0;
+}
+
+static int hostfile_lines(struct spec_loader *l, struct buf *text,
+                          struct strlist *hosts)
+{
+    char *at = (char *)text->data, *end = at + text->len - 1;
+    int rc = 0;
+    for (unsigned n = 1; !rc && at < end; n++) {
+        char *nl = memchr(at, '\n', (size_t)(end - at)), *next = nl ? nl + 1 : end;
+        for (char *c = at; (c = memchr(c, '\0', (size_t)(next - c)));)
+            *c = '?'; /* or the rest of the line would be passed over */
+        if (nl)
+            *nl = '\0';
+        rc = hostfile_line(l, n, at, hosts);
+        at = next;
+    }
+    return rc;
+}
+
 static int read_hostfile(struct spec_loader *l)
 {
     struct strlist hosts = {0};
-    char *line = NULL;
-    size_t cap = 0;
-    int rc = 0;
-    FILE *f = fopen(l->s->nodes.hostfile, "re");
-    if (!f) {
-        spec_complain_key(l, spec_key("nodes.hostfile"), "open hostfile \"%.200s\": %s",
-                          hostfile_name(l), strerror(errno));
-        return 0;
-    }
-    for (unsigned n = 1; !rc && n <= LIMIT_HOSTS && getline(&line, &cap, f) >= 0; n++)
-        rc = hostfile_line(l, n, line, &hosts);
-    if (!rc && ferror(f))
-        spec_complain_key(l, spec_key("nodes.hostfile"), "read hostfile \"%.200s\": %s",
-                          hostfile_name(l), strerror(errno));
-    else if (!rc && hosts.n == 0)
+    struct buf text;
+    buf_init(&text, LIMIT_HOSTS * (LIMIT_HOST_NAME + 1));
+    int rc = hostfile_text(l, &text);
+    if (rc == 0)
+        rc = hostfile_lines(l, &text, &hosts);
+    if (rc == 0 && hosts.n == 0)
         spec_complain_key(l, spec_key("nodes.hostfile"),
                           "hostfile \"%.200s\" names no host", hostfile_name(l));
-    else if (!rc)
+    else if (rc == 0)
         rc = adopt_hostfile(l, &hosts);
-    free(line);
-    fclose(f);
+    buf_fini(&text);
     strlist_fini(&hosts);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 static int resolve_hosts(struct spec_loader *l)

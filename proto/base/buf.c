@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 void buf_init(struct buf *b, size_t max)
 {
@@ -80,4 +81,24 @@ void buf_consume(struct buf *b, size_t n)
         return;
     memmove(b->data, b->data + n, b->len - n);
     b->len -= n;
+}
+
+int buf_read(struct buf *b, int fd)
+{
+    for (;;) {
+        uint8_t *at, last;
+        size_t room = b->max - b->len < 65536 ? b->max - b->len : 65536;
+        int rc = room > 0 ? buf_reserve(b, room, &at) : 0;
+        if (rc < 0)
+            return rc;
+        /* Full: there may be an end, but no more bytes. */
+        ssize_t n = room > 0 ? read(fd, at, room) : read(fd, &last, 1);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? -errno : 0;
+        if (room == 0)
+            return ERR_LIMIT;
+        b->len += (size_t)n;
+    }
 }

@@ -26,6 +26,8 @@ int buf_printf(struct buf *b, const char *fmt, ...)
     __attribute__((format(printf, 2, 3))); /* no NUL is counted; data stays C text */
 /* Make room for len more bytes; *ret_at points at it. Add to b->len what was used. */
 int buf_reserve(struct buf *b, size_t len, uint8_t **ret_at);
+/* Add all that fd has, up to its end; also -errno. */
+int buf_read(struct buf *b, int fd);
 /* Drop the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 

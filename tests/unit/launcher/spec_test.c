@@ -403,6 +403,41 @@ static void test_hostfile_becomes_hosts(void **state)
     spec_destroy(s);
 }
 
+static void test_odd_hostfiles(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *file, *text, *want; /* text NULL: a file of the system */
+    } cases[] = {
+        {"/dev/zero", NULL, "read hostfile \"/dev/zero\": it is too large"},
+        {"/proc", NULL, "read hostfile \"/proc\": Is a directory"},
+        {"/dev/null", NULL, "hostfile \"/dev/null\" names no host"},
+        {"odd", "a\nb\001c\n", "odd:2: "},
+        {"last", "a\nb,", "last:2: "},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char path[100], text[200];
+        struct spec *s = NULL;
+        struct buf diag;
+        struct err e;
+        buf_init(&diag, 1 << 20);
+        snprintf(path, sizeof path, "%s/%s", folder, cases[i].file);
+        if (cases[i].text)
+            write_file(path, cases[i].text);
+        snprintf(path, sizeof path, "%s/job.toml", folder);
+        snprintf(text, sizeof text,
+                 "[job]\ncommand=[\"true\"]\n[nodes]\nhostfile=\"%s\"\n",
+                 cases[i].file);
+        write_file(path, text);
+        assert_int_equal(spec_load(path, NULL, NULL, 0, NULL, &s, &diag, &e),
+                         ERR_USAGE);
+        char *got = text_of(&diag);
+        if (!strstr(got, cases[i].want))
+            fail_msg("%s: %s", cases[i].file, got);
+        buf_fini(&diag);
+    }
+}
+
 static void test_later_keys_are_noted(void **state)
 {
     (void)state;
@@ -732,6 +767,7 @@ int main(void)
         cmocka_unit_test(test_relative_paths),
         cmocka_unit_test(test_backend),
         cmocka_unit_test(test_hostfile_becomes_hosts),
+        cmocka_unit_test(test_odd_hostfiles),
         cmocka_unit_test(test_later_keys_are_noted),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_show_names_all_keys),
