@@ -179,6 +179,50 @@ static void expect_rows(struct fixture *f)
     sqlite3_close(db);
 }
 
+/* aolani-run(1) lists every table and column: people write queries by it. */
+static void test_manual_has_the_schema(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    static char text[65536];
+    FILE *man = fopen("doc/aolani-run.1.scd", "r");
+    if (!man)
+        skip(); /* not run from the top of the source tree */
+    text[fread(text, 1, sizeof text - 1, man)] = '\0';
+    fclose(man);
+    char *page = strstr(text, "# RUN.DB"), *end = strstr(text, "# EXAMPLES");
+    assert_true(page && end > page);
+    *end = '\0';
+    fill(f);
+    assert_int_equal(journal_close(f->j, &e), 0);
+    f->j = NULL;
+    assert_int_equal(rundb_build(f->journal, f->db, &e), 0);
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    unsigned n = 0;
+    assert_int_equal(sqlite3_open_v2(f->db, &db, SQLITE_OPEN_READONLY, NULL),
+                     SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db,
+                           "SELECT m.name, c.name FROM sqlite_master m,"
+                           " pragma_table_info(m.name) c WHERE m.type = 'table'",
+                           -1, &s, NULL),
+        SQLITE_OK);
+    for (; sqlite3_step(s) == SQLITE_ROW; n++) {
+        const char *table = (const char *)sqlite3_column_text(s, 0),
+                   *column = (const char *)sqlite3_column_text(s, 1);
+        char head[80];
+        (void)snprintf(head, sizeof head, "\n*%s*\n", table);
+        char *at = strstr(page, head), *next = at ? strstr(at + 2, "\n*") : NULL,
+             *found = at ? strstr(at, column) : NULL;
+        if (!found || (next && found > next))
+            fail_msg("the manual's section RUN.DB does not say %s.%s", table, column);
+    }
+    assert_true(n > 60);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+}
+
 static void expect_only_db(struct fixture *f, bool db)
 {
     char cmd[160];
@@ -253,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         T(test_rows),
+        T(test_manual_has_the_schema),
         T(test_torn_and_empty),
         T(test_failures_leave_nothing),
     };
