@@ -25,6 +25,7 @@ void job_end_teardown(struct job *j)
 {
     struct teardown_config c = {.mark = j->mark,
                                 .cgroup = j->cgroup,
+                                .helper = j->pmix_pid,
                                 .recovering = j->c.recovering,
                                 .since = j->recover_since,
                                 .swept = j->swept};
@@ -46,7 +47,6 @@ void job_end(struct job *j)
         ranks_stop(j->ranks, 0);
     pmixlink_destroy(j->pmix);
     j->pmix = NULL;
-    reap_take_helper(j->reap);
     if (!j->c.recovering)
         job_end_teardown(j);
     job_end_step(j);

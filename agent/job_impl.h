@@ -38,6 +38,7 @@ struct job {
     struct steprelay *steps;
     struct pmixlink *pmix;
     struct upward pmix_up; /* ours, to see MPI_Abort go by */
+    pid_t pmix_pid;        /* of the helper; 0: none */
     bool pmix_ready;
     struct ranks *ranks;
 

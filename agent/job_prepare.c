@@ -137,6 +137,8 @@ void job_prepare(struct job *j)
                          &j->pmix_up, job_on_pmix_ready, j, &j->pmix, &e);
     if (rc < 0)
         job_on_pmix_ready(j, rc, &e);
+    else
+        j->pmix_pid = pmixlink_helper(j->pmix);
 }
 
 /* ---- running ---- */

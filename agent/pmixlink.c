@@ -401,6 +401,11 @@ void pmixlink_rank_gone(struct pmixlink *p, uint32_t rank)
     send_down(p, &m);
 }
 
+pid_t pmixlink_helper(const struct pmixlink *p)
+{
+    return loop_proc_pid(p->proc);
+}
+
 /* The helper ends at the end of its input. It gets the time to remove what ranks have
  * asked it to (segments in /dev/shm); should it hang, it ends with the agent. */
 void pmixlink_destroy(struct pmixlink *p)

@@ -7,6 +7,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/types.h>
 
 #include "agent/upward.h"
 #include "proto/wire/aolani.pb-c.h"
@@ -28,6 +29,7 @@ void pmixlink_env(const struct pmixlink *p, uint32_t rank,
 void pmixlink_message(struct pmixlink *p, enum message_type type,
                       const ProtobufCMessage *m);
 void pmixlink_rank_gone(struct pmixlink *p, uint32_t rank);
-void pmixlink_destroy(struct pmixlink *p); /* ends the helper */
+pid_t pmixlink_helper(const struct pmixlink *p); /* its process id */
+void pmixlink_destroy(struct pmixlink *p);       /* ends the helper */
 
 #endif

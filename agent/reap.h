@@ -2,13 +2,12 @@
 /* reap - the end of child processes: of ranks, and of those that ranks left behind.
  *
  * The agent is the subreaper of all that it starts, so nothing of a job can slip away to
- * init while the agent lives: orphans become its children and are waited for here. The
- * PMIx helper alone belongs to loop_proc, which waits for it by its number.
+ * init while the agent lives: orphans become its children and are waited for here. What
+ * loop_proc has started is waited for here too, and told to it.
  */
 #ifndef AGENT_REAP_H
 #define AGENT_REAP_H
 
-#include <stdbool.h>
 #include <sys/resource.h>
 #include <sys/types.h>
 
@@ -23,9 +22,5 @@ int reap_create(struct loop *l, reap_exit_f on_exit, void *arg, struct reap **re
                 struct err *e);
 void reap_destroy(struct reap *r);
 void reap_add(struct reap *r, pid_t pid); /* at most LIMIT_LOCAL_RANKS at a time */
-/* The helper is no longer loop_proc's: whatever it is now, it is ours to wait for. */
-void reap_take_helper(struct reap *r);
-
-#define REAP_HELPER "aolani-pmix" /* as its name stands in /proc */
 
 #endif

@@ -3,7 +3,6 @@
 #include "agent/teardown.h"
 
 #include "agent/proc.h"
-#include "agent/reap.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -145,7 +144,7 @@ static void teardown_kill(struct teardown *t)
         const struct teardown_found *f = &t->found[i];
         bool again = teardown_was_killed(t, f);
         if (proc_kill(f->pid, f->st.start) < 0 || again ||
-            strcmp(f->st.name, REAP_HELPER) == 0) /* ours: no leftover of the job */
+            f->pid == t->c.helper) /* ours: no leftover of the job */
             continue;
         t->result.killed++;
         if (t->n_killed < TEARDOWN_FOUND)

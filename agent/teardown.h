@@ -20,6 +20,7 @@ struct teardown;
 struct teardown_config {
     const char *mark;            /* "AOLANI_MARK=..." */
     const struct cgroup *cgroup; /* NULL: none */
+    pid_t helper; /* a child of ours that is no leftover of the job; 0: none */
     /* After the death of another agent its ranks' children are not ours: then processes
      * of this user that cannot be looked into and are not older than `since` (ticks as
      * in proc_stat) leave the proof open. */

@@ -13,7 +13,7 @@
 #include "agent/pmix/server.h"
 #include "proto/base/log.h"
 
-enum { AGENT_FD = 3 };
+enum { AGENT_FD = 3, END_WITHIN_S = 5 };
 
 extern char **environ;
 
@@ -87,6 +87,8 @@ int main(int argc, char **argv)
         loop_run(loop);
     else
         log_err(&e);
+    /* The library has been seen to wait for ever for threads of its own. */
+    (void)alarm(END_WITHIN_S);
     server_destroy(server);
     loop_destroy(loop);
     return rc ? 1 : 0;

@@ -399,6 +399,11 @@ static void test_recovery(void **state)
     assert_non_null(strstr((char *)b.text[0].data, "last words of 1\n"));
     assert_int_equal(b.done->result, AOLANI__TEARDOWN__FORCED);
     assert_true(b.done->killed >= 2);
+    /* No keeper has spoken: then only a control group could have proven it. */
+    bool grouped = false;
+    for (size_t i = 0; i < b.done->n_evidence; i++)
+        grouped = grouped || strcmp(b.done->evidence[i], "control group empty") == 0;
+    assert_int_equal(b.done->proven, grouped);
     expect_nothing_left();
     finish(&b);
     close(ready[0]);
