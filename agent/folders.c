@@ -17,7 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FOLDERS_DEPTH 32 /* a deeper tree is nothing that we or Open MPI made */
+#define FOLDERS_DEPTH 256 /* one descriptor each */
 
 static char *folders_join(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 static char *folders_join(const char *fmt, ...)
@@ -175,9 +175,21 @@ char *folders_swept_path(const struct folders *f, pid_t agent)
     return folders_join("%s/swept.%d", f->base, (int)agent);
 }
 
+/* A program may have left folders that not even we may read or change. */
+static int folders_open_to_remove(int parent, const char *name)
+{
+    int flags = O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC;
+    int fd = openat(parent, name, flags);
+    if (fd < 0 && errno == EACCES && fchmodat(parent, name, 0700, 0) == 0)
+        fd = openat(parent, name, flags);
+    if (fd >= 0)
+        (void)fchmod(fd, 0700);
+    return fd;
+}
+
 static int folders_remove_at(int parent, const char *name, int depth)
 {
-    int fd = openat(parent, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+    int fd = folders_open_to_remove(parent, name);
     if (fd < 0)
         return errno == ENOENT ? 0 : unlinkat(parent, name, 0) < 0 ? -errno : 0;
     DIR *dir = depth > 0 ? fdopendir(fd) : NULL;

@@ -158,6 +158,43 @@ static void test_what_a_dead_agent_left_is_replaced(void **state)
     folders_fini(&f);
 }
 
+/* As a user whom modes stop. Exit status of the child: what failed. */
+static int remove_as_nobody(void)
+{
+    char top[128], at[2048];
+    (void)snprintf(top, sizeof top, "%s/left", root);
+    (void)snprintf(at, sizeof at, "%s", top);
+    if (geteuid() == 0 && setuid(65534) < 0)
+        return 1;
+    for (int i = 0; i < 100; i++) {
+        if (mkdir(at, 0700) < 0)
+            return 2;
+        (void)snprintf(at + strlen(at), sizeof at - strlen(at), "/deep");
+    }
+    (void)snprintf(at, sizeof at, "%s/deep/read-only", top);
+    if (mkdir(at, 0700) < 0)
+        return 3;
+    make_file(at, "file");
+    if (chmod(at, 0500) < 0)
+        return 4;
+    (void)snprintf(at, sizeof at, "%s/closed", top);
+    if (mkdir(at, 0) < 0)
+        return 5;
+    return folders_remove_tree(top, NULL) == 0 && access(top, F_OK) < 0 ? 0 : 6;
+}
+
+static void test_what_a_program_made_hard_to_remove(void **state)
+{
+    (void)state;
+    int status;
+    assert_int_equal(chmod(root, 0777), 0);
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(remove_as_nobody());
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -165,6 +202,7 @@ int main(void)
         cmocka_unit_test(test_what_others_put_there_is_refused),
         cmocka_unit_test(test_the_owner_and_its_death),
         cmocka_unit_test(test_what_a_dead_agent_left_is_replaced),
+        cmocka_unit_test(test_what_a_program_made_hard_to_remove),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
