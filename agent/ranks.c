@@ -4,6 +4,7 @@
 
 #include "agent/environ.h"
 #include "proto/base/limits.h"
+#include "proto/base/log.h"
 #include "proto/base/rankset.h"
 
 #include <errno.h>
@@ -22,6 +23,7 @@ struct ranks {
     struct task *tasks; /* in the order of the plan */
     size_t n, n_settled, n_gone;
     bool outside_cgroup;
+    size_t n_unmeasured; /* without a step ring */
     uint64_t kill_at_ms; /* 0: not stopping */
     struct loop_timer *kill;
     struct rlimit nofile; /* of the ranks: as it was found */
@@ -138,9 +140,10 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
                              .shm_dir = r->c.folders->shm,
                              .only_loopback = r->c.host->info->n_addresses == 0,
                              .omp_threads = ranks_omp_threads(r, p->cpus)};
-    int rc = steprelay_open_rank(r->c.steps, p->rank, &s.step_path, e);
-    if (rc < 0)
-        return rc;
+    /* A node with little shared memory still trains. */
+    if (steprelay_open_rank(r->c.steps, p->rank, &s.step_path, e) < 0 &&
+        r->n_unmeasured++ == 0)
+        log_warn("rank %u, and perhaps others, run unmeasured: %s", p->rank, e->text);
     if (r->c.pmix)
         pmixlink_env(r->c.pmix, p->rank, &s.pmix, &s.n_pmix);
     return environ_build(&s, ret, e);
