@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* outfiles.c - pwrite at the agent's offsets; the copy through label and loop_stream.
+/* outfiles.c - files through outwriter; the copy through label and loop_stream.
  *
- * There may be far more files than descriptors, so those used least recently are closed
- * again. A piece of a line without a label is held back too, or two ranks would tear
+ * A piece of a line without a label is held back too, or two ranks would tear
  * each other's lines, but only for HOLD_MS: a progress bar has no newline. A job of one
  * rank needs none of that.
  */
 #include "launcher/outfiles.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -18,26 +18,19 @@
 #include <unistd.h>
 
 #include "launcher/label.h"
+#include "launcher/outwriter.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
 #include "proto/base/loop_stream.h"
 
-#define MAX_OPEN  256u        /* of the usual 1024; agents' links need the rest */
-#define MAX_FSYNC 64u         /* more files than this: one sync of the file system */
 #define LOW_WATER (1u << 20)  /* as the header promises */
 #define COPY_MAX  (64u << 20) /* a chunk of empty lines, each with a label */
 #define HOLD_MS   200u
 
 /* One stream of one rank. */
 struct outfile {
-    struct outfile *newer, *older; /* list of the open ones */
-    uint32_t rank;
-    int stream;
-    int fd; /* -1: closed */
-    bool seen, dirty;
-    uint64_t have;               /* bytes from the start that are there or lost */
-    uint64_t lost_from, lost_to; /* could not be written; equal: none */
-    int why;
+    size_t number; /* as outwriter counts */
+    uint64_t have; /* bytes from the start that are there or lost */
     struct label label;
 };
 
@@ -49,116 +42,21 @@ struct sink {
 
 struct outfiles {
     struct loop *loop;
+    struct outwriter *writer;
     char *dir;
     uint32_t world_size;
     const char *const *node_of_rank;
     bool label;
     struct outfile **files; /* 2 per rank, made when first used */
-    struct outfile *newest, *oldest;
-    unsigned n_open;
     struct sink sinks[2];
     struct loop_timer *hold;
     bool holding;
-    bool warned;
     struct buf copy;
     void (*drained)(void *arg);
     void *drained_arg;
+    void (*copying)(void *arg, int stream, bool ends_line);
+    void *copying_arg;
 };
-
-/* ---- files ---- */
-
-static void path_of(const struct outfiles *o, const struct outfile *f, char *path,
-                    size_t len)
-{
-    (void)snprintf(path, len, "%s/rank-%04" PRIu32 ".%s", o->dir, f->rank,
-                   f->stream ? "err" : "out");
-}
-
-static void unlink_open(struct outfiles *o, struct outfile *f)
-{
-    *(f->newer ? &f->newer->older : &o->newest) = f->older;
-    *(f->older ? &f->older->newer : &o->oldest) = f->newer;
-    f->newer = f->older = NULL;
-    o->n_open--;
-}
-
-static void link_open(struct outfiles *o, struct outfile *f)
-{
-    f->newer = NULL;
-    f->older = o->newest;
-    *(o->newest ? &o->newest->newer : &o->oldest) = f;
-    o->newest = f;
-    o->n_open++;
-}
-
-static void close_file(struct outfiles *o, struct outfile *f)
-{
-    if (f->fd < 0)
-        return;
-    unlink_open(o, f);
-    (void)close(f->fd);
-    f->fd = -1;
-}
-
-static int open_file(struct outfiles *o, struct outfile *f)
-{
-    char path[4096];
-    struct stat st;
-    if (f->fd >= 0) {
-        unlink_open(o, f);
-        link_open(o, f);
-        return 0;
-    }
-    if (o->n_open >= MAX_OPEN)
-        close_file(o, o->oldest);
-    path_of(o, f, path, sizeof path);
-    f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (f->fd < 0)
-        return -errno;
-    link_open(o, f);
-    if (!f->seen && fstat(f->fd, &st) == 0)
-        f->have = (uint64_t)st.st_size; /* a head before us wrote that */
-    f->seen = true;
-    return 0;
-}
-
-static void lose(struct outfiles *o, struct outfile *f, uint64_t from, uint64_t to,
-                 int why)
-{
-    if (f->lost_from == f->lost_to)
-        f->lost_from = from;
-    if (from < f->lost_from)
-        f->lost_from = from;
-    if (to > f->lost_to)
-        f->lost_to = to;
-    f->why = why;
-    if (o->warned)
-        return;
-    o->warned = true;
-    char path[4096];
-    path_of(o, f, path, sizeof path);
-    log_warn("write \"%s\" from byte %" PRIu64
-             ": %s; the run goes on, what is missing will be listed at its end",
-             path, from, strerror(-why));
-}
-
-static void write_file(struct outfiles *o, struct outfile *f, uint64_t offset,
-                       const uint8_t *data, size_t len)
-{
-    f->dirty = true;
-    while (len > 0) {
-        ssize_t n = pwrite(f->fd, data, len, (off_t)offset);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0) {
-            lose(o, f, offset, offset + len, n < 0 ? -errno : -EIO);
-            return;
-        }
-        data += n;
-        offset += (size_t)n;
-        len -= (size_t)n;
-    }
-}
 
 /* ---- the copy ---- */
 
@@ -174,12 +72,17 @@ static void on_sink_end(void *arg, int status)
         o->drained(o->drained_arg);
 }
 
+static void tell_drained(void *arg)
+{
+    struct outfiles *o = arg;
+    if (o->drained && outfiles_backlog(o) < LOW_WATER)
+        o->drained(o->drained_arg);
+}
+
 static void on_sink_drain(void *arg)
 {
     struct sink *s = arg;
-    struct outfiles *o = s->o;
-    if (o->drained && outfiles_backlog(o) < LOW_WATER)
-        o->drained(o->drained_arg);
+    tell_drained(s->o);
 }
 
 static const struct loop_stream_ops sink_ops = {.on_end = on_sink_end,
@@ -202,11 +105,19 @@ static int sink_open(struct outfiles *o, struct sink *s, const char *name, int f
     return 0;
 }
 
-static void send_copy(struct outfiles *o, int stream)
+static void sink_write(struct outfiles *o, int stream, const uint8_t *data, size_t len)
 {
     struct sink *s = &o->sinks[stream];
-    if (s->stream && o->copy.len > 0)
-        (void)loop_stream_write(s->stream, o->copy.data, o->copy.len);
+    if (!s->stream || len == 0)
+        return;
+    if (o->copying)
+        o->copying(o->copying_arg, stream, data[len - 1] == '\n');
+    (void)loop_stream_write(s->stream, data, len);
+}
+
+static void send_copy(struct outfiles *o, int stream)
+{
+    sink_write(o, stream, o->copy.data, o->copy.len);
     o->copy.len = 0;
 }
 
@@ -218,22 +129,23 @@ static void on_hold_over(void *arg)
         if (!o->files[i])
             continue;
         (void)label_flush(&o->files[i]->label, &o->copy);
-        send_copy(o, o->files[i]->stream);
+        send_copy(o, (int)(i % 2));
     }
 }
 
 static void copy_out(struct outfiles *o, struct outfile *f, const uint8_t *data,
                      size_t len)
 {
-    struct sink *s = &o->sinks[f->stream];
+    int stream = (int)(f->number % 2);
+    struct sink *s = &o->sinks[stream];
     if (!s->stream || len == 0)
         return;
     if (!o->label && o->world_size == 1) {
-        (void)loop_stream_write(s->stream, data, len);
+        sink_write(o, stream, data, len);
         return;
     }
     (void)label_feed(&f->label, data, len, &o->copy);
-    send_copy(o, f->stream);
+    send_copy(o, stream);
     if (!o->label && f->label.held.len > 0 && !o->holding) {
         o->holding = true;
         loop_timer_start(o->hold, HOLD_MS, 0);
@@ -258,9 +170,7 @@ static struct outfile *find(struct outfiles *o, uint32_t rank, int stream)
         free(f);
         return NULL;
     }
-    f->rank = rank;
-    f->stream = stream;
-    f->fd = -1;
+    f->number = (size_t)rank * 2 + (size_t)stream;
     *at = f;
     return f;
 }
@@ -271,11 +181,7 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
     struct outfile *f = find(o, rank, stream);
     if (!f || offset > (uint64_t)INT64_MAX - len)
         return; /* from a peer: not a place in a file */
-    int rc = open_file(o, f);
-    if (rc < 0)
-        lose(o, f, offset, offset + len, rc);
-    else
-        write_file(o, f, offset, data, len);
+    outwriter_write(o->writer, f->number, offset, data, len);
     uint64_t end = offset + len;
     if (end <= f->have)
         return;
@@ -288,20 +194,15 @@ void outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset
                   uint64_t length)
 {
     struct outfile *f = find(o, rank, stream);
-    if (!f || offset > (uint64_t)INT64_MAX - length)
+    if (!f || length > INT64_MAX || offset > (uint64_t)INT64_MAX - length)
         return;
     uint64_t end = offset + length;
-    int rc = open_file(o, f);
     if (end <= f->have)
         return;
-    /* A hole, so that later bytes keep their offsets. */
-    if (rc == 0 && ftruncate(f->fd, (off_t)end) < 0)
-        rc = -errno;
-    if (rc < 0)
-        lose(o, f, offset, end, rc);
+    outwriter_extend(o->writer, f->number, end); /* so that later bytes keep theirs */
     f->have = end;
     char path[4096];
-    path_of(o, f, path, sizeof path);
+    outwriter_path(o->writer, f->number, path, sizeof path);
     log_warn("\"%s\": %" PRIu64 " bytes from %" PRIu64
              " on are missing: %s dropped them, its disk space for output was used up",
              path, length, offset, o->node_of_rank[rank]);
@@ -312,14 +213,15 @@ void outfiles_end(struct outfiles *o, uint32_t rank, int stream)
     struct outfile *f = find(o, rank, stream);
     if (!f)
         return;
-    (void)open_file(o, f); /* a rank that wrote nothing has its empty file too */
+    /* A rank that wrote nothing has its empty file too. */
+    outwriter_write(o->writer, f->number, 0, NULL, 0);
     (void)label_flush(&f->label, &o->copy);
     send_copy(o, stream);
 }
 
 size_t outfiles_backlog(const struct outfiles *o)
 {
-    size_t n = 0;
+    size_t n = outwriter_queued(o->writer);
     for (int i = 0; i < 2; i++) {
         if (o->sinks[i].stream)
             n += loop_stream_queued(o->sinks[i].stream);
@@ -335,6 +237,28 @@ void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg
 
 /* ---- making and ending ---- */
 
+/* What a head before us wrote is not copied out again. */
+static int find_written(struct outfiles *o, struct err *e)
+{
+    struct dirent *d;
+    DIR *dir = opendir(o->dir);
+    if (!dir)
+        return err_sys(e, -errno, "open the output files in \"%s\"", o->dir);
+    while ((d = readdir(dir))) {
+        struct stat st;
+        unsigned rank;
+        char kind[4], rest;
+        if (sscanf(d->d_name, "rank-%u.%3[a-z]%c", &rank, kind, &rest) != 2 ||
+            fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+            continue;
+        struct outfile *f = find(o, rank, strcmp(kind, "err") == 0);
+        if (f && S_ISREG(st.st_mode))
+            f->have = (uint64_t)st.st_size;
+    }
+    (void)closedir(dir);
+    return 0;
+}
+
 int outfiles_create(struct loop *l, const struct outfiles_config *c,
                     struct outfiles **ret, struct err *e)
 {
@@ -345,6 +269,8 @@ int outfiles_create(struct loop *l, const struct outfiles_config *c,
     o->world_size = c->world_size;
     o->node_of_rank = c->node_of_rank;
     o->label = c->label;
+    o->copying = c->copying;
+    o->copying_arg = c->arg;
     buf_init(&o->copy, COPY_MAX);
     o->dir = strdup(c->dir);
     o->files = calloc((size_t)c->world_size * 2 + 1, sizeof(struct outfile *));
@@ -352,6 +278,10 @@ int outfiles_create(struct loop *l, const struct outfiles_config *c,
     int rc = o->dir && o->files && o->hold
                  ? 0
                  : err_sys(e, -ENOMEM, "open the output files");
+    if (rc == 0)
+        rc = find_written(o, e);
+    if (rc == 0)
+        rc = outwriter_create(l, c->dir, c->world_size, tell_drained, o, &o->writer, e);
     if (rc == 0)
         rc = sink_open(o, &o->sinks[0], "standard output", c->stdout_fd, e);
     if (rc == 0)
@@ -364,54 +294,23 @@ int outfiles_create(struct loop *l, const struct outfiles_config *c,
     return 0;
 }
 
-static void sync_files(struct outfiles *o)
-{
-    unsigned n = 0;
-    struct outfile *last = NULL;
-    for (size_t i = 0; i < (size_t)o->world_size * 2; i++) {
-        struct outfile *f = o->files[i];
-        if (!f || !f->dirty)
-            continue;
-        last = f;
-        if (++n > MAX_FSYNC)
-            break;
-        if (open_file(o, f) == 0 && fsync(f->fd) < 0)
-            lose(o, f, 0, f->have, -errno);
-    }
-    if (n > MAX_FSYNC && open_file(o, last) == 0 && syncfs(last->fd) < 0)
-        lose(o, last, 0, last->have, -errno);
-}
-
-static void free_file(struct outfiles *o, struct outfile *f)
-{
-    char path[4096];
-    if (f->lost_from != f->lost_to) {
-        path_of(o, f, path, sizeof path);
-        log_warn("\"%s\": bytes %" PRIu64 " to %" PRIu64 " are missing: %s", path,
-                 f->lost_from, f->lost_to - 1, strerror(-f->why));
-    }
-    close_file(o, f);
-    label_fini(&f->label);
-    free(f);
-}
-
 void outfiles_destroy(struct outfiles *o, unsigned ms)
 {
     if (!o)
         return;
-    if (o->files) {
+    if (o->files)
         on_hold_over(o); /* what is still held goes out now */
-        sync_files(o);
-    }
     for (int i = 0; i < 2; i++) {
         if (o->sinks[i].stream && loop_stream_flush(o->sinks[i].stream, ms) < 0)
             log_warn("write %s: %zu bytes were not taken; they are in \"%s\"",
                      o->sinks[i].name, loop_stream_queued(o->sinks[i].stream), o->dir);
         loop_stream_destroy(o->sinks[i].stream);
     }
+    outwriter_destroy(o->writer);
     for (size_t i = 0; o->files && i < (size_t)o->world_size * 2; i++) {
         if (o->files[i])
-            free_file(o, o->files[i]);
+            label_fini(&o->files[i]->label);
+        free(o->files[i]);
     }
     loop_timer_destroy(o->hold);
     buf_fini(&o->copy);

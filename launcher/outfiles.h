@@ -3,9 +3,11 @@
  * bytes at their offsets (so a chunk that comes twice changes nothing), and the copy on
  * the launcher's own stdout and stderr, labelled "node:rank: " line by line with -l.
  *
- * Never blocks on the terminal or pipe: what the reader of stdout has not taken queues
- * here, and outfiles_backlog tells the caller to hold back credit. A file that cannot be
- * written (disk full) is said once, with the range that is missing, and the run goes on.
+ * Never blocks on the terminal or pipe, nor on the file system: what the reader of stdout
+ * has not taken and what is not yet written queues here, and outfiles_backlog tells the
+ * caller to hold back credit. (Past OUTWRITER_QUEUE_MAX it waits: a last resort for the
+ * first credit of very many nodes.) A file that cannot be written (disk full) is said once,
+ * at the end with the range that is missing, and the run goes on.
  */
 #ifndef LAUNCHER_OUTFILES_H
 #define LAUNCHER_OUTFILES_H
@@ -24,6 +26,9 @@ struct outfiles_config {
     const char *const *node_of_rank; /* names for labels; kept by reference */
     bool label;
     int stdout_fd, stderr_fd; /* dup'ed; -1: no copy */
+    /* May be NULL: bytes are about to go to stdout (0) or stderr (1). */
+    void (*copying)(void *arg, int stream, bool ends_line);
+    void *arg;
 };
 int outfiles_create(struct loop *l, const struct outfiles_config *c,
                     struct outfiles **ret, struct err *e);
@@ -33,12 +38,13 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
                     const void *data, size_t len);
 void outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length);
-size_t outfiles_backlog(const struct outfiles *o); /* bytes not yet taken by stdout */
+size_t outfiles_backlog(const struct outfiles *o); /* not yet taken or written */
 /* drained: called whenever the backlog falls below 1 MiB. */
 void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg);
 /* The last part of a stream without a newline goes out too (its label kept whole). */
 void outfiles_end(struct outfiles *o, uint32_t rank, int stream);
-/* Wait up to ms for stdout to take the rest, fsync and close the files, free. */
+/* Wait up to ms for stdout to take the rest, and as long as it takes for the files; fsync
+ * and close them, free. */
 void outfiles_destroy(struct outfiles *o, unsigned ms);
 
 #endif
