@@ -90,9 +90,11 @@ END
 }
 
 @test "no secret in the arguments or the environment of an agent or a rank" {
-    # Of this job's own processes: the shell, the agent above it and the launcher above that.
-    local_job 1 2 'env; for p in $$ $PPID $(cut -d" " -f4 /proc/$PPID/stat); do
-        tr "\0" "\n" </proc/$p/cmdline; tr "\0" "\n" </proc/$p/environ; done'
+    # Of this job's own processes: the shell and those above it, up to the launcher.
+    local_job 1 2 'env; p=$$; while [ $p -gt 1 ]; do
+        tr "\0" "\n" </proc/$p/cmdline; tr "\0" "\n" </proc/$p/environ
+        [ "$(cat /proc/$p/comm)" != aolani-run ] || break
+        p=$(cut -d" " -f4 /proc/$p/stat); done'
     aolani job.toml >/dev/null
     [ "$status" -eq 0 ]
     grep -q aolani-agent "$(rank_file 0 out)" # they were seen
