@@ -20,37 +20,24 @@
 
 #include "proto/base/cur.h"
 #include "proto/wire/envelope.h"
+#include "proto/wire/hello.h"
 
 #define LENGTH_BYTES 4
-#define MAC_BYTES    32
-#define PUBLIC_BYTES crypto_scalarmult_BYTES
-/* magic, kind, version min, version max, zero, run, node, zero, epoch, public key */
-#define HELLO_FIXED (4 + 4 + SECURE_RUN_BYTES + 4 + 4 + 8 + PUBLIC_BYTES)
-#define HELLO_BYTES (HELLO_FIXED + MAC_BYTES)
-#define STREAM_HEAD crypto_secretstream_xchacha20poly1305_HEADERBYTES
-#define STREAM_MORE crypto_secretstream_xchacha20poly1305_ABYTES
-#define PLAIN_MAX   (LIMIT_FRAME + ENVELOPE_BYTES)
-#define KEEP_BYTES  (1u << 20)
+#define STREAM_HEAD  crypto_secretstream_xchacha20poly1305_HEADERBYTES
+#define STREAM_MORE  crypto_secretstream_xchacha20poly1305_ABYTES
+#define PLAIN_MAX    (LIMIT_FRAME + ENVELOPE_BYTES)
+#define KEEP_BYTES   (1u << 20)
 
-_Static_assert(HELLO_BYTES == 96, "see PROTOCOL.md");
+_Static_assert(HELLO_PUBLIC_BYTES == crypto_scalarmult_BYTES, "X25519");
 _Static_assert(SECURE_KEY_BYTES == crypto_generichash_KEYBYTES,
                "keys are BLAKE2b keys");
 
-enum hello_kind { KIND_HELLO = 1, KIND_WELCOME = 2 };
 enum stage {
     STAGE_NEW,    /* agent: secure_start is to come */
     STAGE_HELLO,  /* the peer's HELLO or WELCOME is awaited */
     STAGE_STREAM, /* the first encrypted frame is awaited */
     STAGE_OPEN,
     STAGE_DEAD,
-};
-
-struct hello {
-    uint8_t kind, version_min, version_max;
-    uint8_t run_id[SECURE_RUN_BYTES];
-    uint32_t node;
-    uint64_t epoch;
-    uint8_t public[PUBLIC_BYTES];
 };
 
 struct secure {
@@ -62,7 +49,7 @@ struct secure {
     uint32_t node;
     struct secure_key node_key;
     uint8_t secret[crypto_scalarmult_SCALARBYTES];
-    uint8_t public[PUBLIC_BYTES];
+    uint8_t public[HELLO_PUBLIC_BYTES];
     uint8_t hello[HELLO_BYTES]; /* agent: its own, a part of the transcript */
     size_t hello_len;
     crypto_secretstream_xchacha20poly1305_state push, pull;
@@ -212,47 +199,9 @@ bool secure_is_established(const struct secure *s)
 
 /* ---- HELLO and WELCOME ---- */
 
-static void hello_encode(const struct hello *h, uint8_t ret[HELLO_FIXED])
-{
-    uint8_t *p = ret;
-    memcpy(p, "AOLS", 4);
-    p = put_u8(p + 4, h->kind);
-    p = put_u8(p, h->version_min);
-    p = put_u8(p, h->version_max);
-    p = put_u8(p, 0);
-    memcpy(p, h->run_id, SECURE_RUN_BYTES);
-    p = put_u32(p + SECURE_RUN_BYTES, h->node);
-    p = put_u32(p, 0);
-    p = put_u64(p, h->epoch);
-    memcpy(p, h->public, PUBLIC_BYTES);
-}
-
-/* What a newer peer may have added between the fixed part and the MAC is passed over. */
-static int hello_decode(const uint8_t *data, size_t len, enum hello_kind kind,
-                        struct hello *ret, struct err *e)
-{
-    struct cur c = cur_of(data, len);
-    uint8_t magic[4];
-    cur_bytes(&c, magic, sizeof magic);
-    ret->kind = cur_u8(&c);
-    ret->version_min = cur_u8(&c);
-    ret->version_max = cur_u8(&c);
-    (void)cur_u8(&c);
-    cur_bytes(&c, ret->run_id, sizeof ret->run_id);
-    ret->node = cur_u32(&c);
-    (void)cur_u32(&c);
-    ret->epoch = cur_u64(&c);
-    cur_bytes(&c, ret->public, sizeof ret->public);
-    if (c.bad || cur_left(&c) < MAC_BYTES || memcmp(magic, "AOLS", 4) != 0 ||
-        ret->kind != kind)
-        return err_set(e, ERR_PROTO, "read a handshake: not a %s",
-                       kind == KIND_HELLO ? "hello" : "welcome");
-    return 0;
-}
-
 static void hello_mac(const struct secure *s, const char *label, const void *before,
                       size_t before_len, const void *body, size_t len,
-                      uint8_t ret[MAC_BYTES])
+                      uint8_t ret[HELLO_MAC_BYTES])
 {
     uint8_t key[SECURE_KEY_BYTES];
     derive(s->node_key.b, label, NULL, 0, NULL, 0, key);
@@ -261,8 +210,9 @@ static void hello_mac(const struct secure *s, const char *label, const void *bef
 }
 
 /* The two stream keys, from the exchange, the node's key and both messages. */
-static int mix(struct secure *s, const uint8_t peer[PUBLIC_BYTES], const void *hello,
-               size_t hello_len, const void *welcome, size_t welcome_len, struct err *e)
+static int mix(struct secure *s, const uint8_t peer[HELLO_PUBLIC_BYTES],
+               const void *hello, size_t hello_len, const void *welcome,
+               size_t welcome_len, struct err *e)
 {
     uint8_t shared[crypto_scalarmult_BYTES], transcript[SECURE_KEY_BYTES];
     uint8_t master[SECURE_KEY_BYTES];
@@ -363,7 +313,7 @@ int secure_start(struct secure *s, struct err *e)
         return err_set(e, -EINVAL, "start a channel: it has begun");
     make_exchange_key(s);
     hello_of(s, &h);
-    h.kind = KIND_HELLO;
+    h.kind = HELLO_KIND;
     hello_encode(&h, s->hello);
     hello_mac(s, "aolani/1 hello", NULL, 0, s->hello, HELLO_FIXED,
               s->hello + HELLO_FIXED);
@@ -376,15 +326,15 @@ int secure_start(struct secure *s, struct err *e)
 static int check_hello(struct secure *s, const struct hello *h, const uint8_t *data,
                        size_t len, struct err *e)
 {
-    uint8_t mac[MAC_BYTES];
+    uint8_t mac[HELLO_MAC_BYTES];
     const struct secure_key *key = s->ops->key ? s->ops->key(s->arg, h->node) : NULL;
     if (!key)
         return err_set(e, ERR_AUTH,
                        "greet node %" PRIu32 ": it has no part in this job", h->node);
     s->node = h->node;
     s->node_key = *key;
-    hello_mac(s, "aolani/1 hello", NULL, 0, data, len - MAC_BYTES, mac);
-    if (sodium_memcmp(mac, data + len - MAC_BYTES, MAC_BYTES) != 0)
+    hello_mac(s, "aolani/1 hello", NULL, 0, data, len - HELLO_MAC_BYTES, mac);
+    if (sodium_memcmp(mac, data + len - HELLO_MAC_BYTES, HELLO_MAC_BYTES) != 0)
         return err_set(e, ERR_AUTH, "greet node %" PRIu32 ": wrong key", h->node);
     if (sodium_memcmp(h->run_id, s->c.run_id, sizeof h->run_id) != 0)
         return err_set(e, ERR_AUTH, "greet node %" PRIu32 ": it belongs to another run",
@@ -409,14 +359,14 @@ static int take_hello(struct secure *s, const uint8_t *data, size_t len, struct 
 {
     struct hello h, mine;
     uint8_t welcome[HELLO_BYTES];
-    int rc = hello_decode(data, len, KIND_HELLO, &h, e);
+    int rc = hello_decode(data, len, HELLO_KIND, &h, e);
     if (rc == 0)
         rc = check_hello(s, &h, data, len, e);
     if (rc < 0)
         return rc;
     make_exchange_key(s);
     hello_of(s, &mine);
-    mine.kind = KIND_WELCOME;
+    mine.kind = WELCOME_KIND;
     mine.version_min = mine.version_max = (uint8_t)rc;
     hello_encode(&mine, welcome);
     hello_mac(s, "aolani/1 welcome", data, len, welcome, HELLO_FIXED,
@@ -432,10 +382,10 @@ static int take_hello(struct secure *s, const uint8_t *data, size_t len, struct 
 static int check_welcome(struct secure *s, const struct hello *h, const uint8_t *data,
                          size_t len, struct err *e)
 {
-    uint8_t mac[MAC_BYTES];
-    hello_mac(s, "aolani/1 welcome", s->hello, s->hello_len, data, len - MAC_BYTES,
-              mac);
-    if (sodium_memcmp(mac, data + len - MAC_BYTES, MAC_BYTES) != 0)
+    uint8_t mac[HELLO_MAC_BYTES];
+    hello_mac(s, "aolani/1 welcome", s->hello, s->hello_len, data,
+              len - HELLO_MAC_BYTES, mac);
+    if (sodium_memcmp(mac, data + len - HELLO_MAC_BYTES, HELLO_MAC_BYTES) != 0)
         return err_set(e, ERR_AUTH, "greet the head: wrong key");
     if (sodium_memcmp(h->run_id, s->c.run_id, sizeof h->run_id) != 0 ||
         h->node != s->node)
@@ -470,7 +420,7 @@ static int take_welcome(struct secure *s, const uint8_t *data, size_t len,
                         struct err *e)
 {
     struct hello h;
-    int rc = hello_decode(data, len, KIND_WELCOME, &h, e);
+    int rc = hello_decode(data, len, WELCOME_KIND, &h, e);
     if (rc == 0)
         rc = check_welcome(s, &h, data, len, e);
     if (rc == 0)

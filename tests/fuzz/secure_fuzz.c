@@ -122,12 +122,13 @@ static void with_mac(struct end *d, const uint8_t *data, size_t size)
     uint8_t frame[LENGTH_BYTES + LIMIT_HANDSHAKE];
     struct secure keys = {.node_key = d->key};
     bool head = d->s->c.role == ROLE_HEAD;
-    size = size < LIMIT_HANDSHAKE - MAC_BYTES ? size : LIMIT_HANDSHAKE - MAC_BYTES;
+    size = size < LIMIT_HANDSHAKE - HELLO_MAC_BYTES ? size
+                                                    : LIMIT_HANDSHAKE - HELLO_MAC_BYTES;
     memcpy(frame + LENGTH_BYTES, data, size);
     hello_mac(&keys, head ? "aolani/1 hello" : "aolani/1 welcome", d->s->hello,
               d->s->hello_len, frame + LENGTH_BYTES, size, frame + LENGTH_BYTES + size);
-    (void)put_u32(frame, (uint32_t)(size + MAC_BYTES));
-    (void)feed(d, frame, LENGTH_BYTES + size + MAC_BYTES, sizeof frame);
+    (void)put_u32(frame, (uint32_t)(size + HELLO_MAC_BYTES));
+    (void)feed(d, frame, LENGTH_BYTES + size + HELLO_MAC_BYTES, sizeof frame);
 }
 
 /* Real frames, some of whose bytes the input changes. */

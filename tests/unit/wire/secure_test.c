@@ -409,7 +409,7 @@ static void test_hellos_with_a_good_mac_and_a_bad_word(void **state)
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         struct end head;
         struct err e = {0};
-        struct hello h = {.kind = KIND_HELLO,
+        struct hello h = {.kind = HELLO_KIND,
                           .version_min = t[i].min,
                           .version_max = t[i].max,
                           .node = 2,
@@ -451,7 +451,7 @@ static void test_welcomes_with_a_good_mac_and_a_bad_word(void **state)
         struct end agent;
         struct err e = {0};
         uint8_t frame[4 + HELLO_BYTES];
-        struct hello h = {.kind = KIND_WELCOME,
+        struct hello h = {.kind = WELCOME_KIND,
                           .version_min = t[i].min,
                           .version_max = t[i].max,
                           .node = t[i].node,
