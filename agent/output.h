@@ -29,7 +29,7 @@ void output_destroy(struct output *o); /* files stay */
 /* Make the two spool files of a rank; ret_fd are for the child (close them after fork). */
 int output_open_rank(struct output *o, uint32_t rank, int ret_fd[2], struct err *e);
 /* After an agent died: take up every spool file in dir from its first byte that is left.
- * Returns how many streams. */
+ * Returns how many streams; what cannot be taken up is logged and left. */
 int output_adopt(struct output *o, struct err *e);
 /* No process can write any more: send the rest, OUTPUT_END for each stream, then done. */
 void output_finish(struct output *o);

@@ -430,6 +430,13 @@ static void test_adopt(void **state)
         (void)snprintf(path, sizeof path, "%s/%s", r->dir, strange[i]);
         assert_true(close(open(path, O_CREAT | O_WRONLY, 0600)) == 0);
     }
+    /* Nor does what a program has put in place of ours keep the rest from the head. */
+    (void)snprintf(path, sizeof path, "%s/rank-0002.out", r->dir);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/rank-0002.err", r->dir);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)snprintf(path, sizeof path, "%s/rank-0003.out", r->dir);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
     create(r, 0);
     assert_int_equal(output_adopt(r->o, &e), 2);
     output_finish(r->o);
