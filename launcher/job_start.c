@@ -4,9 +4,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "launcher/job_impl.h"
 #include "proto/base/log.h"
+
+static void on_copying(void *arg, int stream, bool ends_line)
+{
+    struct job *j = arg;
+    if (live_is_active(j->config.live) &&
+        isatty(stream ? STDERR_FILENO : STDOUT_FILENO))
+        live_give_way(j->config.live, ends_line);
+}
 
 static int make_rank_tables(struct job *j, struct err *e)
 {
@@ -23,16 +32,38 @@ static int make_rank_tables(struct job *j, struct err *e)
                                  .world_size = n,
                                  .node_of_rank = j->node_of_rank,
                                  .label = j->config.spec->label,
-                                 .stdout_fd = 1,
-                                 .stderr_fd = 2};
+                                 .stdout_fd = STDOUT_FILENO,
+                                 .stderr_fd = STDERR_FILENO,
+                                 .copying = on_copying,
+                                 .arg = j};
     int rc = outfiles_create(j->loop, &oc, &j->outfiles, e);
-    if (rc == 0 && (rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup,
-                                      &j->steps)) < 0)
+    if (rc == 0 &&
+        (rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup, &j->steps)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
-    if (rc == 0 && (rc = fences_create(j->n_nodes, j->plan.first_rank, &job_fence_ops, j,
-                                       &j->fences)) < 0)
+    if (rc == 0 && (rc = fences_create(j->n_nodes, j->plan.first_rank, &job_fence_ops,
+                                       j, &j->fences)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
     return rc;
+}
+
+/* Such a program would start as so many jobs of one rank each, and look well. */
+static void warn_no_pmix(struct job *j)
+{
+    if (j->config.spec->job.mpi != SPEC_MPI_AUTO)
+        return;
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        const Aolani__NodeInfo *info = fleet_info(j->fleet, i);
+        bool has = false;
+        for (size_t k = 0; k < info->n_helpers && !has; k++)
+            has = strcmp(info->helpers[k], "aolani-pmix") == 0;
+        if (has)
+            continue;
+        job_warn(j,
+                 "node \"%s\" has no aolani-pmix: an MPI program would run as single "
+                 "processes ([job] mpi = \"none\" if it is none)",
+                 job_node_name(j, i));
+        return;
+    }
 }
 
 int job_plan(struct job *j, struct err *e)
@@ -46,6 +77,8 @@ int job_plan(struct job *j, struct err *e)
     int rc = place(j->config.spec, nodes->backend == BACKEND_LOCAL, nodes->names, infos,
                    j->n_nodes, &j->plan, e);
     free(infos);
+    if (rc == 0)
+        warn_no_pmix(j);
     for (size_t i = 0; i < j->plan.n_warnings && rc == 0; i++)
         job_warn(j, "%s", j->plan.warnings[i]);
     return rc == 0 ? make_rank_tables(j, e) : rc;

@@ -23,6 +23,7 @@ struct live {
     bool active, colour;
     bool hidden;           /* taken away for other output */
     bool shown;            /* is on the terminal now */
+    bool mid_line;         /* the cursor stands behind part of a line of a rank */
     uint64_t next_ns;      /* not rewritten before */
     char text[LINE_BYTES]; /* what the line should say; "" nothing yet */
     /* The last step line's data, formatted for the width of the moment. */
@@ -173,7 +174,7 @@ static void draw(struct live *v)
 static void update(struct live *v)
 {
     uint64_t now = clock_mono_ns();
-    if (v->hidden || now < v->next_ns)
+    if (v->hidden || v->mid_line || now < v->next_ns)
         return;
     v->next_ns = now + REWRITE_NS;
     draw(v);
@@ -199,6 +200,14 @@ void live_steps(struct live *v, const struct steps_now *now,
     update(v);
 }
 
+void live_give_way(struct live *v, bool ends_line)
+{
+    if (!live_is_active(v))
+        return;
+    erase(v);
+    v->mid_line = !ends_line;
+}
+
 void live_hide(struct live *v)
 {
     if (!live_is_active(v))
@@ -212,6 +221,7 @@ void live_show(struct live *v)
     if (!live_is_active(v) || !v->hidden)
         return;
     v->hidden = false;
+    v->mid_line = false; /* what was said between ended its line */
     draw(v);
 }
 

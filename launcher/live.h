@@ -18,7 +18,10 @@ bool live_is_active(const struct live *v);
 void live_status(struct live *v, const char *text);
 void live_steps(struct live *v, const struct steps_now *now,
                 const char *node_of_slowest);
-/* Around other output to the same terminal. */
+/* Ranks' output is about to go to the same terminal: the line is taken away, and comes
+ * back with its next change once that output has ended a line. */
+void live_give_way(struct live *v, bool ends_line);
+/* Around other output to the same terminal, of whole lines. */
 void live_hide(struct live *v);
 void live_show(struct live *v);
 /* The line itself, for tests: no escape codes, at most `columns`. */
