@@ -1,15 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* server.c - the traffic of PMIx's server library with the agent.
  *
- * What the library asks comes as letters (calls.c) to the loop, where all state lives. Its
- * answer functions may be called from any thread. A rank that has
- * ended without saying goodbye can take part in nothing more: what names it fails, here by
+ * What the library asks comes as letters (calls.c, server_letters.c) to the loop, where all
+ * state lives. Its answer functions may be called from any thread. A rank that has ended without saying goodbye can take part in nothing more: what names it fails, here by
  * us and elsewhere through the head. The library itself takes a rank out of the
  * collectives that have not left this node when it sees its connection close, so such a
  * rank is not deregistered: that would close the connection unseen. Ranks that still talk
  * to us a while later lose us, as they may wait for a rank that never connected at all.
  */
-#include "agent/pmix/server.h"
+#include "agent/pmix/server_impl.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -20,51 +19,21 @@
 
 #include "agent/pmix/calls.h"
 #include "agent/pmix/job.h"
-#include "agent/pmix/mailbox.h"
-#include "agent/pmix/partners.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
-#include "proto/wire/pmixwire.h"
 
 #define BROKEN_AFTER_MS 2000u /* the head ends the job sooner, where it wants to */
-#define FENCE_DATA_MAX  (LIMIT_FRAME - 4096u - LIMIT_NODES * 4u)
 #define MODEX_DATA_MAX  (LIMIT_FRAME - 64u)
 
-enum rank_state { RANK_NEW, RANK_CONNECTED, RANK_FINALIZED, RANK_GONE };
+/* ---- to the agent ---- */
 
-/* Someone whom the library keeps waiting for our answer, or who was asked by us. */
-struct waiter {
-    struct waiter *next;
-    uint8_t key[PARTNERS_KEY_BYTES]; /* of a fence */
-    uint64_t request;                /* of a look-up */
-    uint32_t rank;                   /* of a look-up from outside: who is asked */
-    pmix_modex_cbfunc_t answer;
-    void *answer_arg;
-};
-
-struct server {
-    struct loop *loop;
-    struct pmixwire *wire;
-    struct mailbox *box;
-    struct loop_timer *broken_timer;
-    Aolani__PmixMessage *setup_message; /* keeps setup */
-    const Aolani__PmixSetup *setup;
-    struct partners *partners;
-    uint8_t *state; /* enum rank_state, by local rank */
-    struct waiter *fences, *gets, *asked;
-    uint64_t next_request;
-    bool library;
-};
-
-/* ---- on the loop ---- */
-
-static void give_up(struct server *s, const struct err *e)
+void server_give_up(struct server *s, const struct err *e)
 {
     log_err(e);
     loop_stop(s->loop);
 }
 
-static void send_up(struct server *s, Aolani__PmixMessage__IsCase which, void *part)
+void server_send_up(struct server *s, Aolani__PmixMessage__IsCase which, void *part)
 {
     Aolani__PmixMessage m = AOLANI__PMIX_MESSAGE__INIT;
     m.is_case = which;
@@ -73,129 +42,22 @@ static void send_up(struct server *s, Aolani__PmixMessage__IsCase which, void *p
     if (rc && rc != -EPIPE) {
         struct err e;
         err_sys(&e, rc, "send to the agent");
-        give_up(s, &e);
+        server_give_up(s, &e);
     }
 }
 
-static pmix_status_t pmix_status(int status)
-{
-    switch (status) {
-    case 0:
-        return PMIX_SUCCESS;
-    case ERR_LIMIT:
-        return PMIX_ERR_OUT_OF_RESOURCE;
-    case -ENOENT:
-        return PMIX_ERR_NOT_FOUND;
-    default:
-        return PMIX_ERR_LOST_CONNECTION;
-    }
-}
-
-/* The library needs the data until it calls free on it. */
-static void answer(pmix_modex_cbfunc_t cb, void *arg, int status,
-                   const ProtobufCBinaryData *data)
-{
-    char *copy = NULL;
-    size_t len = data && !status ? data->len : 0;
-    if (len > 0) {
-        copy = malloc(len);
-        if (!copy)
-            status = -ENOMEM;
-        else
-            memcpy(copy, data->data, len);
-    }
-    cb(pmix_status(status), copy, copy ? len : 0, arg, free, copy);
-}
-
-static bool is_local(const struct server *s, uint32_t rank)
+bool server_is_local(const struct server *s, uint32_t rank)
 {
     return rank >= s->setup->first_rank[s->setup->node_index] &&
            rank < s->setup->first_rank[s->setup->node_index + 1];
 }
 
-static uint8_t *state_of(struct server *s, uint32_t rank)
+uint8_t *server_state_of(struct server *s, uint32_t rank)
 {
     return &s->state[rank - s->setup->first_rank[s->setup->node_index]];
 }
 
-/* Does the collective name a rank of this node that has gone? */
-static bool names_gone(struct server *s, const struct partners_set *set)
-{
-    uint32_t first = s->setup->first_rank[s->setup->node_index];
-    uint32_t end = s->setup->first_rank[s->setup->node_index + 1];
-    for (uint32_t r = first; r < end; r++)
-        if (*state_of(s, r) == RANK_GONE && partners_has(set, r))
-            return true;
-    return false;
-}
-
-static int resolve(struct server *s, const struct letter *m, struct partners_set *ret)
-{
-    bool all = false;
-    uint32_t *ranks = calloc(m->n_procs + 1, sizeof *ranks);
-    int rc = ranks ? 0 : -ENOMEM;
-    for (size_t i = 0; i < m->n_procs && !rc; i++) {
-        ranks[i] = m->procs[i].rank;
-        all = all || m->procs[i].rank == PMIX_RANK_WILDCARD;
-        if (strncmp(m->procs[i].nspace, s->setup->nspace, PMIX_MAX_NSLEN))
-            rc = -ENOENT;
-    }
-    if (!rc)
-        rc = partners_resolve(s->partners, all, ranks, m->n_procs, ret);
-    free(ranks);
-    return rc;
-}
-
-static void read_fence(struct server *s, struct letter *m)
-{
-    struct partners_set set;
-    struct waiter *w = calloc(1, sizeof *w);
-    int rc = w ? resolve(s, m, &set) : -ENOMEM;
-    if (rc) {
-        free(w);
-        answer(m->answer, m->answer_arg, rc, NULL);
-        return;
-    }
-    Aolani__Fence f = AOLANI__FENCE__INIT;
-    f.key.data = set.key;
-    f.key.len = sizeof set.key;
-    f.n_nodes = set.n_nodes;
-    f.nodes = set.nodes;
-    if (m->len > FENCE_DATA_MAX)
-        f.status = ERR_LIMIT;
-    else if (m->status != PMIX_SUCCESS || names_gone(s, &set))
-        f.status = ERR_NODE_LOST;
-    f.data.data = (uint8_t *)m->data;
-    f.data.len = f.status ? 0 : m->len;
-    memcpy(w->key, set.key, sizeof w->key);
-    w->answer = m->answer;
-    w->answer_arg = m->answer_arg;
-    w->next = s->fences;
-    s->fences = w;
-    send_up(s, AOLANI__PMIX_MESSAGE__IS_FENCE, &f); /* a failed one, too, is answered */
-    partners_set_fini(&set);
-}
-
-static void read_get(struct server *s, struct letter *m)
-{
-    uint32_t world = s->setup->first_rank[s->setup->n_node_names];
-    struct waiter *w = m->rank < world ? calloc(1, sizeof *w) : NULL;
-    if (!w) {
-        answer(m->answer, m->answer_arg, -ENOENT, NULL);
-        return;
-    }
-    w->request = ++s->next_request;
-    w->answer = m->answer;
-    w->answer_arg = m->answer_arg;
-    w->next = s->gets;
-    s->gets = w;
-    Aolani__ModexGet get = AOLANI__MODEX_GET__INIT;
-    get.rank = m->rank;
-    get.request = w->request;
-    send_up(s, AOLANI__PMIX_MESSAGE__IS_GET, &get);
-}
-
-static void send_data(struct server *s, uint64_t request, int status, char *data,
+void server_send_data(struct server *s, uint64_t request, int status, char *data,
                       size_t len)
 {
     Aolani__ModexData d = AOLANI__MODEX_DATA__INIT;
@@ -205,64 +67,7 @@ static void send_data(struct server *s, uint64_t request, int status, char *data
     d.status = status;
     d.data.data = (uint8_t *)data;
     d.data.len = status ? 0 : len;
-    send_up(s, AOLANI__PMIX_MESSAGE__IS_GOT, &d);
-}
-
-static void read_data(struct server *s, struct letter *m)
-{
-    struct waiter **at = &s->asked;
-    while (*at && (*at)->request != m->request)
-        at = &(*at)->next;
-    struct waiter *w = *at;
-    if (!w) /* its rank went first, and that was the answer */
-        return;
-    *at = w->next;
-    free(w);
-    send_data(s, m->request, m->status == PMIX_SUCCESS ? 0 : -ENOENT, m->data, m->len);
-}
-
-static void read_abort(struct server *s, struct letter *m)
-{
-    Aolani__Abort a = AOLANI__ABORT__INIT;
-    char text[CALLS_ABORT_TEXT_MAX + 1] = "";
-    /* Text of a program, for a field that is UTF-8. */
-    for (size_t i = 0; i < m->len; i++) {
-        char c = m->data[i];
-        text[i] = '?';
-        if (c == '\n' || (c >= ' ' && c < 127))
-            text[i] = c;
-    }
-    a.rank = m->rank;
-    a.status = m->status;
-    a.text = text;
-    send_up(s, AOLANI__PMIX_MESSAGE__IS_ABORT, &a);
-}
-
-static void read_letter(void *arg, struct letter *m)
-{
-    struct server *s = arg;
-    switch (m->kind) {
-    case LETTER_FENCE:
-        read_fence(s, m);
-        break;
-    case LETTER_GET:
-        read_get(s, m);
-        break;
-    case LETTER_DATA:
-        read_data(s, m);
-        break;
-    case LETTER_ABORT:
-        read_abort(s, m);
-        break;
-    case LETTER_CONNECTED:
-        if (is_local(s, m->rank) && *state_of(s, m->rank) != RANK_GONE)
-            *state_of(s, m->rank) = RANK_CONNECTED;
-        break;
-    case LETTER_FINALIZED:
-        if (is_local(s, m->rank) && *state_of(s, m->rank) != RANK_GONE)
-            *state_of(s, m->rank) = RANK_FINALIZED;
-        break;
-    }
+    server_send_up(s, AOLANI__PMIX_MESSAGE__IS_GOT, &d);
 }
 
 /* ---- from the agent ---- */
@@ -299,7 +104,7 @@ static void send_ready(struct server *s)
     }
     if (rc)
         ready.error = e.text;
-    send_up(s, AOLANI__PMIX_MESSAGE__IS_READY, &ready);
+    server_send_up(s, AOLANI__PMIX_MESSAGE__IS_READY, &ready);
     for (size_t i = 0; i < ready.n_ranks; i++)
         job_env_destroy(ready.ranks[i]);
     free(ready.ranks);
@@ -334,7 +139,7 @@ static void take_fence_done(struct server *s, const Aolani__FenceDone *m)
     if (!w)
         return;
     *at = w->next;
-    answer(w->answer, w->answer_arg, m->status, &m->data);
+    server_answer(w->answer, w->answer_arg, m->status, &m->data);
     free(w);
 }
 
@@ -347,7 +152,7 @@ static void take_got(struct server *s, const Aolani__ModexData *m)
     if (!w)
         return;
     *at = w->next;
-    answer(w->answer, w->answer_arg, m->status, &m->data);
+    server_answer(w->answer, w->answer_arg, m->status, &m->data);
     free(w);
 }
 
@@ -355,10 +160,10 @@ static void take_get(struct server *s, const Aolani__ModexGet *m)
 {
     struct waiter *w = NULL;
     uint64_t *request = NULL;
-    if (!is_local(s, m->rank) || *state_of(s, m->rank) == RANK_GONE ||
+    if (!server_is_local(s, m->rank) || *server_state_of(s, m->rank) == RANK_GONE ||
         !(w = calloc(1, sizeof *w)) || !(request = malloc(sizeof *request))) {
         free(w);
-        send_data(s, m->request, -ENOENT, NULL, 0);
+        server_send_data(s, m->request, -ENOENT, NULL, 0);
         return;
     }
     w->request = *request = m->request;
@@ -373,7 +178,7 @@ static void take_get(struct server *s, const Aolani__ModexGet *m)
     s->asked = w->next;
     free(w);
     free(request);
-    send_data(s, m->request, -ENOENT, NULL, 0);
+    server_send_data(s, m->request, -ENOENT, NULL, 0);
 }
 
 static void fail_asked(struct server *s, uint32_t rank)
@@ -385,7 +190,7 @@ static void fail_asked(struct server *s, uint32_t rank)
             continue;
         }
         *at = w->next;
-        send_data(s, w->request, ERR_NODE_LOST, NULL, 0);
+        server_send_data(s, w->request, ERR_NODE_LOST, NULL, 0);
         free(w);
     }
 }
@@ -400,9 +205,9 @@ static void on_broken(void *arg)
     uint32_t gone = end, connected = 0;
     mailbox_drain(s->box);
     for (uint32_t r = first; r < end; r++) {
-        if (*state_of(s, r) == RANK_GONE && gone == end)
+        if (*server_state_of(s, r) == RANK_GONE && gone == end)
             gone = r;
-        connected += *state_of(s, r) == RANK_CONNECTED;
+        connected += *server_state_of(s, r) == RANK_CONNECTED;
     }
     if (connected == 0 || gone == end)
         return;
@@ -415,19 +220,19 @@ static void take_gone(struct server *s, uint32_t rank)
 {
     /* It may have said goodbye in a letter that is still unread. */
     mailbox_drain(s->box);
-    if (!is_local(s, rank) || *state_of(s, rank) == RANK_GONE)
+    if (!server_is_local(s, rank) || *server_state_of(s, rank) == RANK_GONE)
         return;
     pmix_proc_t proc;
     PMIX_LOAD_PROCID(&proc, s->setup->nspace, rank);
-    if (*state_of(s, rank) == RANK_FINALIZED) {
+    if (*server_state_of(s, rank) == RANK_FINALIZED) {
         PMIx_server_deregister_client(&proc, NULL, NULL);
         return;
     }
-    *state_of(s, rank) = RANK_GONE;
+    *server_state_of(s, rank) = RANK_GONE;
     fail_asked(s, rank);
     Aolani__Fence f = AOLANI__FENCE__INIT;
     f.status = ERR_NODE_LOST;
-    send_up(s, AOLANI__PMIX_MESSAGE__IS_FENCE, &f);
+    server_send_up(s, AOLANI__PMIX_MESSAGE__IS_FENCE, &f);
     loop_timer_start(s->broken_timer, BROKEN_AFTER_MS, 0);
 }
 
@@ -437,7 +242,7 @@ static void on_message(void *arg, const Aolani__PmixMessage *m)
     struct err e = {0};
     if (m->is_case == AOLANI__PMIX_MESSAGE__IS_SETUP) {
         if (keep_setup(s, m, &e))
-            give_up(s, &e);
+            server_give_up(s, &e);
         else
             send_ready(s);
         return;
@@ -448,7 +253,7 @@ static void on_message(void *arg, const Aolani__PmixMessage *m)
     }
     if (!s->library) {
         err_set(&e, ERR_PROTO, "pmix message %d: no job was set up", (int)m->is_case);
-        give_up(s, &e);
+        server_give_up(s, &e);
         return;
     }
     switch (m->is_case) {
@@ -466,7 +271,7 @@ static void on_message(void *arg, const Aolani__PmixMessage *m)
         break;
     default:
         err_set(&e, ERR_PROTO, "pmix message %d: not for us", (int)m->is_case);
-        give_up(s, &e);
+        server_give_up(s, &e);
     }
 }
 
@@ -486,7 +291,8 @@ int server_create(struct loop *l, int fd, struct server **ret, struct err *e)
         return err_set(e, -ENOMEM, "serve pmix: out of memory");
     s->loop = l;
     s->broken_timer = loop_timer_create(l, on_broken, s);
-    int rc = s->broken_timer ? mailbox_create(l, read_letter, s, &s->box) : -ENOMEM;
+    int rc =
+        s->broken_timer ? mailbox_create(l, server_read_letter, s, &s->box) : -ENOMEM;
     if (rc)
         err_sys(e, rc, "serve pmix");
     else
