@@ -13,7 +13,7 @@
 #include "launcher/verbs.h"
 #include "proto/base/log.h"
 
-#define RUN_JSON_BYTES (256u << 20) /* LIMIT_RANKS ranks with steps take about 170 MiB */
+#define RUN_JSON_BYTES (256u << 20) /* of LIMIT_RANKS ranks with steps: 170 MiB */
 
 /* RUN is run.json itself, a run directory, or the folder of run directories. */
 static int find_run(const char *run, char **ret, struct err *e)
