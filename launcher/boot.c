@@ -22,7 +22,13 @@
 #define BOOT_SLACK_MS  3000u   /* let ssh's own time-out, which says more, come first */
 #define BOOT_WORDS_MS  500u    /* a multiplexing ssh may keep the pipe open for ever */
 
-enum boot_state { BOOT_CONNECTING, BOOT_PUSHING, BOOT_READY, BOOT_FAILED };
+enum boot_state {
+    BOOT_CONNECTING,
+    BOOT_PUSHING,
+    BOOT_UNPACKING,
+    BOOT_READY,
+    BOOT_FAILED
+};
 
 struct boot {
     struct loop *loop;
@@ -40,7 +46,7 @@ struct boot {
     struct loop_proc *proc;
     struct loop_stream *io, *words;
     struct loop_timer *limit;
-    struct buf in;    /* stdout, up to the agent's READY */
+    struct buf in; /* stdout, up to the agent's READY */
     size_t noise;
     struct buf blob;
     struct buf stderr_line;
@@ -88,6 +94,15 @@ static void on_need(struct boot *b, const char *rest)
     b->copied = true;
     loop_timer_start(b->limit, BOOT_PUSH_MS, 0);
     (void)loop_stream_write(b->io, b->bundle->agent.data, b->bundle->agent.len);
+}
+
+/* Only now: a `head` that reads ahead would have taken it. */
+static void on_stored(struct boot *b, const char *rest)
+{
+    (void)rest;
+    if (b->state != BOOT_PUSHING)
+        return;
+    b->state = BOOT_UNPACKING;
     (void)loop_stream_write(b->io, b->bundle->rest.data, b->bundle->rest.len);
 }
 
@@ -133,11 +148,9 @@ static void on_line(struct boot *b, char *line)
         const char *word;
         void (*act)(struct boot *b, const char *rest);
     } table[] = {
-        {"AOLANI-HAVE", on_have},
-        {"AOLANI-NEED", on_need},
-        {"AOLANI-UNPACKED", on_unpacked},
-        {"AOLANI-FAIL", on_node_fail},
-        {"AOLANI-READY", on_ready},
+        {"AOLANI-HAVE", on_have},      {"AOLANI-NEED", on_need},
+        {"AOLANI-STORED", on_stored},  {"AOLANI-UNPACKED", on_unpacked},
+        {"AOLANI-FAIL", on_node_fail}, {"AOLANI-READY", on_ready},
     };
     size_t len = 0;
     for (const char *p = line; *p; p++) { /* a terminal may read it in the end */
@@ -147,7 +160,8 @@ static void on_line(struct boot *b, char *line)
     line[len] = '\0';
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         size_t n = strlen(table[i].word);
-        if (strncmp(line, table[i].word, n) == 0 && (line[n] == ' ' || line[n] == '\0')) {
+        if (strncmp(line, table[i].word, n) == 0 &&
+            (line[n] == ' ' || line[n] == '\0')) {
             table[i].act(b, line[n] ? line + n + 1 : "");
             return;
         }
@@ -157,7 +171,7 @@ static void on_line(struct boot *b, char *line)
 
 static bool is_starting(const struct boot *b)
 {
-    return b->state == BOOT_CONNECTING || b->state == BOOT_PUSHING;
+    return b->state != BOOT_READY && b->state != BOOT_FAILED;
 }
 
 static void on_data(void *arg, const uint8_t *data, size_t len)
@@ -241,8 +255,8 @@ static void fail_of_exit(struct boot *b, int ws)
     else if (WIFSIGNALED(ws))
         err_set(&e, ERR_BOOT, "%s was ended by signal %d", starter, WTERMSIG(ws));
     else
-        err_set(&e, ERR_BOOT, "%s ended with status %d before the agent was ready", starter,
-                WEXITSTATUS(ws));
+        err_set(&e, ERR_BOOT, "%s ended with status %d before the agent was ready",
+                starter, WEXITSTATUS(ws));
     boot_fail(b, &e);
 }
 

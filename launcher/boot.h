@@ -29,8 +29,8 @@ struct boot_config {
     const struct spec *spec;
     const struct bundle *bundle;
     bool local;
-    const char *name;        /* of the node, as typed */
-    const uint8_t *blob;     /* packed Boot message; copied, wiped after use */
+    const char *name;    /* of the node, as typed */
+    const uint8_t *blob; /* packed Boot message; copied, wiped after use */
     size_t blob_len;
 };
 

@@ -4,7 +4,8 @@
  * Inside single quotes, so that csh and fish leave it alone; therefore no single quote,
  * no exclamation mark, no backslash and no newline within. Files arrive under a name of
  * their own and are renamed when complete; the agent, which proves the folder whole, comes
- * last. `head -c` is given the exact size, since the bundle follows on the same input.
+ * last. `head -c` is given the exact size; the rest is sent when it is done, since some
+ * (busybox) read ahead.
  *
  * /tmp is everybody's: the cache there is used only if its folder is our own and no link,
  * so that nobody else can put a program in the place of ours. Nothing is run before that
@@ -28,8 +29,8 @@ static const char script[] =
     "if test -z \"$d\"; then "
     "echo AOLANI-FAIL neither \"$C\" nor /tmp can take the agent; exit 1; fi; "
     "echo AOLANI-NEED \"$M\"; a=\"$d/$H/.agent.$$\"; "
-    "if head -c %zu >\"$a\" && chmod 700 \"$a\" && \"$a\" --unpack \"$d/$H\" && "
-    "mv -f \"$a\" \"$d/$H/aolani-agent\"; then "
+    "if head -c %zu >\"$a\" && chmod 700 \"$a\" && echo AOLANI-STORED && "
+    "\"$a\" --unpack \"$d/$H\" && mv -f \"$a\" \"$d/$H/aolani-agent\"; then "
     "exec \"$d/$H/aolani-agent\" --stdio; fi; "
     "rm -f \"$a\"; echo AOLANI-FAIL the agent could not be stored in \"$d\"; exit 1"
     "'";
@@ -56,8 +57,8 @@ int bootscript_argv(const struct spec *s, const struct bundle *b, const char *ho
     buf_init(&text, 8192);
     (void)snprintf(timeout, sizeof timeout, "-oConnectTimeout=%llu",
                    (unsigned long long)(s->ssh.connect_timeout_ms + 999) / 1000);
-    const char *const fixed[] = {"-x", "-T", "-oBatchMode=yes", "-oClearAllForwardings=yes",
-                                 timeout};
+    const char *const fixed[] = {"-x", "-T", "-oBatchMode=yes",
+                                 "-oClearAllForwardings=yes", timeout};
     int rc = bootscript_format(b, &text);
     if (rc == 0)
         rc = add_all(ret, &s->ssh.command);

@@ -4,7 +4,8 @@
  *
  * It answers on standard output, after whatever a start-up file may have printed:
  *   AOLANI-HAVE <arch>     the agent is in the cache and is being started
- *   AOLANI-NEED <arch>     send the agent's bytes, then the rest of the bundle
+ *   AOLANI-NEED <arch>     send the agent's bytes
+ *   AOLANI-STORED          send the rest of the bundle
  *   AOLANI-FAIL <reason>
  * and the agent itself says AOLANI-READY when it waits for its key.
  */
