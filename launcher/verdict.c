@@ -19,12 +19,18 @@ static bool is_cause(const struct verdict_rank *r)
     return r->aborted || (failed(r) && !r->ended_by_us);
 }
 
+/* It ended by our signal before its own exit, or as if nothing had been. */
+static bool hides_abort(const struct verdict_rank *r)
+{
+    return r->wait_status == 0 || (r->ended_by_us && WIFSIGNALED((int)r->wait_status));
+}
+
 static int rank_status(const struct verdict_rank *r)
 {
     if (r->end == RANK_EXEC_FAILED)
         return r->exec_errno == ENOENT ? 127 : 126;
     int ws = (int)r->wait_status;
-    if (r->aborted && (ws == 0 || (r->ended_by_us && WIFSIGNALED(ws)))) /* our signal won */
+    if (r->aborted && hides_abort(r))
         return r->abort_status & 0xff ? r->abort_status & 0xff : 1;
     return WIFSIGNALED(ws) ? 128 + WTERMSIG(ws) : WEXITSTATUS(ws);
 }
@@ -84,7 +90,7 @@ static void say_cause(const struct verdict_rank *ranks, size_t n,
     if (cause->end == RANK_EXEC_FAILED)
         at = snprintf(text, len, "rank %zu on %s could not execute \"%s\": %s", rank,
                       cause->node, program, strerror(cause->exec_errno));
-    else if (cause->aborted && (cause->wait_status == 0 || cause->ended_by_us))
+    else if (cause->aborted && hides_abort(cause))
         at = snprintf(text, len, "rank %zu on %s called MPI_Abort(%d)", rank,
                       cause->node, cause->abort_status);
     else
@@ -131,6 +137,24 @@ static size_t count_killed(const struct verdict_rank *ranks, size_t n)
     return killed;
 }
 
+static void say_signal(const struct verdict_rank *ranks, size_t n,
+                       const struct verdict_stop *stop, char *text, size_t len)
+{
+    size_t started = 0;
+    for (size_t i = 0; i < n; i++)
+        started += ranks[i].end != RANK_NOT_STARTED;
+    int at =
+        snprintf(text, len, "stopped by %s (%s)",
+                 stop->signum == 2 ? "Ctrl-C" : "a signal", strsignal(stop->signum));
+    if (at < 0 || (size_t)at >= len)
+        return;
+    if (started == 0)
+        (void)snprintf(text + at, len - (size_t)at, " before the ranks were started");
+    else
+        (void)snprintf(text + at, len - (size_t)at,
+                       "; %zu of %zu ranks had to be ended", count_killed(ranks, n), n);
+}
+
 int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_stop *stop,
             const char *program, char *text, size_t len)
 {
@@ -141,10 +165,7 @@ int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_sto
         status = say_end(ranks, n, program, text, len);
         break;
     case STOP_SIGNAL:
-        (void)snprintf(text, len,
-                       "stopped by %s (%s); %zu of %zu ranks had to be ended",
-                       stop->signum == 2 ? "Ctrl-C" : "a signal",
-                       strsignal(stop->signum), count_killed(ranks, n), n);
+        say_signal(ranks, n, stop, text, len);
         status = 128 + stop->signum;
         break;
     case STOP_TIME_LIMIT:
