@@ -21,7 +21,8 @@
 
 #define BUNDLE_MAX (256u << 20)
 
-static const char *const file_names[] = {"aolani-agent", "aolani-pmix", "libaolani.so.1"};
+static const char *const file_names[] = {"aolani-agent", "aolani-pmix",
+                                         "libaolani.so.1"};
 
 static int own_folder(char *ret, size_t len, struct err *e)
 {
@@ -110,7 +111,8 @@ static int add_file(struct bundle *b, const char *folder, size_t i, uint32_t *co
     struct buf bytes;
     buf_init(&bytes, BUNDLE_MAX);
     int rc = read_file(path, &bytes, e);
-    if (rc == 0 && (rc = add_header(&b->rest, file_names[i], 0700, &bytes)) == 0 && i > 0)
+    if (rc == 0 && (rc = add_header(&b->rest, file_names[i], 0700, &bytes)) == 0 &&
+        i > 0)
         rc = buf_add(&b->rest, bytes.data, bytes.len);
     if (rc == 0 && i == 0) {
         b->agent = bytes;

@@ -104,7 +104,8 @@ static int journal_start(struct run *r, struct err *e)
     m.epoch = 1;
     m.argv = r->spec->job.command.items;
     m.n_argv = r->spec->job.command.n;
-    int64_t number = rc == 0 ? journal_append(r->journal, JOURNAL_RUN_START, &m.base) : 0;
+    int64_t number =
+        rc == 0 ? journal_append(r->journal, JOURNAL_RUN_START, &m.base) : 0;
     buf_fini(&toml);
     return number < 0 ? err_sys(e, (int)number, "begin the journal") : rc;
 }
@@ -127,10 +128,12 @@ static int run_open(struct run *r, struct err *e)
     r->start_ns = clock_mono_ns();
     r->start_real_ns = clock_real_ns();
     if ((rc = nodes_resolve(r->spec, &r->nodes, e)) < 0 ||
-        (rc = loop_create(&r->loop, e)) < 0 ||
-        (rc = rundir_create(r->spec->job.output, r->spec->job.name, r->start_real_ns,
-                            r->run_id, &r->dir, e)) < 0 ||
-        (rc = write_key(r, e)) < 0 || (rc = journal_start(r, e)) < 0)
+        (rc = loop_create(&r->loop, e)) < 0)
+        return rc;
+    if ((rc = rundir_create(r->spec->job.output, r->spec->job.name, r->start_real_ns,
+                            r->run_id, &r->dir, e)) < 0)
+        return e->hint[0] ? rc : err_hint(e, "choose another folder for runs: -o DIR");
+    if ((rc = write_key(r, e)) < 0 || (rc = journal_start(r, e)) < 0)
         return rc;
     if (!(r->live = live_create(STDERR_FILENO)))
         return err_sys(e, -ENOMEM, "start the run");

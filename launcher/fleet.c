@@ -13,14 +13,14 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-#define TICK_MS        250u
-#define PING_MS        5000u
-#define PING_BURST     4u    /* quick ones at first: the least round trip counts */
-#define LOST_SLACK_MS  3000u /* beyond the lease, for the agent's own teardown */
-#define DIED_MS        300u  /* a dead agent's last bytes may still be on their way */
-#define CUT_MS         3000u /* a living agent has called again by then */
-#define CONNECT_MS     20000u /* key handed over, but the agent never calls back */
-#define SSH_FAILURE    255   /* ssh's own exit status when the connection broke */
+#define TICK_MS       250u
+#define PING_MS       5000u
+#define PING_BURST    4u     /* quick ones at first: the least round trip counts */
+#define LOST_SLACK_MS 3000u  /* beyond the lease, for the agent's own teardown */
+#define DIED_MS       300u   /* a dead agent's last bytes may still be on their way */
+#define CUT_MS        3000u  /* a living agent has called again by then */
+#define CONNECT_MS    20000u /* key handed over, but the agent never calls back */
+#define SSH_FAILURE   255    /* ssh's own exit status when the connection broke */
 
 static struct fleet_node *node_at(const struct fleet *f, uint32_t node)
 {
@@ -66,8 +66,8 @@ static void on_lost_timer(void *arg)
     if (n->link)
         return;
     if (n->agent_died)
-        err_set(&e, ERR_NODE_LOST, "its agent died%s%s", n->starter_words[0] ? ": " : "",
-                n->starter_words);
+        err_set(&e, ERR_NODE_LOST, "its agent died%s%s",
+                n->starter_words[0] ? ": " : "", n->starter_words);
     else if (n->life == NODE_UP && n->starter_ended && n->link_closed)
         err_set(&e, ERR_NODE_LOST, "its agent is gone");
     else if (n->life == NODE_STARTING)
@@ -138,7 +138,8 @@ static void on_boot_ended(void *arg, int ws, const char *words)
 {
     struct fleet_node *n = arg;
     n->starter_ended = true;
-    bool ssh_broke = !n->fleet->local && WIFEXITED(ws) && WEXITSTATUS(ws) == SSH_FAILURE;
+    bool ssh_broke =
+        !n->fleet->local && WIFEXITED(ws) && WEXITSTATUS(ws) == SSH_FAILURE;
     bool own_end = !n->fleet->local && WIFSIGNALED(ws);
     n->agent_died = !ssh_broke && !own_end;
     (void)snprintf(n->starter_words, sizeof n->starter_words, "%s", words);
@@ -347,8 +348,8 @@ int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t 
     int64_t rc = buf_reserve(&b, protobuf_c_message_get_packed_size(m), &at);
     if (rc == 0) {
         b.len += protobuf_c_message_pack(m, at);
-        rc = session_send(n->session, loop_now_ms(f->loop), type, attempt, b.data, b.len,
-                          &e);
+        rc = session_send(n->session, loop_now_ms(f->loop), type, attempt, b.data,
+                          b.len, &e);
         if (rc < 0)
             log_debug("%s: %s", f->config.nodes->names[node], e.text);
     }
@@ -429,8 +430,9 @@ static int init_node(struct fleet *f, uint32_t i)
     return n->lost ? 0 : -ENOMEM;
 }
 
-int fleet_create(struct loop *l, const struct fleet_config *c, const struct fleet_ops *ops,
-                 void *arg, struct fleet **ret, struct err *e)
+int fleet_create(struct loop *l, const struct fleet_config *c,
+                 const struct fleet_ops *ops, void *arg, struct fleet **ret,
+                 struct err *e)
 {
     struct fleet *f = calloc(1, sizeof *f);
     if (!f)
@@ -444,7 +446,8 @@ int fleet_create(struct loop *l, const struct fleet_config *c, const struct flee
     f->nodes = calloc(f->n_nodes, sizeof *f->nodes);
     f->tick = loop_timer_create(l, on_tick, f);
     f->more = loop_timer_create(l, on_more, f);
-    int rc = f->nodes && f->tick && f->more ? 0 : err_sys(e, -ENOMEM, "make room for nodes");
+    int rc =
+        f->nodes && f->tick && f->more ? 0 : err_sys(e, -ENOMEM, "make room for nodes");
     for (uint32_t i = 0; i < f->n_nodes && rc == 0; i++) {
         if ((rc = init_node(f, i)) < 0)
             err_sys(e, rc, "make room for nodes");

@@ -30,15 +30,16 @@ struct fleet_ops {
     int (*message)(void *arg, uint32_t node, const struct envelope *v, struct err *e);
 };
 struct fleet_config {
-    const struct spec *spec;   /* kept by reference, like nodes */
+    const struct spec *spec; /* kept by reference, like nodes */
     const struct nodes *nodes;
     uint8_t run_id[SECURE_RUN_BYTES];
     struct secure_key job_key;
     uint64_t epoch;
 };
 
-int fleet_create(struct loop *l, const struct fleet_config *c, const struct fleet_ops *ops,
-                 void *arg, struct fleet **ret, struct err *e);
+int fleet_create(struct loop *l, const struct fleet_config *c,
+                 const struct fleet_ops *ops, void *arg, struct fleet **ret,
+                 struct err *e);
 /* Kills the starters that still run (an agent whose key never came just exits). */
 void fleet_destroy(struct fleet *f);
 void fleet_start(struct fleet *f);
@@ -60,7 +61,8 @@ int fleet_recover(struct fleet *f, uint32_t node, struct err *e);
 bool fleet_is_up(const struct fleet *f, uint32_t node);
 bool fleet_is_starting(const struct fleet *f, uint32_t node);
 bool fleet_was_copied(const struct fleet *f, uint32_t node);
-const Aolani__NodeInfo *fleet_info(const struct fleet *f, uint32_t node); /* NULL: never */
+const Aolani__NodeInfo *fleet_info(const struct fleet *f,
+                                   uint32_t node); /* NULL: never */
 const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node);
 /* Where other nodes reach it: as the head sees it, or its first address, or its name. */
 const char *fleet_address(const struct fleet *f, uint32_t node);

@@ -21,16 +21,16 @@ struct fleet_node {
     uint32_t index;
     enum node_life life;
     bool recovering, copied;
-    bool has_key;         /* the agent, which then answers for itself */
-    bool in_window;       /* counts as a handshake in flight */
+    bool has_key;   /* the agent, which then answers for itself */
+    bool in_window; /* counts as a handshake in flight */
     struct boot *boot;
     bool starter_ended;
-    bool link_closed;     /* the last link was closed, not silent */
-    bool agent_died;      /* the starter passed on the agent's own status */
+    bool link_closed; /* the last link was closed, not silent */
+    bool agent_died;  /* the starter passed on the agent's own status */
     char starter_words[256];
     struct secure_key key;
     struct session *session;
-    struct conn *link;    /* carries the session; NULL: none now */
+    struct conn *link; /* carries the session; NULL: none now */
     struct loop_timer *lost;
     Aolani__NodeInfo *info;
     char address[64];
@@ -51,8 +51,8 @@ struct fleet {
     uint32_t n_nodes, next_to_start, starting;
     struct loop_listener *listener;
     uint16_t port;
-    struct strlist heads; /* "address:port" */
-    struct links *links;  /* connections that have not proved themselves */
+    struct strlist heads;           /* "address:port" */
+    struct links *links;            /* connections that have not proved themselves */
     struct loop_timer *tick, *more; /* more: nodes may be started */
 };
 

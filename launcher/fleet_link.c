@@ -15,14 +15,15 @@
 
 #include "proto/base/log.h"
 
-#define HEARTBEAT_MS   1000u
-#define SILENCE_MS     15000u
-#define PROVE_MS       10000u
+#define HEARTBEAT_MS 1000u
+#define SILENCE_MS   15000u
+#define PROVE_MS     10000u
 
 /* A connection, from its accept to its end. */
 struct caller {
     struct fleet *fleet;
-    struct fleet_node *channel_of; /* over a starter's streams: only this node may speak */
+    struct fleet_node
+        *channel_of; /* over a starter's streams: only this node may speak */
     struct conn *conn;
     char address[64];
     struct caller *prev, *next;
@@ -120,16 +121,16 @@ static void open_conn(struct caller *c, struct loop_stream *io, unsigned prove_m
 static void on_accept(void *arg, struct loop_stream *s, const struct sockaddr *from)
 {
     struct fleet *f = arg;
-    struct caller *c = f->links->n < LIMIT_PENDING_CONNS + f->n_nodes * 2
-                           ? caller_create(f)
-                           : NULL;
+    struct caller *c =
+        f->links->n < LIMIT_PENDING_CONNS + f->n_nodes * 2 ? caller_create(f) : NULL;
     if (!c) {
         loop_stream_destroy(s);
         return;
     }
-    const void *addr = from->sa_family == AF_INET6
-                           ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
-                           : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
+    const void *addr =
+        from->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
     (void)inet_ntop(from->sa_family, addr, c->address, sizeof c->address);
     static const char mapped[] = "::ffff:"; /* IPv4 on the dual-stack socket */
     if (strncmp(c->address, mapped, sizeof mapped - 1) == 0)
@@ -202,8 +203,8 @@ void fleet_drop_session(struct fleet_node *n)
 static int add_head(struct fleet *f, const char *address)
 {
     char text[128];
-    (void)snprintf(text, sizeof text, strchr(address, ':') ? "[%s]:%u" : "%s:%u", address,
-                   f->port);
+    (void)snprintf(text, sizeof text, strchr(address, ':') ? "[%s]:%u" : "%s:%u",
+                   address, f->port);
     return strlist_add(&f->heads, text);
 }
 

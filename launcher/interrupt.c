@@ -22,8 +22,9 @@ static void advance(struct interrupt *i, int signum)
     if (i->stage == 0 && signum == SIGINT && i->tty) {
         i->stage = 1;
         job_print_status(i->job);
-        log_answer("Ctrl-C again stops the job (TERM, then its grace), a third time kills "
-                 "it");
+        log_answer(
+            "Ctrl-C again stops the job (TERM, then its grace), a third time kills "
+            "it");
         return;
     }
     i->stage = i->stage < 2 ? 2 : i->stage + 1;
@@ -31,7 +32,8 @@ static void advance(struct interrupt *i, int signum)
         log_note("stopping the ranks; once more kills them");
         job_stop(i->job, signum, false);
     } else if (i->stage == 3) {
-        log_note("killing the ranks; once more leaves without proof that they are gone");
+        log_note(
+            "killing the ranks; once more leaves without proof that they are gone");
         job_stop(i->job, signum, true);
     } else if (i->stage == 4) {
         log_note("leaving; what is left ends when its lease is over");

@@ -14,10 +14,11 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-#define TICK_MS        250u
-#define GRACE_SLACK_MS 5000u /* agents kill by themselves after the grace; then we ask */
-#define WARNINGS_MAX   1000u  /* nodes may complain without end */
-#define KILL_WAIT_MS   10000u
+#define TICK_MS 250u
+#define GRACE_SLACK_MS \
+    5000u                  /* agents kill by themselves after the grace; then we ask */
+#define WARNINGS_MAX 1000u /* nodes may complain without end */
+#define KILL_WAIT_MS 10000u
 
 static void enter_state(struct job *j);
 
@@ -54,7 +55,8 @@ void job_warn(struct job *j, const char *fmt, ...)
     j->warnings[j->n_warnings++] = text;
 }
 
-void job_set_stop(struct job *j, enum stop_cause cause, int number, const char *fmt, ...)
+void job_set_stop(struct job *j, enum stop_cause cause, int number, const char *fmt,
+                  ...)
 {
     if (j->stop.cause != STOP_NONE)
         return;
@@ -150,7 +152,8 @@ static void enter_preparing(struct job *j)
 static void enter_committing(struct job *j)
 {
     int64_t number = job_journal_phase(j, "start");
-    if (number < 0 || journal_when_durable(j->config.journal, number, on_durable, j) < 0)
+    if (number < 0 ||
+        journal_when_durable(j->config.journal, number, on_durable, j) < 0)
         on_durable(j, -ENOMEM);
 }
 
@@ -267,7 +270,8 @@ static void on_tick(void *arg)
 
 /* ---------------------------------------------------------------- the caller's side */
 
-int job_create(struct loop *l, const struct job_config *c, struct job **ret, struct err *e)
+int job_create(struct loop *l, const struct job_config *c, struct job **ret,
+               struct err *e)
 {
     struct job *j = calloc(1, sizeof *j);
     if (!j)
@@ -282,10 +286,8 @@ int job_create(struct loop *l, const struct job_config *c, struct job **ret, str
     int rc = j->nodes && j->limit && j->grace && j->tick
                  ? 0
                  : err_sys(e, -ENOMEM, "make a job of %u nodes", j->n_nodes);
-    struct fleet_config fc = {.spec = c->spec,
-                              .nodes = c->nodes,
-                              .job_key = c->job_key,
-                              .epoch = c->epoch};
+    struct fleet_config fc = {
+        .spec = c->spec, .nodes = c->nodes, .job_key = c->job_key, .epoch = c->epoch};
     for (size_t i = 0; i < sizeof fc.run_id; i++) {
         unsigned byte = 0;
         (void)sscanf(c->run_id + 2 * i, "%2x", &byte);

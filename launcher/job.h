@@ -30,7 +30,8 @@ struct job_config { /* all by reference */
     void *arg;
 };
 
-int job_create(struct loop *l, const struct job_config *c, struct job **ret, struct err *e);
+int job_create(struct loop *l, const struct job_config *c, struct job **ret,
+               struct err *e);
 void job_start(struct job *j);
 /* The user wants it to end: TERM and the grace; again (or kill): KILL. signum: what to
  * name as the reason. */

@@ -120,8 +120,8 @@ static void on_lost(void *arg, uint32_t node, const struct err *e)
         return;
     }
     log_warn("node \"%s\" is lost: %s", job_node_name(j, node), e->text);
-    job_set_stop(j, STOP_NODE_LOST, 0, "node \"%s\" was lost: %s", job_node_name(j, node),
-                 e->text);
+    job_set_stop(j, STOP_NODE_LOST, 0, "node \"%s\" was lost: %s",
+                 job_node_name(j, node), e->text);
     lose_ranks(j, node);
     n->teardown = "lost";
     n->recovering = true;

@@ -15,12 +15,12 @@
 #include "launcher/verdict.h"
 
 enum node_step { /* how far a node has come */
-    NODE_AWAITED,
-    NODE_DESCRIBED,
-    NODE_REFUSED,   /* its agent could not start */
-    NODE_PREPARED_, /* or failed to: .error */
-    NODE_ENDING,    /* END was sent */
-    NODE_FINISHED,  /* NODE_DONE came, or it was given up */
+                 NODE_AWAITED,
+                 NODE_DESCRIBED,
+                 NODE_REFUSED,   /* its agent could not start */
+                 NODE_PREPARED_, /* or failed to: .error */
+                 NODE_ENDING,    /* END was sent */
+                 NODE_FINISHED,  /* NODE_DONE came, or it was given up */
 };
 
 struct job_node {
@@ -76,12 +76,13 @@ struct job {
 /* ---- job.c ---- */
 void job_event(struct job *j, enum job_event ev);
 /* The reason for the end, if none is known yet. */
-void job_set_stop(struct job *j, enum stop_cause cause, int number, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
-void job_warn(struct job *j, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+void job_set_stop(struct job *j, enum stop_cause cause, int number, const char *fmt,
+                  ...) __attribute__((format(printf, 4, 5)));
+void job_warn(struct job *j, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
 const char *job_node_name(const struct job *j, uint32_t node);
-void job_check_ended(struct job *j);     /* ALL_ENDED when no rank is alive */
-void job_check_done(struct job *j);      /* ALL_DONE when no node is awaited */
+void job_check_ended(struct job *j); /* ALL_ENDED when no rank is alive */
+void job_check_done(struct job *j);  /* ALL_DONE when no node is awaited */
 void job_enter_phase(struct job *j, int phase);
 
 /* ---- job_fleet.c ---- */
@@ -111,8 +112,8 @@ void job_group_errors(const struct job *j, enum node_step step, char *text, size
 
 /* ---- job_journal.c ---- */
 int64_t job_journal_phase(struct job *j, const char *phase);
-void job_journal_node(struct job *j, uint32_t node, const char *event, const char *detail,
-                      const Aolani__NodeInfo *info);
+void job_journal_node(struct job *j, uint32_t node, const char *event,
+                      const char *detail, const Aolani__NodeInfo *info);
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
 void job_journal_steps(struct job *j, const Aolani__Steps *m);
 

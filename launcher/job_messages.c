@@ -49,9 +49,9 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
     for (uint32_t i = 0; i < j->n_nodes && code == 0; i++)
         code = j->nodes[i].code;
     job_group_errors(j, NODE_PREPARED_, text, sizeof text);
-    int status = code == -ENOENT                         ? 127
+    int status = code == -ENOENT                       ? 127
                  : code == -EACCES || code == -ENOEXEC ? 126
-                                                         : err_exit_status(code);
+                                                       : err_exit_status(code);
     job_set_stop(j, STOP_ERROR, status, "the ranks cannot be started: %s", text);
     job_event(j, JOB_EV_FAILED);
     return 0;
@@ -139,8 +139,9 @@ static int on_output_gap(struct job *j, uint32_t node, const ProtobufCMessage *m
         return rc;
     int stream = m->stream == AOLANI__STREAM__STDERR;
     outfiles_gap(j->outfiles, m->rank, stream, m->offset, m->length);
-    job_warn(j, "rank %u on %s: %llu bytes of its %s from offset %llu were dropped on the "
-                "node: the head was too slow for too long",
+    job_warn(j,
+             "rank %u on %s: %llu bytes of its %s from offset %llu were dropped on the "
+             "node: the head was too slow for too long",
              m->rank, job_node_name(j, node), (unsigned long long)m->length,
              stream ? "stderr" : "stdout", (unsigned long long)m->offset);
     return 0;
@@ -178,7 +179,8 @@ static int on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     return 0;
 }
 
-static int on_log(struct job *j, uint32_t node, const ProtobufCMessage *msg, struct err *e)
+static int on_log(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                  struct err *e)
 {
     const Aolani__Log *m = (const void *)msg;
     (void)e;
@@ -196,9 +198,10 @@ static int on_node_done(struct job *j, uint32_t node, const ProtobufCMessage *ms
     const Aolani__NodeDone *m = (const void *)msg;
     struct job_node *n = &j->nodes[node];
     (void)e;
-    unsigned result = m->result <= AOLANI__TEARDOWN__NOT_CLEAN ? (unsigned)m->result : 0;
-    n->teardown = m->proven || result == AOLANI__TEARDOWN__NOT_CLEAN ? names[result]
-                                                                    : names[0];
+    unsigned result =
+        m->result <= AOLANI__TEARDOWN__NOT_CLEAN ? (unsigned)m->result : 0;
+    n->teardown =
+        m->proven || result == AOLANI__TEARDOWN__NOT_CLEAN ? names[result] : names[0];
     size_t at = 0;
     bool tell = result != AOLANI__TEARDOWN__CLEAN || !m->proven;
     for (size_t i = 0; tell && i < m->n_evidence && at < sizeof n->detail - 1; i++)
@@ -303,7 +306,8 @@ int job_message(struct job *j, uint32_t node, const struct envelope *v, struct e
         ProtobufCMessage *m = protobuf_c_message_unpack(handlers[i].descriptor, NULL,
                                                         v->payload_len, v->payload);
         if (!m)
-            return err_set(e, ERR_PROTO, "a message of type %u does not decode", v->type);
+            return err_set(e, ERR_PROTO, "a message of type %u does not decode",
+                           v->type);
         int rc = handlers[i].act(j, node, m, e);
         protobuf_c_message_free_unpacked(m, NULL);
         return rc;

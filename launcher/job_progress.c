@@ -70,7 +70,8 @@ static const char *describe_state(const struct job *j, char *text, size_t len)
                        j->n_nodes - awaited - refused, j->n_nodes, failed, names);
         break;
     case JOB_PREPARING:
-        (void)snprintf(text, len, "preparing the ranks on %u nodes%s", j->n_nodes, names);
+        (void)snprintf(text, len, "preparing the ranks on %u nodes%s", j->n_nodes,
+                       names);
         break;
     case JOB_COMMITTING:
         (void)snprintf(text, len, "writing the start to the journal");
@@ -87,8 +88,8 @@ static const char *describe_state(const struct job *j, char *text, size_t len)
                        j->held ? "; whoever reads our output takes none of it" : "");
         break;
     default:
-        (void)snprintf(text, len, "%u ranks are running on %u nodes", j->plan.world_size,
-                       j->n_nodes);
+        (void)snprintf(text, len, "%u ranks are running on %u nodes",
+                       j->plan.world_size, j->n_nodes);
         break;
     }
     return text;
@@ -116,9 +117,8 @@ static void show_live(struct job *j)
     struct steps_now now;
     if (j->state == JOB_RUNNING && j->saw_steps) {
         steps_now(j->steps, &now);
-        const char *node = now.slowest_rank >= 0
-                               ? j->node_of_rank[(uint32_t)now.slowest_rank]
-                               : NULL;
+        const char *node =
+            now.slowest_rank >= 0 ? j->node_of_rank[(uint32_t)now.slowest_rank] : NULL;
         if (now.closed > 0) {
             live_steps(j->config.live, &now, node);
             return;
@@ -149,8 +149,8 @@ void job_print_status(const struct job *j)
     struct steps_now now;
     steps_now(j->steps, &now);
     log_answer("step %u, %.2f steps/s, p50 %.2f ms, p99 %.2f ms", now.step, now.rate,
-             (double)now.p50 / 1e3, (double)now.p99 / 1e3);
+               (double)now.p50 / 1e3, (double)now.p99 / 1e3);
     if (now.slowest_rank >= 0)
         log_answer("slowest: rank %d on %s, %+.1f %%", now.slowest_rank,
-                 j->node_of_rank[(uint32_t)now.slowest_rank], now.slowest_percent);
+                   j->node_of_rank[(uint32_t)now.slowest_rank], now.slowest_percent);
 }

@@ -9,10 +9,10 @@
 #include "proto/base/clock.h"
 #include "proto/base/hostlist.h"
 
-#define NAMES_SHOWN 160  /* of the nodes that failed alike */
-#define ERROR_KINDS 64u  /* further ones stand alone */
+#define NAMES_SHOWN 160 /* of the nodes that failed alike */
+#define ERROR_KINDS 64u /* further ones stand alone */
 #define ERROR_TEXT  480u
-#define MORE_TEXT   40u  /* room for how many are left out */
+#define MORE_TEXT   40u /* room for how many are left out */
 
 /* An error with the node's own name taken out, so that those of many nodes are one:
  * "ssh: Could not resolve hostname <host>: ...". */
@@ -62,7 +62,7 @@ static uint32_t *find_alike(const struct job *j, enum node_step step)
 {
     uint32_t *like = calloc(j->n_nodes, sizeof *like);
     uint32_t *kinds = calloc(ERROR_KINDS, sizeof *kinds);
-    char (*texts)[ERROR_TEXT] = calloc(ERROR_KINDS, sizeof *texts);
+    char(*texts)[ERROR_TEXT] = calloc(ERROR_KINDS, sizeof *texts);
     uint32_t n = 0;
     for (uint32_t i = 0; like && kinds && texts && i < j->n_nodes; i++) {
         char mine[ERROR_TEXT];
@@ -85,8 +85,8 @@ static uint32_t *find_alike(const struct job *j, enum node_step step)
     return like;
 }
 
-static size_t add_group(const struct job *j, uint32_t node, const char *names, uint32_t n,
-                        char *text, size_t len)
+static size_t add_group(const struct job *j, uint32_t node, const char *names,
+                        uint32_t n, char *text, size_t len)
 {
     const struct job_node *own = &j->nodes[node];
     char error[ERROR_TEXT];
@@ -113,7 +113,8 @@ void job_group_errors(const struct job *j, enum node_step step, char *text, size
             continue;
         buf_init(&names, 1u << 24);
         uint32_t n = names_alike(j, like, i, step, &names);
-        size_t need = n ? add_group(j, i, (char *)names.data, n, group, sizeof group) : 0;
+        size_t need =
+            n ? add_group(j, i, (char *)names.data, n, group, sizeof group) : 0;
         buf_fini(&names);
         if (at > 0 && at + need + MORE_TEXT > len)
             more += n;
@@ -132,8 +133,9 @@ void job_conclude(struct job *j)
     struct verdict_rank *v = calloc(n ? n : 1, sizeof *v);
     for (uint32_t i = 0; v && i < n; i++)
         v[i] = j->ranks[i].v;
-    j->exit_status = verdict(v, v ? n : 0, &j->stop, j->config.spec->job.command.items[0],
-                             j->sentence, sizeof j->sentence);
+    j->exit_status =
+        verdict(v, v ? n : 0, &j->stop, j->config.spec->job.command.items[0],
+                j->sentence, sizeof j->sentence);
     free(v);
 }
 
@@ -158,16 +160,18 @@ static void fill_nodes(struct job *j, struct summary *s)
         const Aolani__NodeInfo *info = fleet_info(j->fleet, i);
         const struct clocksync *c = fleet_clock(j->fleet, i);
         const struct job_node *n = &j->nodes[i];
-        j->sum_nodes[i] = (struct summary_node){
-            .name = job_node_name(j, i),
-            .hostname = info ? info->hostname : "",
-            .teardown = n->teardown               ? n->teardown
-                        : n->step == NODE_AWAITED ? "not started"
-                                                  : "not proven",
-            .detail = n->detail[0] ? n->detail : n->step == NODE_REFUSED ? n->error : "",
-            .clock_offset_us = c->offset_ns / 1000,
-            .clock_error_us = c->known ? c->error_ns / 1000 : 0,
-            .copied = fleet_was_copied(j->fleet, i)};
+        j->sum_nodes[i] =
+            (struct summary_node){.name = job_node_name(j, i),
+                                  .hostname = info ? info->hostname : "",
+                                  .teardown = n->teardown               ? n->teardown
+                                              : n->step == NODE_AWAITED ? "not started"
+                                                                        : "not proven",
+                                  .detail = n->detail[0]              ? n->detail
+                                            : n->step == NODE_REFUSED ? n->error
+                                                                      : "",
+                                  .clock_offset_us = c->offset_ns / 1000,
+                                  .clock_error_us = c->known ? c->error_ns / 1000 : 0,
+                                  .copied = fleet_was_copied(j->fleet, i)};
         s->n_nodes++;
     }
     s->nodes = j->sum_nodes;
@@ -175,8 +179,8 @@ static void fill_nodes(struct job *j, struct summary *s)
 
 static void fill_ranks(struct job *j, struct summary *s)
 {
-    j->sum_ranks = calloc(j->plan.world_size ? j->plan.world_size : 1,
-                          sizeof *j->sum_ranks);
+    j->sum_ranks =
+        calloc(j->plan.world_size ? j->plan.world_size : 1, sizeof *j->sum_ranks);
     for (uint32_t i = 0; j->sum_ranks && j->ranks && i < j->plan.world_size; i++) {
         struct job_rank *r = &j->ranks[i];
         verdict_rank_end(&r->v, r->end, sizeof r->end);
