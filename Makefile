@@ -88,13 +88,16 @@ $(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT):
 $(BUILD)/aolani-run: $(BUILD)/launcher/main.o $(LAUNCH) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
 
-# Static, so that it starts on any Linux of its architecture with nothing installed.
+# What travels to the nodes brings its own libraries and no debugging information. The
+# agent is static altogether, so that it starts on any Linux of its architecture; its PMIx
+# helper takes libpmix (and libc) from the node, where an MPI program needs them anyway.
+OWN_LIBS = $(if $(SAN),$(UV) $(SODIUM) $(PBC),-l:libuv_a.a -l:libsodium.a -l:libprotobuf-c.a)
+LEAN     = $(if $(SAN),,-Wl,--strip-debug -Wl,--gc-sections)
 $(BUILD)/aolani-agent: $(BUILD)/agent/main.o $(AGENT) $(WIRE) $(BASE)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(STATIC) -o $@ $^ \
-	  $(if $(SAN),$(UV) $(SODIUM) $(PBC),-l:libuv_a.a -l:libsodium.a -l:libprotobuf-c.a) -lpthread -ldl -lrt -lm
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(STATIC) $(LEAN) -o $@ $^ $(OWN_LIBS) -lpthread -ldl -lrt -lm
 
 $(BUILD)/aolani-pmix: $(call objs,agent/pmix) $(WIRE) $(BASE)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(PMIX) -lpthread -lm
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(PMIX) -lpthread -ldl -lrt -lm
 
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \

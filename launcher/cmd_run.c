@@ -46,7 +46,8 @@ static void sink(enum log_level level, const char *line, void *arg)
     live_show(v);
 }
 
-/* A descriptor for each agent's connection and for each starter's three streams. */
+/* A descriptor for each agent's connection and for each starter's three streams. Not with
+ * local nodes, whose ranks would inherit the limit. */
 static void raise_nofile(void)
 {
     struct rlimit r;
@@ -275,9 +276,10 @@ int cmd_run(int argc, char **argv)
         options_fini(&o);
         return 0;
     }
-    raise_nofile();
     if (rc == 0)
         rc = options_load_spec(&o, &r.spec, &e);
+    if (rc == 0 && r.spec->nodes.backend != BACKEND_LOCAL)
+        raise_nofile();
     if (rc == 0)
         rc = run_open(&r, &e);
     if (rc == 0)
