@@ -13,10 +13,10 @@
 #include "proto/base/err.h"
 
 struct bundle {
-    char *agent_path;  /* owned */
-    struct buf agent;  /* the agent's bytes: what the node's shell stores first */
-    struct buf rest;   /* "AOLP" and the files, for aolani-agent --unpack */
-    char id[17];       /* hash over all of it, hexadecimal: the folder in the cache */
+    char *agent_path; /* owned */
+    struct buf agent; /* the agent's bytes: what the node's shell stores first */
+    struct buf rest;  /* "AOLP" and the files, for aolani-agent --unpack */
+    char id[17];      /* hash over all of it, hexadecimal: the folder in the cache */
 };
 
 /* ERR_BOOT when the agent is not found. Helpers that were not built are left out. */

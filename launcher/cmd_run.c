@@ -192,7 +192,8 @@ static void keep_summary(struct run *r, const struct summary *s)
     Aolani__JSummary m = AOLANI__JSUMMARY__INIT;
     m.run_json.data = json.data;
     m.run_json.len = json.len;
-    (void)journal_append(r->journal, JOURNAL_SUMMARY, &m.base);
+    if (journal_append(r->journal, JOURNAL_SUMMARY, &m.base) < 0)
+        log_warn("the summary is in run.json alone, not in the journal");
     Aolani__JEnd end = AOLANI__JEND__INIT;
     end.exit_status = s->exit_status;
     end.sentence = (char *)s->sentence;

@@ -13,8 +13,8 @@ int64_t job_journal_phase(struct job *j, const char *phase)
     return journal_append(j->config.journal, JOURNAL_PHASE, &m.base);
 }
 
-void job_journal_node(struct job *j, uint32_t node, const char *event, const char *detail,
-                      const Aolani__NodeInfo *info)
+void job_journal_node(struct job *j, uint32_t node, const char *event,
+                      const char *detail, const Aolani__NodeInfo *info)
 {
     Aolani__JNode m = AOLANI__JNODE__INIT;
     m.node = node;
@@ -50,11 +50,15 @@ void job_journal_steps(struct job *j, const Aolani__Steps *m)
 {
     struct job_rank *r = &j->ranks[m->rank];
     uint64_t n = m->records.len / STEPREC_BYTES;
-    if (r->kept + n > (uint64_t)j->config.spec->steps.keep)
+    uint64_t room = (uint64_t)j->config.spec->steps.keep - r->kept;
+    Aolani__Steps part = *m;
+    if (n > room)
+        part.records.len = room * STEPREC_BYTES;
+    if (part.records.len == 0)
         return;
-    r->kept += n;
+    r->kept += n < room ? n : room;
     Aolani__JSteps js = AOLANI__JSTEPS__INIT;
     js.attempt = j->config.attempt;
-    js.steps = (Aolani__Steps *)m;
+    js.steps = &part;
     (void)journal_append(j->config.journal, JOURNAL_STEPS, &js.base);
 }

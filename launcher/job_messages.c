@@ -138,10 +138,11 @@ static int on_output_gap(struct job *j, uint32_t node, const ProtobufCMessage *m
     if (rc < 0)
         return rc;
     int stream = m->stream == AOLANI__STREAM__STDERR;
-    outfiles_gap(j->outfiles, m->rank, stream, m->offset, m->length);
+    if (!outfiles_gap(j->outfiles, m->rank, stream, m->offset, m->length))
+        return 0;
     job_warn(j,
-             "rank %u on %s: %llu bytes of its %s from offset %llu were dropped on the "
-             "node: the head was too slow for too long",
+             "rank %u on %s: %llu bytes of its %s from offset %llu on are missing: the "
+             "node's space for output was used up",
              m->rank, job_node_name(j, node), (unsigned long long)m->length,
              stream ? "stderr" : "stdout", (unsigned long long)m->offset);
     return 0;

@@ -160,18 +160,18 @@ static void fill_nodes(struct job *j, struct summary *s)
         const Aolani__NodeInfo *info = fleet_info(j->fleet, i);
         const struct clocksync *c = fleet_clock(j->fleet, i);
         const struct job_node *n = &j->nodes[i];
-        j->sum_nodes[i] =
-            (struct summary_node){.name = job_node_name(j, i),
-                                  .hostname = info ? info->hostname : "",
-                                  .teardown = n->teardown               ? n->teardown
-                                              : n->step == NODE_AWAITED ? "not started"
-                                                                        : "not proven",
-                                  .detail = n->detail[0]              ? n->detail
-                                            : n->step == NODE_REFUSED ? n->error
-                                                                      : "",
-                                  .clock_offset_us = c->offset_ns / 1000,
-                                  .clock_error_us = c->known ? c->error_ns / 1000 : 0,
-                                  .copied = fleet_was_copied(j->fleet, i)};
+        j->sum_nodes[i] = (struct summary_node){
+            .name = job_node_name(j, i),
+            .hostname = info ? info->hostname : "",
+            .teardown = n->teardown               ? n->teardown
+                        : n->step == NODE_AWAITED ? "not started"
+                                                  : "not proven",
+            .detail = n->detail[0]              ? n->detail
+                      : n->step == NODE_REFUSED ? n->error
+                                                : "",
+            .clock_offset_us = c->offset_ns / 1000,
+            .clock_error_us = c->known ? (c->error_ns + 999) / 1000 : 0,
+            .copied = fleet_was_copied(j->fleet, i)};
         s->n_nodes++;
     }
     s->nodes = j->sum_nodes;

@@ -8,26 +8,26 @@
 
 #include <stddef.h>
 
-#define JOB_STATES(X)                                                                  \
-    X(BOOTING)    /* agents are being started */                                       \
-    X(PREPARING)  /* PREPARE was sent */                                               \
-    X(COMMITTING) /* the start is being written to the journal */                      \
-    X(RUNNING)    /* START was sent */                                                 \
-    X(STOPPING)   /* STOP was sent: TERM, then the grace */                            \
-    X(KILLING)    /* STOP without grace was sent */                                    \
-    X(ENDING)     /* END was sent: output is drained, the teardown proven */           \
+#define JOB_STATES(X)                                                        \
+    X(BOOTING)    /* agents are being started */                             \
+    X(PREPARING)  /* PREPARE was sent */                                     \
+    X(COMMITTING) /* the start is being written to the journal */            \
+    X(RUNNING)    /* START was sent */                                       \
+    X(STOPPING)   /* STOP was sent: TERM, then the grace */                  \
+    X(KILLING)    /* STOP without grace was sent */                          \
+    X(ENDING)     /* END was sent: output is drained, the teardown proven */ \
     X(CLOSED)
 
-#define JOB_EVENTS(X)                                                                  \
-    X(ALL_UP)        /* every agent has described its node */                          \
-    X(ALL_PREPARED)                                                                    \
-    X(DURABLE)       /* the journal has the start */                                   \
-    X(ALL_ENDED)     /* no rank is alive, as far as can be known */                    \
-    X(FAILED)        /* a rank failed, a node was lost, a step went wrong */           \
-    X(STOP_ASKED)    /* the user, the time limit */                                    \
-    X(KILL_ASKED)    /* the user again */                                              \
-    X(GRACE_OVER)    /* ranks still live after the grace */                            \
-    X(ALL_DONE)      /* every node has answered END or is given up */
+#define JOB_EVENTS(X)                                                     \
+    X(ALL_UP) /* every agent has described its node */                    \
+    X(ALL_PREPARED)                                                       \
+    X(DURABLE)    /* the journal has the start */                         \
+    X(ALL_ENDED)  /* no rank is alive, as far as can be known */          \
+    X(FAILED)     /* a rank failed, a node was lost, a step went wrong */ \
+    X(STOP_ASKED) /* the user, the time limit */                          \
+    X(KILL_ASKED) /* the user again */                                    \
+    X(GRACE_OVER) /* ranks still live after the grace */                  \
+    X(ALL_DONE)   /* every node has answered END or is given up */
 
 #define JOB_STATE_ENUM(name) JOB_##name,
 enum job_state { JOB_STATES(JOB_STATE_ENUM) };

@@ -22,8 +22,9 @@ static int resolve_hosts(const struct spec *s, struct nodes *ret, struct err *e)
         err_hint(e, "set [nodes] hosts or hostfile, or use -H LIST");
     }
     if (rc == 0 && want > LIMIT_NODES)
-        rc = err_set(e, ERR_USAGE, "%zu nodes are more than the %u that one head serves",
-                     want, LIMIT_NODES);
+        rc =
+            err_set(e, ERR_USAGE, "%zu nodes are more than the %u that one head serves",
+                    want, LIMIT_NODES);
     if (rc < 0) {
         hostlist_fini(&l);
         return rc;
@@ -59,7 +60,8 @@ int nodes_resolve(const struct spec *s, struct nodes *ret, struct err *e)
     if (s->nodes.backend == BACKEND_LOCAL)
         return resolve_local(s, ret, e);
     err_set(e, ERR_USAGE, "the slurm back end is not in this version");
-    return err_hint(e, "inside an allocation, give the hosts: -H \"$SLURM_JOB_NODELIST\"");
+    return err_hint(e,
+                    "inside an allocation, give the hosts: -H \"$SLURM_JOB_NODELIST\"");
 }
 
 void nodes_fini(struct nodes *n)

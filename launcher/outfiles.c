@@ -190,22 +190,18 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
     copy_out(o, f, (const uint8_t *)data + old, len - old);
 }
 
-void outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
+bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length)
 {
     struct outfile *f = find(o, rank, stream);
     if (!f || length > INT64_MAX || offset > (uint64_t)INT64_MAX - length)
-        return;
+        return false;
     uint64_t end = offset + length;
     if (end <= f->have)
-        return;
+        return false;
     outwriter_extend(o->writer, f->number, end); /* so that later bytes keep theirs */
     f->have = end;
-    char path[4096];
-    outwriter_path(o->writer, f->number, path, sizeof path);
-    log_warn("\"%s\": %" PRIu64 " bytes from %" PRIu64
-             " on are missing: %s dropped them, its disk space for output was used up",
-             path, length, offset, o->node_of_rank[rank]);
+    return true;
 }
 
 void outfiles_end(struct outfiles *o, uint32_t rank, int stream)

@@ -36,7 +36,8 @@ int outfiles_create(struct loop *l, const struct outfiles_config *c,
  * to the file again but not copied to stdout twice. */
 void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                     const void *data, size_t len);
-void outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
+/* These bytes will never come; the file keeps a hole there. False: that was known. */
+bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length);
 size_t outfiles_backlog(const struct outfiles *o); /* not yet taken or written */
 /* drained: called whenever the backlog falls below 1 MiB. */

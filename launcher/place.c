@@ -64,7 +64,8 @@ static void warn(struct plan *p, const char *fmt, ...)
     if (vasprintf(&text, fmt, ap) < 0)
         text = NULL;
     va_end(ap);
-    char **more = text ? realloc(p->warnings, (p->n_warnings + 1) * sizeof *more) : NULL;
+    char **more =
+        text ? realloc(p->warnings, (p->n_warnings + 1) * sizeof *more) : NULL;
     if (!more) {
         free(text);
         return;
@@ -162,7 +163,8 @@ int place(const struct spec *s, bool shared_host, char *const *names,
     struct plan p = {0};
     int rc = plan_alloc(&p, n_nodes, (uint32_t)s->job.ranks_per_node);
     if (rc < 0)
-        err_sys(e, rc, "place %lld ranks on each node", (long long)s->job.ranks_per_node);
+        err_sys(e, rc, "place %lld ranks on each node",
+                (long long)s->job.ranks_per_node);
     for (uint32_t i = 0; i < n_nodes && rc == 0; i++)
         rc = place_node(s, shared_host, names[i], nodes[i], i, &p, e);
     if (rc < 0) {

@@ -175,7 +175,8 @@ static void page_culprit(struct page *p, const struct report_view *v)
         page_printf(p, "  %s\n",
                     percent(j->loss_sum, j->t_sum) < LOSS_MATTERS
                         ? "no rank holds the others up"
-                        : "no single rank stands out: the loss is spread, or the steps are few");
+                        : "no single rank stands out: the loss is spread, or the steps "
+                          "are few");
 }
 
 /* ---- tables */

@@ -56,8 +56,8 @@ static void point_latest(const char *output, const char *folder, const char *id)
         (void)unlink(temp);
 }
 
-int rundir_create(const char *output, const char *name, uint64_t real_ns, const char *id,
-                  struct rundir *ret, struct err *e)
+int rundir_create(const char *output, const char *name, uint64_t real_ns,
+                  const char *id, struct rundir *ret, struct err *e)
 {
     char base[PATH_MAX], safe[128], when[32];
     int rc = make_parents(output, e);
@@ -72,9 +72,12 @@ int rundir_create(const char *output, const char *name, uint64_t real_ns, const 
     for (size_t digits = 4; digits <= strlen(id); digits += 4) {
         struct rundir d;
         char folder[256];
-        (void)snprintf(folder, sizeof folder, "%s-%s-%.*s", safe, when, (int)digits, id);
-        if (snprintf(d.path, sizeof d.path, "%s/%s", base, folder) >= (int)sizeof d.path)
-            return err_sys(e, -ENAMETOOLONG, "make a run directory in \"%.200s\"", base);
+        (void)snprintf(folder, sizeof folder, "%s-%s-%.*s", safe, when, (int)digits,
+                       id);
+        if (snprintf(d.path, sizeof d.path, "%s/%s", base, folder) >=
+            (int)sizeof d.path)
+            return err_sys(e, -ENAMETOOLONG, "make a run directory in \"%.200s\"",
+                           base);
         if (mkdir(d.path, 0700) == 0) {
             point_latest(base, folder, id);
             *ret = d;

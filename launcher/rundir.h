@@ -21,8 +21,8 @@ struct rundir {
 /* Make the folder (and output, where it is missing); `latest` is replaced atomically. The
  * name is the job's, with everything but [A-Za-z0-9._-] made '_'; id: hexadecimal digits
  * of the run, the first four are used; on a collision more. */
-int rundir_create(const char *output, const char *name, uint64_t real_ns, const char *id,
-                  struct rundir *ret, struct err *e);
+int rundir_create(const char *output, const char *name, uint64_t real_ns,
+                  const char *id, struct rundir *ret, struct err *e);
 /* <path>/<file> into ret. -ENAMETOOLONG. */
 int rundir_path(const struct rundir *d, const char *file, char *ret, size_t len,
                 struct err *e);

@@ -18,19 +18,20 @@ struct summary_phase {
 };
 
 struct summary_node {
-    const char *name;      /* as typed */
-    const char *hostname;  /* as the host says; "" when it never connected */
-    const char *teardown;  /* "clean", "forced", "not clean", "not proven", "lost" */
-    const char *detail;    /* "" or what is left and why */
-    int64_t clock_offset_us;  /* node minus head */
+    const char *name;        /* as typed */
+    const char *hostname;    /* as the host says; "" when it never connected */
+    const char *teardown;    /* "clean", "forced", "not clean", "not proven", "lost" */
+    const char *detail;      /* "" or what is left and why */
+    int64_t clock_offset_us; /* node minus head */
     uint64_t clock_error_us;
-    bool copied;           /* the agent had to be copied there */
+    bool copied; /* the agent had to be copied there */
 };
 
 struct summary_rank {
-    uint32_t rank, node;   /* node: index */
-    const char *cpus;      /* as applied; "" not bound */
-    const char *end;       /* "exit 0", "exit 3", "signal 9 (Killed)", "lost", "not started" */
+    uint32_t rank, node; /* node: index */
+    const char *cpus;    /* as applied; "" not bound */
+    const char
+        *end; /* "exit 0", "exit 3", "signal 9 (Killed)", "lost", "not started" */
     bool ended_by_us;
     uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib;
     uint64_t out_bytes, err_bytes;
@@ -39,7 +40,7 @@ struct summary_rank {
 struct summary {
     const char *run_id, *name, *dir, *version, *started_utc;
     int exit_status;
-    const char *sentence;  /* "all 8 ranks ended with status 0", "rank 3 on gpu2 ..." */
+    const char *sentence; /* "all 8 ranks ended with status 0", "rank 3 on gpu2 ..." */
     uint64_t wall_ms;
     const struct summary_phase *phases;
     size_t n_phases;

@@ -13,26 +13,32 @@
 #include <stddef.h>
 #include <stdint.h>
 
-enum rank_end { RANK_NOT_STARTED, RANK_ALIVE, RANK_EXITED, RANK_EXEC_FAILED, RANK_LOST };
+enum rank_end {
+    RANK_NOT_STARTED,
+    RANK_ALIVE,
+    RANK_EXITED,
+    RANK_EXEC_FAILED,
+    RANK_LOST
+};
 
 struct verdict_rank {
     enum rank_end end;
     unsigned wait_status; /* RANK_EXITED: as of waitpid(2) */
     int exec_errno;       /* RANK_EXEC_FAILED */
     bool ended_by_us;
-    bool aborted;         /* it called MPI_Abort */
-    int abort_status;     /* ... with this */
+    bool aborted;              /* it called MPI_Abort */
+    int abort_status;          /* ... with this */
     uint64_t t_ns, t_error_ns; /* on the head's clock */
     const char *node;
 };
 
 enum stop_cause {
-    STOP_NONE,       /* the ranks ended by themselves */
-    STOP_RANK,       /* a rank failed */
-    STOP_SIGNAL,     /* the user: .signum */
+    STOP_NONE,   /* the ranks ended by themselves */
+    STOP_RANK,   /* a rank failed */
+    STOP_SIGNAL, /* the user: .signum */
     STOP_TIME_LIMIT,
-    STOP_NODE_LOST,  /* .text says which and why */
-    STOP_ERROR,      /* boot, prepare, placement: .text, .status */
+    STOP_NODE_LOST, /* .text says which and why */
+    STOP_ERROR,     /* boot, prepare, placement: .text, .status */
 };
 
 struct verdict_stop {

@@ -13,17 +13,17 @@
 #include <stdarg.h>
 
 enum err_code {
-    ERR_USAGE = -10001,    /* command line or job file: exit status 2 */
-    ERR_BOOT = -10002,     /* agents could not start: 80 */
+    ERR_USAGE = -10001,     /* command line or job file: exit status 2 */
+    ERR_BOOT = -10002,      /* agents could not start: 80 */
     ERR_NODE_LOST = -10003, /* 81 */
-    ERR_REFUSED = -10004,  /* audit or preflight refused: 82 */
-    ERR_BIND = -10005,     /* binding impossible: 83 */
-    ERR_HANG = -10006,     /* 84 */
-    ERR_UNCLEAN = -10007,  /* teardown not clean: 85 */
-    ERR_PROTO = -10008,    /* a peer broke the protocol */
-    ERR_AUTH = -10009,     /* a peer could not prove who it is */
-    ERR_LIMIT = -10010,    /* a bound of limits.h was met */
-    ERR_PARSE = -10011,    /* text or bytes from outside do not parse */
+    ERR_REFUSED = -10004,   /* audit or preflight refused: 82 */
+    ERR_BIND = -10005,      /* binding impossible: 83 */
+    ERR_HANG = -10006,      /* 84 */
+    ERR_UNCLEAN = -10007,   /* teardown not clean: 85 */
+    ERR_PROTO = -10008,     /* a peer broke the protocol */
+    ERR_AUTH = -10009,      /* a peer could not prove who it is */
+    ERR_LIMIT = -10010,     /* a bound of limits.h was met */
+    ERR_PARSE = -10011,     /* text or bytes from outside do not parse */
 };
 
 struct err {

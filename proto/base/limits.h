@@ -4,37 +4,38 @@
 #define PROTO_BASE_LIMITS_H
 
 /* Files that users write. */
-#define LIMIT_TOML_BYTES   (1u << 20) /* a job file is read whole into memory */
-#define LIMIT_TOML_DEPTH   64u        /* nested arrays and tables: bounds the recursion */
-#define LIMIT_TOML_ERRORS  50u        /* a broken file must not bury its first error */
-#define LIMIT_HOSTS        65536u     /* names that one host list may expand to */
-#define LIMIT_HOST_NAME    255u       /* RFC 1123 */
+#define LIMIT_TOML_BYTES  (1u << 20) /* a job file is read whole into memory */
+#define LIMIT_TOML_DEPTH  64u    /* nested arrays and tables: bounds the recursion */
+#define LIMIT_TOML_ERRORS 50u    /* a broken file must not bury its first error */
+#define LIMIT_HOSTS       65536u /* names that one host list may expand to */
+#define LIMIT_HOST_NAME   255u   /* RFC 1123 */
 
 /* A job. */
-#define LIMIT_NODES        16384u
-#define LIMIT_RANKS        262144u
-#define LIMIT_LOCAL_RANKS  1024u      /* ranks on one node */
-#define LIMIT_CPUS         8192u      /* cores of one node; Linux's own maximum */
-#define LIMIT_ARGV         4096u
-#define LIMIT_ENV          8192u      /* variables sent to a node */
+#define LIMIT_NODES       16384u
+#define LIMIT_RANKS       262144u
+#define LIMIT_LOCAL_RANKS 1024u /* ranks on one node */
+#define LIMIT_CPUS        8192u /* cores of one node; Linux's own maximum */
+#define LIMIT_ARGV        4096u
+#define LIMIT_ENV         8192u /* variables sent to a node */
 
 /* The wire. */
-#define LIMIT_HANDSHAKE    512u        /* bytes in a frame before a peer is known */
-#define LIMIT_FRAME        (8u << 20)  /* one message: a PMIx fence of a large job */
+#define LIMIT_HANDSHAKE    512u         /* bytes in a frame before a peer is known */
+#define LIMIT_FRAME        (8u << 20)   /* one message: a PMIx fence of a large job */
 #define LIMIT_OUTPUT_CHUNK (256u << 10) /* output bytes in one message */
-#define LIMIT_SEND_QUEUE   (64u << 20) /* unacknowledged bytes kept for one peer */
-#define LIMIT_PENDING_CONNS 1024u      /* accepted connections that have not yet proved
+#define LIMIT_SEND_QUEUE   (64u << 20)  /* unacknowledged bytes kept for one peer */
+#define LIMIT_PENDING_CONNS \
+    1024u                      /* accepted connections that have not yet proved
                                           who they are */
-#define LIMIT_STEP_BATCH   4096u       /* step records in one message */
+#define LIMIT_STEP_BATCH 4096u /* step records in one message */
 
 /* PMIx. */
-#define LIMIT_FENCES       1024u  /* collectives under way in a job at once */
-#define LIMIT_FENCE_KEY    64u    /* bytes that name one collective */
-#define LIMIT_FENCE_BYTES  (64u << 20) /* parts kept at the head for all of them */
-#define LIMIT_MODEX_GETS   65536u /* key look-ups under way in a job at once */
+#define LIMIT_FENCES      1024u       /* collectives under way in a job at once */
+#define LIMIT_FENCE_KEY   64u         /* bytes that name one collective */
+#define LIMIT_FENCE_BYTES (64u << 20) /* parts kept at the head for all of them */
+#define LIMIT_MODEX_GETS  65536u      /* key look-ups under way in a job at once */
 
 /* A node's disk and memory. */
-#define LIMIT_RING_RECORDS 4096u       /* steps a rank may be ahead of its agent */
+#define LIMIT_RING_RECORDS 4096u        /* steps a rank may be ahead of its agent */
 #define LIMIT_SPOOL_BYTES  (1ull << 30) /* undelivered output kept for one stream */
 
 /* The journal. */

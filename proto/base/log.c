@@ -50,13 +50,13 @@ void log_answer(const char *fmt, ...)
     va_end(ap);
 }
 
-#define LOG_FUNCTION(name, level)                                                      \
-    void name(const char *fmt, ...)                                                    \
-    {                                                                                  \
-        va_list ap;                                                                    \
-        va_start(ap, fmt);                                                             \
-        log_line(level, fmt, ap);                                                      \
-        va_end(ap);                                                                    \
+#define LOG_FUNCTION(name, level)   \
+    void name(const char *fmt, ...) \
+    {                               \
+        va_list ap;                 \
+        va_start(ap, fmt);          \
+        log_line(level, fmt, ap);   \
+        va_end(ap);                 \
     }
 
 LOG_FUNCTION(log_error, LOG_ERROR_)

@@ -47,7 +47,8 @@ void loop_signal_destroy(struct loop_signal *s);
 struct loop_watch;
 enum { LOOP_READ = 1, LOOP_WRITE = 2 };
 typedef void (*loop_watch_f)(int events, void *arg); /* < 0: -errno */
-struct loop_watch *loop_watch_create(struct loop *l, int fd, loop_watch_f cb, void *arg);
+struct loop_watch *loop_watch_create(struct loop *l, int fd, loop_watch_f cb,
+                                     void *arg);
 void loop_watch_set(struct loop_watch *w, int events); /* 0: none */
 void loop_watch_destroy(struct loop_watch *w);
 

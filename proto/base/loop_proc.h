@@ -16,8 +16,8 @@ struct loop_proc;
 struct loop_proc_spec {
     const char *file; /* searched in PATH when it has no '/' */
     char *const *argv;
-    char *const *env; /* NULL: ours */
-    int extra_fd;     /* -1: none; not closed here */
+    char *const *env;      /* NULL: ours */
+    int extra_fd;          /* -1: none; not closed here */
     bool stderr_to_stream; /* else inherited */
 };
 /* wait status as of waitpid(2), without the core flag. Called once, unless destroyed

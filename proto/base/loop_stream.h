@@ -32,7 +32,8 @@ int loop_stream_connect(struct loop *l, const struct sockaddr *to,
                         const struct loop_stream_ops *ops,
                         void (*on_connect)(void *arg, int status), void *arg,
                         struct loop_stream **ret, struct err *e);
-void loop_stream_set(struct loop_stream *s, const struct loop_stream_ops *ops, void *arg);
+void loop_stream_set(struct loop_stream *s, const struct loop_stream_ops *ops,
+                     void *arg);
 void loop_stream_read(struct loop_stream *s, bool on); /* off at first */
 /* Copies data. -EPIPE after a failure, -ENOMEM. */
 int loop_stream_write(struct loop_stream *s, const void *data, size_t len);

@@ -20,7 +20,8 @@ struct conn;
 struct conn_ops {
     const struct secure_key *(*key)(void *arg, uint32_t node); /* head only */
     /* The peer has proved itself: the session to attach, NULL to refuse. */
-    struct session *(*session)(void *arg, struct conn *c, uint32_t node, uint64_t epoch);
+    struct session *(*session)(void *arg, struct conn *c, uint32_t node,
+                               uint64_t epoch);
     /* The connection is over: 0 end of file, else a code; the conn is freed after this
      * call. `e` says why in words. The session (if any) has been detached. */
     void (*closed)(void *arg, struct conn *c, const struct err *e);
@@ -29,9 +30,9 @@ struct conn_ops {
 /* Takes over the stream in every case; on failure it is destroyed. prove_ms: how long
  * the peer has to prove itself (0: no limit, for a starter's channel that stays quiet
  * while TCP works). */
-int conn_create(struct loop *l, struct loop_stream *stream, const struct secure_config *c,
-                const struct conn_ops *ops, void *arg, unsigned prove_ms,
-                struct conn **ret, struct err *e);
+int conn_create(struct loop *l, struct loop_stream *stream,
+                const struct secure_config *c, const struct conn_ops *ops, void *arg,
+                unsigned prove_ms, struct conn **ret, struct err *e);
 void conn_destroy(struct conn *c); /* takes NULL; no callback afterwards */
 /* To be called by the session's output op. A failure ends the connection a little later,
  * never from within. */

@@ -205,13 +205,11 @@ static void test_gap_keeps_offsets(void **state)
     struct fixture *f = *state;
     start(f, false, 1, false);
     put(f, 0, 0, 0, "ab");
-    outfiles_gap(f->o, 0, 0, 2, 3);
-    outfiles_gap(f->o, 0, 0, 2, 3); /* again: told once */
+    assert_true(outfiles_gap(f->o, 0, 0, 2, 3));
+    assert_false(outfiles_gap(f->o, 0, 0, 2, 3)); /* again: known */
     expect_file(f, "rank-0000.out", "ab\0\0\0", 5);
     put(f, 0, 0, 5, "cd");
     expect_file(f, "rank-0000.out", "ab\0\0\0cd", 7);
-    assert_non_null(strstr((char *)f->log.data, "3 bytes from 2 on are missing: gpu1"));
-    assert_null(strstr(strstr((char *)f->log.data, "missing") + 1, "missing"));
 }
 
 static void test_more_files_than_descriptors(void **state)

@@ -48,11 +48,13 @@ struct row {
 
 static const struct row rows[] = {
     {"even", 8, false, false, true, true, 4, 0, 1, 0, "0-1 2-3 4-5 6-7", 0},
-    {"uneven shares differ by one", 5, false, false, true, true, 2, 0, 1, 0, "0-1 2-4", 0},
+    {"uneven shares differ by one", 5, false, false, true, true, 2, 0, 1, 0, "0-1 2-4",
+     0},
     {"threads of a core stay together", 4, true, false, true, true, 2, 0, 1, 0,
      "0-1,4-5 2-3,6-7", 0},
     {"housekeeping", 4, false, false, true, true, 3, 1, 1, 0, "1 2 3", 0},
-    {"each host has its own cores", 2, false, false, true, true, 2, 0, 2, 0, "0 1 0 1", 0},
+    {"each host has its own cores", 2, false, false, true, true, 2, 0, 2, 0, "0 1 0 1",
+     0},
     {"simulated nodes share", 4, false, true, true, true, 2, 0, 2, 0, "0 1 2 3", 0},
     {"more ranks than cores", 2, false, false, true, false, 3, 0, 1, 0, "0 1 0", 1},
     {"more nodes than cores", 1, false, true, true, false, 1, 0, 2, 0, "0 0", 0},
