@@ -12,6 +12,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <pwd.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,18 @@ static const char main_usage[] =
     "aolani-run\n"
     "       aolani-agent --unpack DIR    store a bundle from standard input in DIR\n"
     "       aolani-agent --version | --help\n";
+
+/* libuv asks for the user's name in a function that nothing here calls. The C library's
+ * answer would load the node's name service into a static program; this one is ours. */
+int getpwuid_r(uid_t uid, struct passwd *pw, char *buf, size_t len, struct passwd **ret)
+{
+    (void)uid;
+    (void)pw;
+    (void)buf;
+    (void)len;
+    *ret = NULL;
+    return ENOSYS;
+}
 
 static int main_write(const char *text)
 {

@@ -22,49 +22,63 @@
 /* A connection, from its accept to its end. */
 struct caller {
     struct fleet *fleet;
-    struct fleet_node
-        *channel_of; /* over a starter's streams: only this node may speak */
+    struct fleet_node *node; /* who it has proved to be, or over whose starter it comes */
+    bool channel;            /* over a starter's streams: only that node may speak */
+    bool proven;
     struct conn *conn;
     char address[64];
     struct caller *prev, *next;
 };
 
 struct links {
-    struct caller *first;
-    uint32_t n;
+    struct caller *first, *last; /* oldest first */
+    uint32_t unproven;           /* accepted ones */
 };
 
 static void caller_free(struct caller *c)
 {
-    struct links *links = c->fleet->links;
-    if (c->prev)
-        c->prev->next = c->next;
-    else
-        links->first = c->next;
-    if (c->next)
-        c->next->prev = c->prev;
-    links->n--;
+    struct links *l = c->fleet->links;
+    *(c->prev ? &c->prev->next : &l->first) = c->next;
+    *(c->next ? &c->next->prev : &l->last) = c->prev;
+    if (!c->channel && !c->proven)
+        l->unproven--;
     free(c);
 }
 
-static struct caller *caller_create(struct fleet *f)
+static struct caller *caller_create(struct fleet *f, struct fleet_node *channel_of)
 {
+    struct links *l = f->links;
     struct caller *c = calloc(1, sizeof *c);
     if (!c)
         return NULL;
     c->fleet = f;
-    c->next = f->links->first;
-    if (c->next)
-        c->next->prev = c;
-    f->links->first = c;
-    f->links->n++;
+    c->node = channel_of;
+    c->channel = channel_of != NULL;
+    c->prev = l->last;
+    *(l->last ? &l->last->next : &l->first) = c;
+    l->last = c;
+    if (!c->channel)
+        l->unproven++;
     return c;
+}
+
+/* Strangers cannot keep agents out: the one that has been silent longest makes room. */
+static void evict_oldest(struct fleet *f)
+{
+    for (struct caller *c = f->links->first; c; c = c->next) {
+        if (c->channel || c->proven)
+            continue;
+        log_debug("a connection from %s makes room for another", c->address);
+        conn_destroy(c->conn);
+        caller_free(c);
+        return;
+    }
 }
 
 static const struct secure_key *on_key(void *arg, uint32_t node)
 {
     struct caller *c = arg;
-    if (node >= c->fleet->n_nodes || (c->channel_of && c->channel_of->index != node))
+    if (node >= c->fleet->n_nodes || (c->channel && c->node->index != node))
         return NULL;
     return &c->fleet->nodes[node].key;
 }
@@ -77,6 +91,10 @@ static struct session *on_session(void *arg, struct conn *conn, uint32_t node,
     (void)epoch;
     if (!n->session || n->life == NODE_LOST || n->life == NODE_RELEASED)
         return NULL;
+    if (!c->channel && !c->proven)
+        c->fleet->links->unproven--;
+    c->proven = true;
+    c->node = n;
     n->link = conn;
     if (c->address[0])
         (void)snprintf(n->address, sizeof n->address, "%s", c->address);
@@ -87,21 +105,14 @@ static struct session *on_session(void *arg, struct conn *conn, uint32_t node,
 static void on_closed(void *arg, struct conn *conn, const struct err *e)
 {
     struct caller *c = arg;
-    struct fleet *f = c->fleet;
-    struct fleet_node *owner = c->channel_of;
-    for (uint32_t i = 0; i < f->n_nodes && !owner; i++) {
-        if (f->nodes[i].link == conn)
-            owner = &f->nodes[i];
-    }
-    if (!owner && e->code != 0)
+    struct fleet_node *n = c->node;
+    if (!n && e->code != 0)
         log_debug("a connection from %s is refused: %s", c->address, e->text);
     caller_free(c);
-    if (!owner)
+    if (!n || n->link != conn)
         return;
-    if (owner->link != conn)
-        return;
-    owner->link = NULL;
-    fleet_node_unlinked(owner, e);
+    n->link = NULL;
+    fleet_node_unlinked(n, e);
 }
 
 static void open_conn(struct caller *c, struct loop_stream *io, unsigned prove_ms)
@@ -121,8 +132,9 @@ static void open_conn(struct caller *c, struct loop_stream *io, unsigned prove_m
 static void on_accept(void *arg, struct loop_stream *s, const struct sockaddr *from)
 {
     struct fleet *f = arg;
-    struct caller *c =
-        f->links->n < LIMIT_PENDING_CONNS + f->n_nodes * 2 ? caller_create(f) : NULL;
+    if (f->links->unproven >= LIMIT_PENDING_CONNS)
+        evict_oldest(f);
+    struct caller *c = caller_create(f, NULL);
     if (!c) {
         loop_stream_destroy(s);
         return;
@@ -143,12 +155,11 @@ static void on_accept(void *arg, struct loop_stream *s, const struct sockaddr *f
  * bounded: it is the starter's life. */
 void fleet_open_channel(struct fleet_node *n, struct loop_stream *io)
 {
-    struct caller *c = caller_create(n->fleet);
+    struct caller *c = caller_create(n->fleet, n);
     if (!c) {
         loop_stream_destroy(io);
         return;
     }
-    c->channel_of = n;
     open_conn(c, io, 0);
 }
 
@@ -189,7 +200,7 @@ void fleet_drop_session(struct fleet_node *n)
     for (struct caller *c = n->fleet->links ? n->fleet->links->first : NULL, *next; c;
          c = next) {
         next = c->next;
-        if (!(link && c->conn == link) && c->channel_of != n)
+        if (!(link && c->conn == link) && !(c->channel && c->node == n))
             continue;
         conn_destroy(c->conn);
         caller_free(c);

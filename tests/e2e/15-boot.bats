@@ -179,3 +179,28 @@ END
     "$BUILD/aolani-run" job.toml --ssh-command "$W/ssh" <&- >&- 2>&-
     [ "$(cat "$(rank_file 1 out)")" = "rank 1" ]
 }
+
+# More half-open connections than the head lets wait: the oldest goes, an agent comes in.
+@test "strangers that connect and say nothing do not keep agents out" {
+    [ "$(ulimit -Hn)" -ge 4096 ] || skip "too few descriptors are allowed for a crowd"
+    script slow <<'END'
+ss -Hltnp | grep "pid=$PPID," | sed 's/.*:\([0-9]*\) .*/\1/; q' >"$TEST_MARK/port"
+until [ -e "$TEST_MARK/crowded" ]; do sleep 0.1; done
+exec "$TEST_MARK/ssh" "$@"
+END
+    crowd=$(cat <<'END'
+ulimit -n 4096
+until [ -s "$TEST_MARK/port" ]; do sleep 0.1; done
+for ((i = 0; i < 1200; i++)); do exec {fd}<>"/dev/tcp/127.0.0.1/$(<"$TEST_MARK/port")"; done
+touch "$TEST_MARK/crowded"
+sleep 30
+END
+    )
+    bash -c "$crowd" 3>&- &
+    VIA=slow boot -N 1 -vv
+    kill $! && wait $! || :
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"makes room for another"* ]]
+    [[ $stderr == *"connected to the head"* ]]
+    [[ $stderr != *"over the starter's channel"* ]]
+}
