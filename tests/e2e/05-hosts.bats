@@ -11,6 +11,7 @@ setup_file()
 }
 teardown_file() { cluster_down; }
 setup() { maybe_skip; }
+teardown() { "$cluster" down "$BATS_TEST_TMPDIR/other"; }
 
 @test "hosts are apart: names, machine-ids, files, processes, clocks" {
     for h in n1 n2; do
