@@ -50,6 +50,13 @@ static void on_signal(int signum, void *arg)
         advance(i, signum);
 }
 
+/* nohup, and a shell that starts a job in the background, ask so to be left alone. */
+static bool is_ignored(int signum)
+{
+    struct sigaction now;
+    return sigaction(signum, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+}
+
 struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
 {
     struct interrupt *i = calloc(1, sizeof *i);
@@ -58,6 +65,8 @@ struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
     i->job = j;
     i->tty = tty;
     for (size_t k = 0; k < N_SIGNALS; k++) {
+        if (is_ignored(signums[k]))
+            continue;
         i->signals[k] = loop_signal_create(l, signums[k], on_signal, i);
         if (!i->signals[k]) {
             interrupt_destroy(i);

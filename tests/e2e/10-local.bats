@@ -202,10 +202,10 @@ END
     [[ $output =~ failure\.grace\ +\"7s\"\ +AOLANI_FAILURE_GRACE ]]
 }
 
-# start SECONDS_TO_WAIT FILE...: the job in the background, until each rank made its file
+# start FILE...: the job in the background, until each rank made its file
 start()
 {
-    env --default-signal=INT "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
+    env "${SIGNALS---default-signal=INT}" "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
     launcher=$!
     wait_for 20 all_there "$@"
 }
@@ -221,6 +221,15 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
     [ "$status" -eq 130 ]
     grep -qx stopped "$(rank_file 0 out)"
     grep -qx stopped "$(rank_file 1 out)"
+}
+
+@test "under nohup a hangup is nothing to the job" {
+    local_job 1 1 'touch "$TEST_MARK/up"; until [ -e "$TEST_MARK/on" ]; do sleep 0.1; done'
+    SIGNALS=--ignore-signal=HUP start up
+    kill -HUP "$launcher"
+    sleep 0.5
+    touch on
+    wait "$launcher"
 }
 
 @test "USR1 reaches every rank" {
