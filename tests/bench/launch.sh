@@ -16,7 +16,7 @@ $cluster up "$n" "$dir/c"
 share=$dir/c/share
 mkdir "$share/bin"
 cp -a "$build"/aolani-run "$build"/aolani-agent "$build"/aolani-pmix "$build"/libaolani.so* "$share/bin/"
-mpicc -O2 -o "$share/bin/ring" tests/e2e/mpi/ring.c
+mpicc -O2 -o "$share/bin/hello" tests/bench/mpi_hello.c
 chmod -R a+rX "$share"
 
 hosts=$(seq -s, -f 'n%g' 1 "$n")
@@ -29,8 +29,8 @@ mpi = "none"
 [nodes]
 hosts = ["n[1-$n]"]
 END
-sed 's/"hostname"/"\/srv\/share\/bin\/ring"/; s/mpi = .*/mpi = "pmix"/' \
-    "$share/hostname.toml" >"$share/ring.toml"
+sed 's/"hostname"/"\/srv\/share\/bin\/hello"/; s/mpi = .*/mpi = "pmix"/' \
+    "$share/hostname.toml" >"$share/hello.toml"
 
 on_head() { $cluster exec "$dir/c" head "$@"; }
 
@@ -65,9 +65,9 @@ row "pdsh" "$pdsh"
 row "mpirun over ssh" "$mpi"
 echo "  aolani-run / pdsh $(ratio "$ours" "$pdsh"), / ssh $(ratio "$ours" "$ssh"), / mpirun $(ratio "$ours" "$mpi")"
 
-echo "an MPI program (ring), one rank a host"
-ours=$(time_of "$run /srv/share/ring.toml")
-mpi=$(time_of "$mpirun /srv/share/bin/ring")
+echo "an MPI hello, one rank a host"
+ours=$(time_of "$run /srv/share/hello.toml")
+mpi=$(time_of "$mpirun /srv/share/bin/hello")
 row "aolani-run" "$ours"
 row "mpirun over ssh" "$mpi"
 echo "  aolani-run / mpirun $(ratio "$ours" "$mpi")"
