@@ -50,11 +50,14 @@ static void on_signal(int signum, void *arg)
         advance(i, signum);
 }
 
-/* nohup, and a shell that starts a job in the background, ask so to be left alone. */
-static bool is_ignored(int signum)
+/* nohup asks so to outlive the terminal. An ignored SIGINT is another matter: every shell
+ * script sets it for what it starts in the background, and the one who sends it there means
+ * the job. */
+static bool is_shielded(int signum)
 {
     struct sigaction now;
-    return sigaction(signum, NULL, &now) == 0 && now.sa_handler == SIG_IGN;
+    return signum == SIGHUP && sigaction(signum, NULL, &now) == 0 &&
+           now.sa_handler == SIG_IGN;
 }
 
 struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
@@ -65,7 +68,7 @@ struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
     i->job = j;
     i->tty = tty;
     for (size_t k = 0; k < N_SIGNALS; k++) {
-        if (is_ignored(signums[k]))
+        if (is_shielded(signums[k]))
             continue;
         i->signals[k] = loop_signal_create(l, signums[k], on_signal, i);
         if (!i->signals[k]) {

@@ -9,8 +9,8 @@
 
 /* Ctrl-C (SIGINT): on a terminal the first prints the state and how to stop, the second
  * stops with the grace, the third kills; without a terminal the first stops, the second
- * kills. SIGTERM and SIGHUP: stop, again: kill. Once more after the kill: leave. SIGUSR1 and SIGUSR2 go to the ranks. One
- * that was ignored when aolani-run was started (nohup, a job in the background) stays so. */
+ * kills. SIGTERM and SIGHUP: stop, again: kill. Once more after the kill: leave. SIGUSR1 and SIGUSR2 go to the ranks. A
+ * SIGHUP that was ignored when aolani-run was started (nohup) stays ignored. */
 struct interrupt;
 struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty);
 void interrupt_destroy(struct interrupt *i);

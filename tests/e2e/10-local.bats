@@ -223,6 +223,14 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
     grep -qx stopped "$(rank_file 1 out)"
 }
 
+@test "an interrupt stops a job that a script has put into the background" {
+    local_job 1 1 'touch "$TEST_MARK/up"; sleep 100'
+    SIGNALS=--ignore-signal=INT start up
+    kill -INT "$launcher"
+    wait "$launcher" || status=$?
+    [ "$status" -eq 130 ]
+}
+
 @test "under nohup a hangup is nothing to the job" {
     local_job 1 1 'touch "$TEST_MARK/up"; until [ -e "$TEST_MARK/on" ]; do sleep 0.1; done'
     SIGNALS=--ignore-signal=HUP start up
