@@ -3,6 +3,7 @@
 #include "launcher/verdict.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -129,50 +130,46 @@ static int say_end(const struct verdict_rank *ranks, size_t n, const char *progr
     return rank_status(cause);
 }
 
-static size_t count_killed(const struct verdict_rank *ranks, size_t n)
+/* How the ranks took it that the job was stopped: after `at` bytes of the sentence. */
+static void say_stopped(const struct verdict_rank *ranks, size_t n, int at, char *text,
+                        size_t len)
 {
-    size_t killed = 0;
-    for (size_t i = 0; i < n; i++)
-        killed += ranks[i].ended_by_us && failed(&ranks[i]);
-    return killed;
-}
-
-static void say_signal(const struct verdict_rank *ranks, size_t n,
-                       const struct verdict_stop *stop, char *text, size_t len)
-{
-    size_t started = 0;
-    for (size_t i = 0; i < n; i++)
-        started += ranks[i].end != RANK_NOT_STARTED;
-    int at =
-        snprintf(text, len, "stopped by %s (%s)",
-                 stop->signum == 2 ? "Ctrl-C" : "a signal", strsignal(stop->signum));
+    size_t started = 0, killed = 0;
     if (at < 0 || (size_t)at >= len)
         return;
+    for (size_t i = 0; i < n; i++) {
+        started += ranks[i].end != RANK_NOT_STARTED;
+        killed += ranks[i].ended_by_us && failed(&ranks[i]);
+    }
+    text += at;
+    len -= (size_t)at;
     if (started == 0)
-        (void)snprintf(text + at, len - (size_t)at, " before the ranks were started");
+        (void)snprintf(text, len, " before the ranks were started");
+    else if (killed == 0)
+        (void)snprintf(text, len, "; every rank ended with status 0 when asked");
     else
-        (void)snprintf(text + at, len - (size_t)at,
-                       "; %zu of %zu ranks had to be ended", count_killed(ranks, n), n);
+        (void)snprintf(text, len, "; %zu of %zu ranks had to be ended", killed, n);
 }
 
 int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_stop *stop,
             const char *program, char *text, size_t len)
 {
-    int status = 1;
+    int at, status = 1;
     switch (stop->cause) {
     case STOP_NONE:
     case STOP_RANK:
         status = say_end(ranks, n, program, text, len);
         break;
     case STOP_SIGNAL:
-        say_signal(ranks, n, stop, text, len);
+        at = snprintf(text, len, "stopped by %s (%s)",
+                      stop->signum == SIGINT ? "Ctrl-C" : "a signal",
+                      strsignal(stop->signum));
+        say_stopped(ranks, n, at, text, len);
         status = 128 + stop->signum;
         break;
     case STOP_TIME_LIMIT:
-        (void)snprintf(text, len,
-                       "the time limit was reached; %zu of %zu ranks had to be "
-                       "ended",
-                       count_killed(ranks, n), n);
+        at = snprintf(text, len, "the time limit was reached");
+        say_stopped(ranks, n, at, text, len);
         status = 124;
         break;
     case STOP_NODE_LOST:
