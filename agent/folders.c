@@ -13,7 +13,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -90,7 +89,24 @@ int folders_make_private(const char *path, struct err *e)
     return 0;
 }
 
-/* Write who we are and lock it; the lock ends with us, however we end. */
+/* A lock of the open file: it ends with us, however we end, and unlike flock(2) it can be
+ * asked after without being taken, so that a look never keeps an owner out. */
+static int folders_lock(int fd, int command, short *type)
+{
+    struct flock l = {.l_type = *type, .l_whence = SEEK_SET};
+    if (fcntl(fd, command, &l) < 0)
+        return errno == EAGAIN || errno == EACCES ? -EBUSY : -errno;
+    *type = l.l_type;
+    return 0;
+}
+
+static bool folders_is_locked(int fd)
+{
+    short type = F_RDLCK;
+    return folders_lock(fd, F_OFD_GETLK, &type) == 0 && type != F_UNLCK;
+}
+
+/* Write who we are and lock it. */
 static int folders_own(struct folders *f, const char *cgroup, struct err *e)
 {
     struct proc_stat self = {0};
@@ -101,9 +117,10 @@ static int folders_own(struct folders *f, const char *cgroup, struct err *e)
     if (fd < 0)
         return err_sys(e, -errno, "open \"%s\"", f->owner);
     f->owner_fd = fd;
-    if (flock(fd, LOCK_EX | LOCK_NB) < 0)
-        return err_sys(e, errno == EWOULDBLOCK ? -EBUSY : -errno, "lock \"%s\"",
-                       f->owner);
+    short type = F_WRLCK;
+    int rc = folders_lock(fd, F_OFD_SETLK, &type);
+    if (rc < 0)
+        return err_sys(e, rc, "lock \"%s\"", f->owner);
     char text[PATH_MAX + 64];
     int n = snprintf(text, sizeof text, "%d %llu %s\n", (int)getpid(),
                      (unsigned long long)self.start, cgroup);
@@ -125,7 +142,7 @@ int folders_read_owner(const struct folders *f, struct folders_owner *ret,
         return err_sys(e, -errno, "open \"%s\"", f->owner);
     char text[PATH_MAX + 64];
     ssize_t n = read(fd, text, sizeof text - 1);
-    struct folders_owner o = {.alive = flock(fd, LOCK_SH | LOCK_NB) < 0};
+    struct folders_owner o = {.alive = folders_is_locked(fd)};
     close(fd);
     if (n < 0)
         return err_sys(e, -errno, "read \"%s\"", f->owner);

@@ -182,8 +182,8 @@ int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_sto
         break;
     }
     if (status == 0 && stop->unclean) {
-        size_t at = strlen(text);
-        (void)snprintf(text + at, len - at, ", but the teardown is not proven clean");
+        size_t end = strlen(text);
+        (void)snprintf(text + end, len - end, ", but the teardown is not proven clean");
         status = 85;
     }
     return status;

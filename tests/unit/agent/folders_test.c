@@ -6,9 +6,11 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -142,6 +144,44 @@ static void test_the_owner_and_its_death(void **state)
     close(ready[1]);
 }
 
+static void look_for_ever(const char *run_id)
+{
+    struct folders f;
+    struct folders_owner owner;
+    (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (folders_init(&f, run_id, 0, NULL) < 0)
+        _exit(1);
+    for (;;)
+        (void)folders_read_owner(&f, &owner, NULL);
+}
+
+/* The keeper of a dead agent looks whether another has come just as one does. */
+static void test_a_look_does_not_keep_an_owner_out(void **state)
+{
+    (void)state;
+    static const char run_id[] = "00000000000000f5";
+    struct folders f;
+    struct err e;
+    assert_int_equal(folders_init(&f, run_id, 0, &e), 0);
+    assert_int_equal(folders_make(&f, &e), 0);
+    pid_t looker = fork();
+    if (looker == 0) {
+        folders_fini(&f); /* the lock is of the open file, which fork shares */
+        look_for_ever(run_id);
+    }
+    for (int i = 0; i < 20000; i++) {
+        struct folders next;
+        folders_fini(&f);
+        assert_int_equal(folders_init(&next, run_id, 0, &e), 0);
+        assert_int_equal(folders_take_over(&next, &e), 0);
+        f = next;
+    }
+    assert_int_equal(kill(looker, SIGKILL), 0);
+    assert_int_equal(waitpid(looker, NULL, 0), looker);
+    assert_int_equal(folders_remove(&f, &e), 0);
+    folders_fini(&f);
+}
+
 static void test_what_a_dead_agent_left_is_replaced(void **state)
 {
     (void)state;
@@ -201,6 +241,7 @@ int main(void)
         cmocka_unit_test(test_made_private_and_removed_whole),
         cmocka_unit_test(test_what_others_put_there_is_refused),
         cmocka_unit_test(test_the_owner_and_its_death),
+        cmocka_unit_test(test_a_look_does_not_keep_an_owner_out),
         cmocka_unit_test(test_what_a_dead_agent_left_is_replaced),
         cmocka_unit_test(test_what_a_program_made_hard_to_remove),
     };
