@@ -22,8 +22,9 @@
 /* A connection, from its accept to its end. */
 struct caller {
     struct fleet *fleet;
-    struct fleet_node *node; /* who it has proved to be, or over whose starter it comes */
-    bool channel;            /* over a starter's streams: only that node may speak */
+    struct fleet_node
+        *node;    /* who it has proved to be, or over whose starter it comes */
+    bool channel; /* over a starter's streams: only that node may speak */
     bool proven;
     struct conn *conn;
     char address[64];

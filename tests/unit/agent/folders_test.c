@@ -162,13 +162,11 @@ static void test_a_look_does_not_keep_an_owner_out(void **state)
     static const char run_id[] = "00000000000000f5";
     struct folders f;
     struct err e;
+    pid_t looker = fork(); /* first: the lock is of the open file, which fork shares */
+    if (looker == 0)
+        look_for_ever(run_id);
     assert_int_equal(folders_init(&f, run_id, 0, &e), 0);
     assert_int_equal(folders_make(&f, &e), 0);
-    pid_t looker = fork();
-    if (looker == 0) {
-        folders_fini(&f); /* the lock is of the open file, which fork shares */
-        look_for_ever(run_id);
-    }
     for (int i = 0; i < 20000; i++) {
         struct folders next;
         folders_fini(&f);
