@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "launcher/suggest.h"
+#include "proto/base/limits.h"
 
 enum { RUN = VERB_RUN, CHECK = VERB_CHECK, REPORT = VERB_REPORT, JOB = RUN | CHECK };
 
@@ -18,7 +19,9 @@ enum action {
     SET_ANY,
     SITE,
     LABEL,
+    STDIN,
     SHOW,
+    OFFLINE,
     JSON,
     VERBOSE,
     QUIET,
@@ -41,6 +44,8 @@ static const struct option_row rows[] = {
      "use N nodes (of the hosts, or simulated)"},
     {'H', "host", "LIST", JOB, SET_KEY, "nodes.hosts",
      "run on these hosts: gpu[01-16],login"},
+    {0, "spares", "N", JOB, SET_KEY, "nodes.spares",
+     "N more hosts that may take a place"},
     {0, "hostfile", "FILE", JOB, SET_KEY, "nodes.hostfile",
      "run on the hosts of a file"},
     {0, "local-nodes", "N", JOB, SET_KEY, "local.nodes",
@@ -50,6 +55,8 @@ static const struct option_row rows[] = {
      "start N ranks on every node"},
     {'x', "env", "NAME[=VALUE]", JOB, SET_KEY, "job.env",
      "give a variable to every rank"},
+    {0, "forward-env", "NAMES", JOB, SET_KEY, "job.forward_env",
+     "what travels: auto, all, none or NAME,PREFIX_*"},
     {'w', "workdir", "DIR", JOB, SET_KEY, "job.workdir", "where the program starts"},
     {'t', "time", "DURATION", JOB, SET_KEY, "job.time_limit",
      "stop the job after 90s, 30m, 12h"},
@@ -67,6 +74,12 @@ static const struct option_row rows[] = {
     {0, "site", "FILE", JOB, SITE, NULL, "read this site file"},
     {'l', "label", NULL, RUN, LABEL, NULL,
      "begin every line of output with node:rank:"},
+    {'u', "unbuffered", NULL, JOB, SET_KEY, "job.unbuffered",
+     "ranks write line by line, as to a terminal"},
+    {0, "stdin", "RANK", RUN, STDIN, NULL,
+     "give this rank our standard input (others read nothing)"},
+    {0, "offline", NULL, CHECK, OFFLINE, NULL,
+     "look at the job file alone, ask no node"},
     {0, "show", NULL, CHECK, SHOW, NULL, "print every value and who set it"},
     {0, "json", NULL, REPORT, JSON, NULL, "print run.json"},
     {'v', "verbose", NULL, RUN | CHECK | REPORT, VERBOSE, NULL,
@@ -184,13 +197,25 @@ static int serve_help(struct parse *p)
     return rc ? err_sys(p->e, rc, "print the help") : 0;
 }
 
+static int set_stdin(struct parse *p, const char *value)
+{
+    char *end;
+    errno = 0;
+    long long rank = strtoll(value, &end, 10);
+    if (errno || *end || end == value || rank < 0 || rank >= (long long)LIMIT_RANKS)
+        return err_set(p->e, ERR_USAGE, "--stdin \"%s\": expected the number of a rank",
+                       value);
+    p->o->stdin_rank = rank;
+    return 0;
+}
+
 static int apply(struct parse *p, const struct option_row *r, const char *value,
                  const char *spelled)
 {
     struct options *o = p->o;
     switch (r->action) {
     case SET_KEY:
-        return add_flag(p, r->key, value, spelled);
+        return add_flag(p, r->key, value ? value : "true", spelled);
     case SET_ANY:
         return add_any(p, value);
     case SITE:
@@ -199,8 +224,13 @@ static int apply(struct parse *p, const struct option_row *r, const char *value,
     case LABEL:
         o->label = true;
         break;
+    case STDIN:
+        return set_stdin(p, value);
     case SHOW:
         o->show = true;
+        break;
+    case OFFLINE:
+        o->offline = true;
         break;
     case JSON:
         o->json = true;
@@ -353,7 +383,7 @@ int options_parse(const struct verb_info *v, int argc, char **argv, struct optio
                                             LOG_DEBUG_};
     struct err own;
     struct parse p = {v, argc, argv, 0, ret, e ? e : &own, false};
-    *ret = (struct options){0};
+    *ret = (struct options){.stdin_rank = -1};
     int rc = read_words(&p);
     if (rc || p.asked)
         return rc ? rc : 1;

@@ -37,7 +37,9 @@ struct options {
     char *const *extra;   /* into argv: what follows "--", NULL-ended; NULL: no "--" */
     int verbosity;        /* -1 with -q, 0, 1 with -v, 2 with -vv */
     bool label;           /* -l */
+    int64_t stdin_rank;   /* --stdin; -1: none */
     bool show;            /* check --show */
+    bool offline;         /* check --offline */
     bool json;            /* report --json */
 };
 

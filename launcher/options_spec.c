@@ -16,6 +16,7 @@ int options_load_spec(const struct options *o, struct spec **ret, struct err *e)
     if (rc)
         return rc;
     s->label = o->label;
+    s->stdin_rank = o->stdin_rank;
     for (size_t i = 0; i < s->notes.n; i++)
         log_warn("%s", s->notes.items[i]);
     *ret = s;

@@ -48,6 +48,10 @@ struct spec {
         char *output;           /* folder of run directories; default "runs" */
         enum spec_mpi mpi;
         uint64_t spool_bytes; /* undelivered output kept per stream on a node */
+        struct strlist forward_env; /* "auto", "all", "none", or names; "NCCL_*" */
+        bool unbuffered;            /* ranks write to a pseudo-terminal */
+        uint64_t output_rotate;     /* bytes of one output file; 0: one file for all */
+        int64_t output_keep;        /* files kept of a rotated stream; 0: all */
     } job;
     struct {
         char *address;            /* NULL: guessed */
@@ -59,7 +63,7 @@ struct spec {
             hosts;      /* hostlists as typed; of the hostfile, when one was given */
         char *hostfile; /* NULL after spec_load: its lines are in hosts */
         int64_t count;  /* 0: all */
-        int64_t spares;
+        int64_t spares; /* hosts after the first `count` that may take a place */
     } nodes;
     struct {
         struct strlist command; /* default {"ssh"} */
@@ -115,6 +119,7 @@ struct spec {
 
     /* Of the command line alone. */
     bool label;           /* -l */
+    int64_t stdin_rank;   /* --stdin; -1: none */
     struct strlist notes; /* what the user should know: a key that this version does
                                  not act on yet; a line each, for log_warn */
     /* By row of the table. */

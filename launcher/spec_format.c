@@ -128,7 +128,9 @@ int spec_format_value(const struct spec *s, const struct spec_key *k, struct buf
                    ? format_string(k->words, out)
                    : format_duration(*(const uint64_t *)at, out);
     case SPEC_SIZE:
-        return format_size(*(const uint64_t *)at, out);
+        return *(const uint64_t *)at == 0 && k->words
+                   ? format_string(k->words, out)
+                   : format_size(*(const uint64_t *)at, out);
     case SPEC_PORTS:
         return format_ports(at, out);
     case SPEC_LIST:

@@ -166,10 +166,17 @@ int spec_parse_size(const char *text, uint64_t *ret)
 
 int spec_set_size(const struct arrival *a)
 {
-    static const char what[] = "a size such as \"64M\" or \"1G\"";
+    char what[80];
     const char *t = arrival_text(a);
     uint64_t n = 0;
     int rc = 0;
+    snprintf(what, sizeof what, "a size such as \"64M\" or \"1G\"%s%s%s",
+             a->k->words ? ", or \"" : "", a->k->words ? a->k->words : "",
+             a->k->words ? "\"" : "");
+    if (is_word_for_zero(a)) {
+        *(uint64_t *)a->at = 0;
+        return 0;
+    }
     if (!arrival_is_text(a) && a->v->type == TOML_INTEGER)
         n = a->v->u.integer < 0 ? UINT64_MAX : (uint64_t)a->v->u.integer;
     else if (!t)
@@ -182,7 +189,9 @@ int spec_set_size(const struct arrival *a)
     }
     if (rc || !within(a->k, (double)n)) {
         char lo[32], hi[32];
-        snprintf(lo, sizeof lo, "%.0fM", a->k->min / (1 << 20));
+        bool small = a->k->min < 1 << 20;
+        snprintf(lo, sizeof lo, "%.0f%c", a->k->min / (small ? 1 << 10 : 1 << 20),
+                 small ? 'K' : 'M');
         snprintf(hi, sizeof hi, "%.0fM", a->k->max / (1 << 20));
         return out_of_range(a, lo, hi);
     }

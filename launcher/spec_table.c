@@ -29,6 +29,12 @@ const struct spec_key spec_keys[] = {
     {"job", "mpi", SPEC_ENUM, 0, AT(job.mpi), "auto", "auto|pmix|none", 0, 0},
     {"job", "spool", SPEC_SIZE, 0, AT(job.spool_bytes), "1G", NULL, 1 << 20,
      (double)LIMIT_SPOOL_BYTES},
+    {"job", "forward_env", SPEC_LIST, 0, AT(job.forward_env), "auto", "auto|all|none",
+     0, 0},
+    {"job", "unbuffered", SPEC_BOOL, 0, AT(job.unbuffered), "false", NULL, 0, 0},
+    {"job", "output_rotate", SPEC_SIZE, 0, AT(job.output_rotate), "none", "none",
+     64 << 10, (double)(1ull << 50)},
+    {"job", "output_keep", SPEC_INT, 0, AT(job.output_keep), "all", "all", 2, 1e6},
 
     {"head", "address", SPEC_STRING, 0, AT(head.address), NULL, NULL, 0, 0},
     {"head", "ports", SPEC_PORTS, 0, AT(head.port_lo), NULL, NULL, 1, 65535},
@@ -38,7 +44,7 @@ const struct spec_key spec_keys[] = {
     {"nodes", "hosts", SPEC_HOSTS, 0, AT(nodes.hosts), NULL, NULL, 0, 0},
     {"nodes", "hostfile", SPEC_PATH, 0, AT(nodes.hostfile), NULL, NULL, 0, 0},
     {"nodes", "count", SPEC_INT, 0, AT(nodes.count), "all", "all", 1, LIMIT_NODES},
-    {"nodes", "spares", SPEC_INT, SPEC_LATER, AT(nodes.spares), "0", NULL, 0,
+    {"nodes", "spares", SPEC_INT, 0, AT(nodes.spares), "0", NULL, 0,
      LIMIT_NODES},
 
     {"ssh", "command", SPEC_ARGV, 0, AT(ssh.command), "ssh", NULL, 0, 0},

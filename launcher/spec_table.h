@@ -18,7 +18,7 @@ enum spec_type {
     SPEC_INT,      /* int64_t; `words` means 0 */
     SPEC_FLOAT,    /* double */
     SPEC_DURATION, /* uint64_t ms; min and max in ms; `words` means 0 */
-    SPEC_SIZE,     /* uint64_t bytes */
+    SPEC_SIZE,     /* uint64_t bytes; `words` means 0 */
     SPEC_LIST,     /* struct strlist; one of `words` may stand alone */
     SPEC_ARGV,     /* struct strlist, never a plain string */
     SPEC_HOSTS,    /* struct strlist of hostlists; one may stand alone */

@@ -26,7 +26,9 @@
 #define LIMIT_PENDING_CONNS \
     1024u                      /* accepted connections that have not yet proved
                                           who they are */
-#define LIMIT_STEP_BATCH 4096u /* step records in one message */
+#define LIMIT_STEP_BATCH   4096u        /* step records in one message */
+#define LIMIT_STDIN_CHUNK  (64u << 10)  /* standard input in one message */
+#define LIMIT_STDIN_WINDOW (256u << 10) /* sent, and not yet taken by the rank */
 
 /* PMIx. */
 #define LIMIT_FENCES      1024u       /* collectives under way in a job at once */
