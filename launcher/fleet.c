@@ -413,6 +413,16 @@ const char *fleet_address(const struct fleet *f, uint32_t node)
     return n->address[0] ? n->address : f->config.nodes->names[node];
 }
 
+enum fleet_path fleet_path(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->path;
+}
+
+const char *fleet_path_why(const struct fleet *f, uint32_t node)
+{
+    return node_at(f, node)->path_why;
+}
+
 uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node)
 {
     return node_at(f, node)->heard_ms;

@@ -21,6 +21,13 @@
 #include "proto/wire/secure.h"
 #include "proto/wire/session.h"
 
+/* How a node's agent and the head speak; of a node without a link: how they last did. */
+enum fleet_path {
+    FLEET_PATH_NONE,
+    FLEET_PATH_DIRECT,  /* the agent has reached the head over TCP */
+    FLEET_PATH_STARTER, /* over the streams of its starter: ssh */
+};
+
 struct fleet;
 struct fleet_ops {
     void (*up)(void *arg, uint32_t node); /* also of an agent that recovers */
@@ -66,6 +73,10 @@ const Aolani__NodeInfo *fleet_info(const struct fleet *f,
 const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node);
 /* Where other nodes reach it: as the head sees it, or its first address, or its name. */
 const char *fleet_address(const struct fleet *f, uint32_t node);
+enum fleet_path fleet_path(const struct fleet *f, uint32_t node);
+/* What the agent met when it tried the head's addresses; "" while FLEET_PATH_DIRECT, and
+ * for a moment after `up`. */
+const char *fleet_path_why(const struct fleet *f, uint32_t node);
 uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node); /* loop time of the last
                                                                   message */
 

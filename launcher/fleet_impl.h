@@ -34,6 +34,8 @@ struct fleet_node {
     struct loop_timer *lost;
     Aolani__NodeInfo *info;
     char address[64];
+    enum fleet_path path;
+    char path_why[240];
     struct clocksync clock;
     uint64_t heard_ms, pinged_ms;
     unsigned pings;

@@ -97,6 +97,8 @@ static struct session *on_session(void *arg, struct conn *conn, uint32_t node,
     c->proven = true;
     c->node = n;
     n->link = conn;
+    n->path = c->channel ? FLEET_PATH_STARTER : FLEET_PATH_DIRECT;
+    n->path_why[0] = '\0';
     if (c->address[0])
         (void)snprintf(n->address, sizeof n->address, "%s", c->address);
     fleet_node_linked(n);
