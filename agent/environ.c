@@ -143,7 +143,7 @@ static int environ_set_ranks(struct environ_list *l, const struct environ_spec *
         {"NODE_RANK", p->node_index},
         {"GROUP_RANK", p->node_index},
         {"MASTER_PORT", s->master_port},
-        {"TORCHELASTIC_RESTART_COUNT", s->attempt},
+        {"TORCHELASTIC_RESTART_COUNT", p->restarts},
         {"TORCHELASTIC_MAX_RESTARTS", 0},
         {"OMPI_COMM_WORLD_SIZE", p->world_size},
         {"OMPI_COMM_WORLD_RANK", s->rank->rank},

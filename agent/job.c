@@ -257,7 +257,7 @@ int job_create(const struct job_config *c, const struct job_ops *ops, void *arg,
     j->c = *c;
     j->ops = ops;
     j->arg = arg;
-    j->port_fd = -1;
+    j->port.fd = -1;
     secure_hex(c->run_id, sizeof c->run_id, j->run_id);
     environ_mark(j->run_id, c->node, j->mark);
     int rc = job_create_parts(j, e);
@@ -284,8 +284,7 @@ void job_destroy(struct job *j)
     program_fini(&j->program);
     folders_fini(&j->folders);
     free(j->swept);
-    if (j->port_fd >= 0)
-        close(j->port_fd);
+    masterport_release(&j->port);
     if (j->plan)
         aolani__prepare__free_unpacked(j->plan, NULL);
     loop_timer_destroy(j->step);

@@ -8,6 +8,7 @@
 #include "agent/folders.h"
 #include "agent/job.h"
 #include "agent/jobstate.h"
+#include "agent/masterport.h"
 #include "agent/output.h"
 #include "agent/plan.h"
 #include "agent/pmixlink.h"
@@ -31,8 +32,8 @@ struct job {
     bool folders_made;
     struct cgroup *cgroup;
     struct program program;
-    int port_fd; /* -1: none */
-    uint32_t port;
+    struct masterport port; /* on node 0 */
+    bool port_looked_at;    /* whether another has it: at the first failure */
     struct reap *reap;
     struct output *output;
     struct steprelay *steps;

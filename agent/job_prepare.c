@@ -34,7 +34,7 @@ static void job_unfit(struct job *j, int code, const struct err *e)
 static void job_ready(struct job *j)
 {
     Aolani__Prepared m = AOLANI__PREPARED__INIT;
-    m.master_port = j->port;
+    m.master_port = j->port.port;
     m.mpi = (char *)(j->pmix_ready ? "pmix" : "none");
     (void)job_send(j, MSG_PREPARED, &m.base);
     if (j->state == JOB_PREPARING)
@@ -98,6 +98,18 @@ static void job_open_cgroup(struct job *j)
     (void)folders_set_cgroup(&j->folders, cgroup_path(j->cgroup));
 }
 
+static int job_reserve_port(struct job *j, struct err *e)
+{
+    if (masterport_reserve(&j->port, e) < 0)
+        return ERR_BOOT;
+    if (j->port.ephemeral)
+        job_log(j, LOG_WARN_,
+                "MASTER_PORT is %u, which any client may be given before rank 0 takes "
+                "it: no port outside ip_local_port_range is free",
+                j->port.port);
+    return 0;
+}
+
 /* What fails here is the node's state; -ENOENT and the like would be taken for the
  * program's. */
 static int job_open_parts(struct job *j, struct err *e)
@@ -109,9 +121,7 @@ static int job_open_parts(struct job *j, struct err *e)
     if (job_open_output(j, j->plan->spool_bytes, e) < 0 ||
         steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e) < 0)
         return ERR_BOOT;
-    if (j->c.node == 0 && plan_reserve_port(&j->port_fd, &j->port, e) < 0)
-        return ERR_BOOT;
-    return 0;
+    return j->c.node == 0 ? job_reserve_port(j, e) : 0;
 }
 
 void job_prepare(struct job *j)
@@ -184,6 +194,16 @@ static uint64_t job_microseconds(const struct timeval *tv)
     return (uint64_t)tv->tv_sec * 1000000u + (uint64_t)tv->tv_usec;
 }
 
+/* A look through /proc: at the first failure, and at rank 0's, whose listener would still
+ * be the job's own while it lives. */
+static bool job_lost_port(struct job *j, const struct task *t)
+{
+    if (j->port.port == 0 || t->wait_status == 0 || (j->port_looked_at && t->rank != 0))
+        return false;
+    j->port_looked_at = true;
+    return masterport_is_taken(j->port.port);
+}
+
 static void job_on_exited(void *arg, const struct task *t)
 {
     struct job *j = arg;
@@ -198,6 +218,7 @@ static void job_on_exited(void *arg, const struct task *t)
     m.max_rss_kib = (uint64_t)t->usage.ru_maxrss;
     m.aborted = t->aborted;
     m.abort_status = t->abort_status;
+    m.port_taken = job_lost_port(j, t);
     (void)job_send(j, MSG_RANK_EXIT, &m.base);
     if (j->pmix)
         pmixlink_rank_gone(j->pmix, t->rank);
@@ -228,9 +249,7 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
     int rc = ranks_create(&c, &ops, j, &j->ranks, e);
     if (rc < 0)
         return rc;
-    if (j->port_fd >= 0)
-        close(j->port_fd); /* for rank 0 to take */
-    j->port_fd = -1;
+    masterport_release(&j->port); /* for rank 0 to take */
     ranks_start(j->ranks, m->master_addr, m->master_port);
     return 0;
 }

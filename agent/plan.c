@@ -4,12 +4,8 @@
 
 #include "proto/base/limits.h"
 
-#include <errno.h>
-#include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
                struct err *e)
@@ -74,34 +70,5 @@ int plan_wants_pmix(const Aolani__Prepare *p, const struct host *h, bool *ret,
         return ERR_BOOT;
     }
     *ret = p->n_ranks > 0 && h->pmix_helper && (must || strcmp(p->mpi, "auto") == 0);
-    return 0;
-}
-
-int plan_reserve_port(int *ret_fd, uint32_t *ret_port, struct err *e)
-{
-    struct sockaddr_in6 v6 = {.sin6_family = AF_INET6, .sin6_addr = in6addr_any};
-    struct sockaddr_in v4 = {.sin_family = AF_INET};
-    union {
-        struct sockaddr any;
-        struct sockaddr_in v4;
-        struct sockaddr_in6 v6;
-    } at;
-    socklen_t len = sizeof at;
-    int fd = socket(AF_INET6, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    int rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&v6, sizeof v6);
-    if (rc < 0) { /* no IPv6 here */
-        if (fd >= 0)
-            close(fd);
-        fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        rc = fd < 0 ? -1 : bind(fd, (struct sockaddr *)&v4, sizeof v4);
-    }
-    if (rc < 0 || getsockname(fd, &at.any, &len) < 0) {
-        rc = -errno;
-        if (fd >= 0)
-            close(fd);
-        return err_sys(e, rc, "reserve a port for MASTER_PORT");
-    }
-    *ret_port = ntohs(at.any.sa_family == AF_INET6 ? at.v6.sin6_port : at.v4.sin_port);
-    *ret_fd = fd;
     return 0;
 }

@@ -21,8 +21,4 @@ int plan_fit(const Aolani__Prepare *plan, const struct host *h, struct program *
 int plan_wants_pmix(const Aolani__Prepare *plan, const struct host *h, bool *ret,
                     struct err *e);
 
-/* A TCP port that nobody has: bound, not listened on, so that a rank can take it as soon
- * as the descriptor is closed and nobody gets it before. */
-int plan_reserve_port(int *ret_fd, uint32_t *ret_port, struct err *e);
-
 #endif

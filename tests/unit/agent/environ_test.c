@@ -39,6 +39,7 @@ static void set_up(struct fixture *f)
     f->plan.run_id = (char *)"0123456789abcdef";
     f->plan.node_index = 1;
     f->plan.n_nodes = 2;
+    f->plan.restarts = 1;
     f->plan.world_size = 8;
     f->plan.n_ranks = 3;
     f->plan.ranks = f->ranks;
@@ -90,7 +91,7 @@ static void test_what_every_rank_gets(void **state)
         {"MASTER_ADDR", "10.0.0.1"},
         {"MASTER_PORT", "4711"},
         {"TORCHELASTIC_RUN_ID", "0123456789abcdef"},
-        {"TORCHELASTIC_RESTART_COUNT", "2"},
+        {"TORCHELASTIC_RESTART_COUNT", "1"},
         {"TORCHELASTIC_MAX_RESTARTS", "0"},
         {"OMPI_COMM_WORLD_SIZE", "8"},
         {"OMPI_COMM_WORLD_RANK", "5"},
