@@ -68,6 +68,19 @@ int heads_parse(const char *text, struct sockaddr_storage *ret)
     return heads_make(host, len, (unsigned)port, ret);
 }
 
+void heads_format(const struct sockaddr_storage *at, char ret[HEADS_TEXT])
+{
+    char host[INET6_ADDRSTRLEN] = "?";
+    const struct sockaddr_in *v4 = (const void *)at;
+    const struct sockaddr_in6 *v6 = (const void *)at;
+    bool is6 = at->ss_family == AF_INET6;
+    (void)inet_ntop(at->ss_family,
+                    is6 ? (const void *)&v6->sin6_addr : (const void *)&v4->sin_addr,
+                    host, sizeof host);
+    (void)snprintf(ret, HEADS_TEXT, is6 ? "[%s]:%u" : "%s:%u", host,
+                   ntohs(is6 ? v6->sin6_port : v4->sin_port));
+}
+
 static void heads_add(struct heads *h, const struct sockaddr_storage *at)
 {
     for (size_t i = 0; i < h->n; i++) {

@@ -17,6 +17,9 @@ struct heads {
 
 /* "10.0.0.1:4000" or "[fe80::1%eth0]:4000". 0, or ERR_PARSE. */
 int heads_parse(const char *text, struct sockaddr_storage *ret);
+/* The text again, for words. */
+#define HEADS_TEXT 64
+void heads_format(const struct sockaddr_storage *at, char ret[HEADS_TEXT]);
 /* The candidates of boot; the client of SSH_CONNECTION (may be NULL) first when the head
  * wants that. What does not parse, and doubles, are left out. */
 void heads_collect(const Aolani__Boot *boot, const char *ssh_connection,

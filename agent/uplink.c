@@ -10,7 +10,9 @@
 #include "proto/wire/secure.h"
 
 #include <assert.h>
+#include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +23,8 @@
 #define UPLINK_PROVE_MS     10000
 #define UPLINK_HEARTBEAT_MS 1000
 #define UPLINK_SILENCE_MS   15000
+#define UPLINK_WHY          400
+#define UPLINK_WHY_SHOWN    4 /* addresses named in words */
 
 /* One connection being made, or the one that carries the session. */
 struct uplink_try {
@@ -28,6 +32,7 @@ struct uplink_try {
     struct loop_stream *stream; /* until it is connected */
     struct conn *conn;          /* then */
     bool live;
+    int failed; /* why the last one did not come to a link; 0: no answer */
 };
 
 struct uplink {
@@ -47,6 +52,7 @@ struct uplink {
     struct loop_timer *again; /* limit of a round of tries, then the pause */
     struct loop_timer *lease;
     bool pausing;
+    char why[UPLINK_WHY]; /* what was met before the starter's channel was taken */
 };
 
 static void uplink_round(struct uplink *u);
@@ -62,6 +68,11 @@ static void uplink_try_end(struct uplink_try *t)
     t->live = false;
 }
 
+static struct uplink_try *uplink_channel(struct uplink *u)
+{
+    return &u->tries[HEADS_MAX];
+}
+
 static void uplink_end_others(struct uplink *u, const struct uplink_try *keep)
 {
     for (size_t i = 0; i <= HEADS_MAX; i++) {
@@ -70,9 +81,10 @@ static void uplink_end_others(struct uplink *u, const struct uplink_try *keep)
     }
 }
 
+/* Whether an address of the head may yet answer in this round. */
 static bool uplink_is_trying(const struct uplink *u)
 {
-    for (size_t i = 0; i <= HEADS_MAX; i++) {
+    for (size_t i = 0; i < HEADS_MAX; i++) {
         if (u->tries[i].live)
             return true;
     }
@@ -85,6 +97,13 @@ static void uplink_pause(struct uplink *u)
     loop_timer_start(u->again, u->pause_ms, 0);
     u->pause_ms =
         2 * u->pause_ms < UPLINK_PAUSE_MAX_MS ? 2 * u->pause_ms : UPLINK_PAUSE_MAX_MS;
+}
+
+static void uplink_say_why(struct uplink *u)
+{
+    Aolani__Link m = AOLANI__LINK__INIT;
+    m.why = u->why;
+    (void)u->upward.send(u, MSG_LINK, &m.base);
 }
 
 static struct session *uplink_on_session(void *arg, struct conn *c, uint32_t node,
@@ -102,7 +121,9 @@ static struct session *uplink_on_session(void *arg, struct conn *c, uint32_t nod
     loop_timer_stop(u->lease);
     uplink_end_others(u, t);
     log_debug("connected to the head%s",
-              t == &u->tries[HEADS_MAX] ? " over the starter's channel" : "");
+              t == uplink_channel(u) ? " over the starter's channel" : "");
+    if (t == uplink_channel(u))
+        uplink_say_why(u);
     return u->session;
 }
 
@@ -112,6 +133,7 @@ static void uplink_on_closed(void *arg, struct conn *c, const struct err *e)
     struct uplink *u = t->uplink;
     t->conn = NULL;
     t->live = false;
+    t->failed = e->code ? e->code : -ECONNRESET;
     log_debug("connection to the head: %s", e->text);
     if (u->link == c) {
         u->link = NULL;
@@ -125,14 +147,17 @@ static void uplink_on_closed(void *arg, struct conn *c, const struct err *e)
 static const struct conn_ops uplink_conn_ops = {.session = uplink_on_session,
                                                 .closed = uplink_on_closed};
 
+/* The channel has as long as its starter lives: where it is all there is, a head that is
+ * slow to answer must not lose the node. */
 static void uplink_open(struct uplink_try *t)
 {
     struct uplink *u = t->uplink;
     struct loop_stream *s = t->stream;
+    unsigned prove_ms = t == uplink_channel(u) ? 0 : UPLINK_PROVE_MS;
     struct err e;
     t->stream = NULL;
-    if (conn_create(u->loop, s, &u->key, &uplink_conn_ops, t, UPLINK_PROVE_MS, &t->conn,
-                    &e) < 0) {
+    if (conn_create(u->loop, s, &u->key, &uplink_conn_ops, t, prove_ms, &t->conn, &e) <
+        0) {
         log_debug("%s", e.text);
         t->live = false;
     }
@@ -142,6 +167,7 @@ static void uplink_on_connect(void *arg, int status)
 {
     struct uplink_try *t = arg;
     struct uplink *u = t->uplink;
+    t->failed = status;
     if (status < 0)
         uplink_try_end(t);
     else
@@ -166,24 +192,61 @@ static void uplink_on_early_data(void *arg, const uint8_t *data, size_t len)
 static const struct loop_stream_ops uplink_early_ops = {.on_data = uplink_on_early_data,
                                                         .on_end = uplink_on_early_end};
 
-static bool uplink_use_channel(struct uplink *u)
+static const char *uplink_failure(const struct uplink_try *t, char *text, size_t len)
 {
-    struct uplink_try *t = &u->tries[HEADS_MAX];
+    if (t->conn)
+        return "it accepts, but does not prove to be the head";
+    if (t->live || t->failed == 0 || t->failed == -ETIMEDOUT)
+        return "no answer";
+    if (t->failed <= ERR_USAGE)
+        return "it is not the head";
+    (void)snprintf(text, len, "%s", strerror(-t->failed));
+    text[0] = (char)tolower((unsigned char)text[0]);
+    return text;
+}
+
+/* Before the tries of this round are ended. */
+static void uplink_note_why(struct uplink *u)
+{
+    size_t at = 0;
+    u->why[0] = '\0';
+    for (size_t i = 0; i < u->heads.n && i < UPLINK_WHY_SHOWN; i++) {
+        char address[HEADS_TEXT], text[80];
+        heads_format(&u->heads.at[i], address);
+        at += (size_t)snprintf(u->why + at, sizeof u->why - at, "%s%s: %s",
+                               at ? ", " : "", address,
+                               uplink_failure(&u->tries[i], text, sizeof text));
+        if (at >= sizeof u->why)
+            return;
+    }
+    if (u->heads.n > UPLINK_WHY_SHOWN)
+        (void)snprintf(u->why + at, sizeof u->why - at, " and %zu more",
+                       u->heads.n - UPLINK_WHY_SHOWN);
+    else if (u->heads.n == 0)
+        (void)snprintf(u->why, sizeof u->why, "no address of the head is known");
+}
+
+/* Once: what has gone into a channel that came to nothing cannot be taken back. */
+static void uplink_use_channel(struct uplink *u)
+{
+    struct uplink_try *t = uplink_channel(u);
     struct err e;
     if (u->in_fd < 0)
-        return false;
+        return;
     int in = u->in_fd, out = u->out_fd;
     u->in_fd = u->out_fd = -1;
     if (loop_stream_open(u->loop, in, out, &uplink_early_ops, t, &t->stream, &e) < 0) {
         log_debug("%s", e.text);
-        return false;
+        return;
     }
     t->live = true;
+    uplink_note_why(u);
     uplink_open(t);
-    return t->live;
 }
 
-/* The round of tries is over without a link, or the pause after it is. */
+/* The round of tries is over without a link, or the pause after it is. The channel is
+ * tried beside further rounds: after an outage of the whole network TCP may be the
+ * first that works again. */
 static void uplink_on_again(void *arg)
 {
     struct uplink *u = arg;
@@ -192,10 +255,9 @@ static void uplink_on_again(void *arg)
         uplink_round(u);
         return;
     }
-    uplink_end_others(u, NULL);
-    if (uplink_use_channel(u))
-        loop_timer_start(u->again, UPLINK_TRY_MS, 0);
-    else
+    uplink_use_channel(u);
+    uplink_end_others(u, uplink_channel(u));
+    if (!u->link)
         uplink_pause(u);
 }
 
@@ -205,11 +267,14 @@ static void uplink_round(struct uplink *u)
     loop_timer_start(u->again, UPLINK_TRY_MS, 0);
     for (size_t i = 0; i < u->heads.n; i++) {
         struct uplink_try *t = &u->tries[i];
+        t->failed = 0;
         t->live = loop_stream_connect(u->loop, (const struct sockaddr *)&u->heads.at[i],
                                       &uplink_early_ops, uplink_on_connect, t,
                                       &t->stream, &e) == 0;
-        if (!t->live)
+        if (!t->live) {
+            t->failed = e.code;
             log_debug("%s", e.text);
+        }
     }
     if (!uplink_is_trying(u))
         loop_timer_start(u->again, 0, 0);

@@ -284,6 +284,24 @@ static int on_pong(struct fleet_node *n, const struct envelope *v, struct err *e
     return 0;
 }
 
+static int on_link_why(struct fleet_node *n, const struct envelope *v, struct err *e)
+{
+    const char *starter = n->fleet->config.spec->ssh.command.items[0];
+    const char *slash = strrchr(starter, '/');
+    Aolani__Link *m = aolani__link__unpack(NULL, v->payload_len, v->payload);
+    if (!m)
+        return err_set(e, ERR_PROTO, "LINK does not decode");
+    (void)snprintf(n->path_why, sizeof n->path_why, "%s", m->why);
+    aolani__link__free_unpacked(m, NULL);
+    log_info("%s: connected over %s, because it does not reach this machine: %s",
+             n->fleet->config.nodes->names[n->index],
+             n->fleet->local ? "its starter"
+             : slash         ? slash + 1
+                             : starter,
+             n->path_why);
+    return 0;
+}
+
 static void grant(struct fleet_node *n)
 {
     struct fleet *f = n->fleet;
@@ -301,6 +319,8 @@ int fleet_node_message(struct fleet_node *n, const struct envelope *v, struct er
         return on_node_info(n, v, e);
     if (v->type == MSG_PONG)
         return on_pong(n, v, e);
+    if (v->type == MSG_LINK)
+        return on_link_why(n, v, e);
     if (v->type == MSG_PING || v->type == MSG_CREDIT)
         return 0;
     int rc = f->ops->message(f->arg, n->index, v, e);
@@ -435,7 +455,7 @@ static int init_node(struct fleet *f, uint32_t i)
     struct fleet_node *n = &f->nodes[i];
     n->fleet = f;
     n->index = i;
-    secure_node_key(&f->config.job_key, i, &n->key);
+    secure_node_key(&f->config.job_key, i, 0, &n->key);
     n->lost = loop_timer_create(f->loop, on_lost_timer, n);
     return n->lost ? 0 : -ENOMEM;
 }

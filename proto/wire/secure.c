@@ -140,11 +140,11 @@ static void derive(const uint8_t key[SECURE_KEY_BYTES], const char *label,
     sodium_memzero(&h, sizeof h);
 }
 
-void secure_node_key(const struct secure_key *job, uint32_t node,
+void secure_node_key(const struct secure_key *job, uint32_t node, uint32_t generation,
                      struct secure_key *ret)
 {
-    uint8_t n[4];
-    (void)put_u32(n, node);
+    uint8_t n[8];
+    (void)put_u32(put_u32(n, node), generation);
     derive(job->b, "aolani/1 node", n, sizeof n, NULL, 0, ret->b);
 }
 

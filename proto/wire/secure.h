@@ -35,8 +35,9 @@ struct secure_key {
 int secure_init(struct err *e); /* once per process, before anything else here */
 void secure_random(void *data, size_t len);
 void secure_wipe(void *data, size_t len);
-/* The key of node `node` (index), from the key of the job. */
-void secure_node_key(const struct secure_key *job, uint32_t node,
+/* The key of node `node` (index), from the key of the job. A host that takes another's
+ * place has the next generation, so that the first can never speak for the node. */
+void secure_node_key(const struct secure_key *job, uint32_t node, uint32_t generation,
                      struct secure_key *ret);
 /* SHA-256 of a file's bytes; *ret_size may be NULL. -errno. */
 int secure_hash_file(const char *path, uint8_t ret[SECURE_HASH_BYTES],

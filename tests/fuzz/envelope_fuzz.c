@@ -32,6 +32,7 @@ static const struct {
     {MSG_STEPS, &aolani__steps__descriptor},
     {MSG_LOG, &aolani__log__descriptor},
     {MSG_NODE_DONE, &aolani__node_done__descriptor},
+    {MSG_LINK, &aolani__link__descriptor},
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor},
     {MSG_PREPARE, &aolani__prepare__descriptor},
     {MSG_START, &aolani__start__descriptor},

@@ -192,7 +192,7 @@ static int setup(void **state)
     f->raw = -1;
     f->head.f = f->agent.f = f;
     secure_random(&f->job, sizeof f->job);
-    secure_node_key(&f->job, 3, &f->key);
+    secure_node_key(&f->job, 3, 0, &f->key);
     f->limit = loop_timer_create(f->l, on_limit, f);
     loop_timer_start(f->limit, 10000, 0);
     return loop_listen(f->l, (struct sockaddr *)&at, on_accept, f, &f->listener,
@@ -346,8 +346,8 @@ static void test_wrong_key_is_refused(void **state)
 {
     struct fixture *f = *state;
     struct secure_key right = f->key;
-    secure_node_key(&f->job, 4,
-                    &f->key); /* another node's key under this node's name */
+    /* Another node's key under this node's name. */
+    secure_node_key(&f->job, 4, 0, &f->key);
     f->agent.conn = dial(f);
     f->key = right;
     loop_run(f->l);

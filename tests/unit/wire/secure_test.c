@@ -75,7 +75,7 @@ static void head_open(struct end *d, uint64_t epoch)
     memcpy(c.run_id, run_id, sizeof run_id);
     *d = (struct end){0};
     for (uint32_t i = 0; i < 4; i++)
-        secure_node_key(&job, i, &d->keys[i]);
+        secure_node_key(&job, i, 0, &d->keys[i]);
     assert_int_equal(secure_create(&c, &ops, d, &d->s, NULL), 0);
 }
 
@@ -84,7 +84,7 @@ static void agent_open(struct end *d, uint32_t node, uint32_t key_of, uint64_t e
     struct secure_config c = {.role = ROLE_AGENT, .node = node, .epoch = epoch};
     struct secure_key job = job_key(9);
     memcpy(c.run_id, run_id, sizeof run_id);
-    secure_node_key(&job, key_of, &c.key);
+    secure_node_key(&job, key_of, 0, &c.key);
     *d = (struct end){0};
     assert_int_equal(secure_create(&c, &ops, d, &d->s, NULL), 0);
 }
@@ -572,12 +572,14 @@ static void test_hashes_and_node_keys(void **state)
     struct secure_key job, a, b;
     for (size_t i = 0; i < sizeof job.b; i++)
         job.b[i] = (uint8_t)i;
-    secure_node_key(&job, 7, &a);
-    secure_node_key(&job, 8, &b);
+    secure_node_key(&job, 7, 0, &a);
+    secure_node_key(&job, 8, 0, &b);
+    assert_memory_not_equal(&a, &b, sizeof a);
+    secure_node_key(&job, 7, 1, &b);
     assert_memory_not_equal(&a, &b, sizeof a);
     secure_hex(a.b, sizeof a.b, hex);
     assert_string_equal(
-        hex, "317f057627fec59a03e830301ca9b3638fce8e693db83ae2c4f44ae0f4063b60");
+        hex, "cbe37324c8e5e4d88b49caa273816395e53cadd68e142affd5bae51690b25751");
     secure_random(&a, sizeof a);
     secure_random(&b, sizeof b);
     assert_memory_not_equal(&a, &b, sizeof a);
