@@ -108,6 +108,15 @@ static void job_stop_ranks(struct job *j, uint64_t grace_ms)
         ranks_stop(j->ranks, grace_ms);
 }
 
+static int job_on_stdin(struct job *j, const struct envelope *v, ProtobufCMessage *m,
+                        struct err *e)
+{
+    (void)v;
+    if (!j->input)
+        return err_set(e, ERR_PROTO, "take standard input: no rank of this node reads");
+    return stdinpipe_message(j->input, (const Aolani__Stdin *)m, e);
+}
+
 static int job_on_stop(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
                        struct err *e)
 {
@@ -152,6 +161,7 @@ int job_message(struct job *j, const struct envelope *v, struct err *e)
         {MSG_PREPARE, &aolani__prepare__descriptor, job_on_prepare},
         {MSG_START, &aolani__start__descriptor, job_on_start},
         {MSG_SIGNAL, &aolani__signal__descriptor, job_on_signal},
+        {MSG_STDIN, &aolani__stdin__descriptor, job_on_stdin},
         {MSG_STOP, &aolani__stop__descriptor, job_on_stop},
         {MSG_END, &aolani__end__descriptor, job_on_end},
         {MSG_FENCE_DONE, &aolani__fence_done__descriptor, job_on_pmix},
@@ -278,6 +288,8 @@ void job_destroy(struct job *j)
     pmixlink_destroy(j->pmix);
     ranks_destroy(j->ranks);
     steprelay_destroy(j->steps);
+    stdinpipe_destroy(j->input);
+    ptyrelay_destroy(j->ptys);
     output_destroy(j->output);
     reap_destroy(j->reap);
     cgroup_destroy(j->cgroup);

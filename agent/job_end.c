@@ -80,6 +80,8 @@ static bool job_deliver(struct job *j)
     if (!j->finishing) {
         if (j->steps && !j->abandoned && steprelay_flush(j->steps) == -EAGAIN)
             return false;
+        if (j->ptys && !ptyrelay_finish(j->ptys))
+            return false;
         j->finishing = true;
         if (j->c.recovering)
             job_adopt_output(j);

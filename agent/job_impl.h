@@ -36,6 +36,8 @@ struct job {
     bool port_looked_at;    /* whether another has it: at the first failure */
     struct reap *reap;
     struct output *output;
+    struct ptyrelay *ptys;   /* with -u */
+    struct stdinpipe *input; /* of the rank that reads the head's, if it is here */
     struct steprelay *steps;
     struct pmixlink *pmix;
     struct upward pmix_up; /* ours, to see MPI_Abort go by */

@@ -110,6 +110,25 @@ static int job_reserve_port(struct job *j, struct err *e)
     return 0;
 }
 
+static void job_on_pty_trouble(void *arg, const struct err *e)
+{
+    job_log(arg, LOG_WARN_, "%s", e->text);
+}
+
+static int job_open_streams(struct job *j, struct err *e)
+{
+    const Aolani__Prepare *p = j->plan;
+    uint32_t first = p->first_rank[j->c.node];
+    bool reads =
+        p->has_stdin && p->stdin_rank >= first && p->stdin_rank < first + p->n_ranks;
+    int rc = job_open_output(j, p->spool_bytes, e);
+    if (rc == 0 && p->unbuffered)
+        rc = ptyrelay_create(j->c.loop, p->n_ranks, job_on_pty_trouble, j, &j->ptys, e);
+    if (rc == 0 && reads)
+        rc = stdinpipe_create(j->c.loop, p->stdin_rank, j->c.up, &j->input, e);
+    return rc;
+}
+
 /* What fails here is the node's state; -ENOENT and the like would be taken for the
  * program's. */
 static int job_open_parts(struct job *j, struct err *e)
@@ -118,7 +137,7 @@ static int job_open_parts(struct job *j, struct err *e)
         return ERR_BOOT;
     j->folders_made = true;
     job_open_cgroup(j);
-    if (job_open_output(j, j->plan->spool_bytes, e) < 0 ||
+    if (job_open_streams(j, e) < 0 ||
         steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e) < 0)
         return ERR_BOOT;
     return j->c.node == 0 ? job_reserve_port(j, e) : 0;
@@ -220,6 +239,8 @@ static void job_on_exited(void *arg, const struct task *t)
     m.abort_status = t->abort_status;
     m.port_taken = job_lost_port(j, t);
     (void)job_send(j, MSG_RANK_EXIT, &m.base);
+    if (j->input && t->rank == j->plan->stdin_rank)
+        stdinpipe_rank_ended(j->input);
     if (j->pmix)
         pmixlink_rank_gone(j->pmix, t->rank);
 }
@@ -243,6 +264,8 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
                              .folders = &j->folders,
                              .cgroup = j->cgroup,
                              .output = j->output,
+                             .ptys = j->ptys,
+                             .input = j->input,
                              .steps = j->steps,
                              .pmix = j->pmix_ready ? j->pmix : NULL,
                              .attempt = j->attempt};

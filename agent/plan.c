@@ -21,6 +21,9 @@ int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
                        "take a plan with %zu ranks of %u, %zu arguments, %zu "
                        "variables: too many",
                        p->n_ranks, p->world_size, p->n_argv, p->n_env);
+    if (p->has_stdin && p->stdin_rank >= p->world_size)
+        return err_set(e, ERR_PROTO, "take a plan that gives rank %u standard input",
+                       p->stdin_rank);
     if (node >= p->n_nodes || p->n_first_rank != (size_t)p->n_nodes + 1 ||
         p->n_argv == 0)
         return err_set(e, ERR_PROTO, "take a plan that is not whole");

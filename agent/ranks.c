@@ -149,6 +149,16 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
     return environ_build(&s, ret, e);
 }
 
+static int ranks_open_streams(struct ranks *r, uint32_t rank, int fd[2], struct err *e)
+{
+    int rc = output_open_rank(r->c.output, rank, fd, e);
+    if (rc == 0 && r->c.ptys && (rc = ptyrelay_open_rank(r->c.ptys, rank, fd, e)) < 0) {
+        close(fd[0]);
+        close(fd[1]);
+    }
+    return rc;
+}
+
 static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
 {
     struct task *t = &r->tasks[i];
@@ -167,14 +177,18 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
     int rc = ranks_cpu_set(t->cpus, &cpus, &s.cpus_bytes, e);
     if (rc < 0)
         return rc;
-    rc = output_open_rank(r->c.output, t->rank, fd, e);
+    rc = ranks_open_streams(r, t->rank, fd, e);
     if (rc == 0) {
         s.cpus = cpus;
+        s.fd_in = r->c.input ? stdinpipe_fd_for(r->c.input, t->rank) : -1;
+        s.on_terminal = r->c.ptys;
         s.fd_out = fd[0];
         s.fd_err = fd[1];
         rc = task_start(t, r->c.loop, &s, e);
         close(fd[0]);
         close(fd[1]);
+        if (s.fd_in >= 0)
+            stdinpipe_handed_over(r->c.input);
         if (t->pid > 0)
             reap_add(r->c.reap, t->pid);
     }

@@ -12,7 +12,9 @@
 #include "agent/output.h"
 #include "agent/pmixlink.h"
 #include "agent/program.h"
+#include "agent/ptyrelay.h"
 #include "agent/reap.h"
+#include "agent/stdinpipe.h"
 #include "agent/steprelay.h"
 #include "agent/task.h"
 #include "proto/wire/aolani.pb-c.h"
@@ -34,6 +36,8 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     const struct folders *folders;
     const struct cgroup *cgroup; /* NULL: none */
     struct output *output;
+    struct ptyrelay *ptys;   /* NULL: ranks write to the spool files */
+    struct stdinpipe *input; /* NULL: no rank of this node reads */
     struct steprelay *steps;
     const struct pmixlink *pmix; /* NULL: none */
     uint32_t attempt;

@@ -42,6 +42,16 @@ static void spawn_reset_signals(void)
     (void)sigprocmask(SIG_SETMASK, &none, NULL);
 }
 
+/* A group of its own to signal, and no terminal. The leader of a session would get one
+ * for good with the first `> /dev/stdout`, and hang up its children when it exits. */
+static void spawn_leave_group(bool on_terminal)
+{
+    if (on_terminal)
+        (void)setpgid(0, 0);
+    else
+        (void)setsid();
+}
+
 static void spawn_raise_oom_score(int score)
 {
     char text[16], *p = text + sizeof text;
@@ -65,7 +75,7 @@ static void spawn_enter_cgroup(int entrance, int report)
  * first moved above 9, so that none is overwritten before it was used. */
 static int spawn_arrange_fds(const struct spawn_spec *s, int report)
 {
-    int in = open("/dev/null", O_RDONLY);
+    int in = s->fd_in >= 0 ? s->fd_in : open("/dev/null", O_RDONLY);
     int from[4] = {in, s->fd_out, s->fd_err, report};
     for (int i = 0; i < 4; i++) {
         if (from[i] < 0 || (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10)) < 0)
@@ -87,7 +97,7 @@ static void spawn_child(const struct spawn_spec *s, pid_t parent, int report)
     __attribute__((noreturn));
 static void spawn_child(const struct spawn_spec *s, pid_t parent, int report)
 {
-    (void)setsid(); /* a group of its own to signal, and no terminal */
+    spawn_leave_group(s->on_terminal);
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
         spawn_fail(report, SPAWN_PDEATHSIG);
     if (getppid() != parent) /* it died before the signal was armed */

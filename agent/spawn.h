@@ -27,7 +27,9 @@ struct spawn_spec {
     const char *workdir;
     const cpu_set_t *cpus; /* NULL: not bound */
     size_t cpus_bytes;
-    int fd_out, fd_err;  /* become 1 and 2; not closed here */
+    int fd_in;           /* becomes 0; -1: /dev/null */
+    int fd_out, fd_err;  /* become 1 and 2; none of the three is closed here */
+    bool on_terminal;    /* fd_out is one, and must not become a controlling one */
     int cgroup_entrance; /* -1: none */
     mode_t umask;
     int oom_score_adj;           /* raised to this where that is allowed */

@@ -33,6 +33,7 @@ static struct spawn_spec spec_of(const char *path, char *const *argv, int out)
                                .argv = argv,
                                .env = test_env,
                                .workdir = "/",
+                               .fd_in = -1,
                                .fd_out = out,
                                .fd_err = out,
                                .cgroup_entrance = -1,

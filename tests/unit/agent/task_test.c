@@ -100,6 +100,7 @@ static void start(struct bench *b, const char *path, const char *script,
                            .argv = argv,
                            .env = env ? env : plain,
                            .workdir = "/",
+                           .fd_in = -1,
                            .fd_out = 1,
                            .fd_err = 2,
                            .cgroup_entrance = -1};
