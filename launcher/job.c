@@ -182,6 +182,7 @@ static void enter_ending(struct job *j)
     loop_timer_stop(j->limit);
     loop_timer_stop(j->grace);
     (void)job_journal_phase(j, "end");
+    job_end_stdin(j);
     fleet_stop_starting(j->fleet);
     for (uint32_t i = 0; i < j->n_nodes; i++) {
         if (fleet_is_up(j->fleet, i) && j->nodes[i].step < NODE_ENDING)
@@ -342,6 +343,7 @@ void job_destroy(struct job *j)
 {
     if (!j)
         return;
+    job_end_stdin(j);
     fleet_destroy(j->fleet);
     loop_timer_destroy(j->limit);
     loop_timer_destroy(j->grace);

@@ -30,6 +30,8 @@ struct job_config { /* all by reference */
     void *arg;
 };
 
+/* ERR_USAGE: --stdin names a rank that the job has not. */
+int job_check_stdin(const struct spec *s, uint64_t world_size, struct err *e);
 int job_create(struct loop *l, const struct job_config *c, struct job **ret,
                struct err *e);
 void job_start(struct job *j);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
- * job_messages.c (what agents say), job_start.c (plan and start messages),
+ * job_messages.c (what agents say), job_start.c (plan and start messages), job_stdin.c (--stdin),
  * job_progress.c (what is told meanwhile) and job_summary.c (at the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
@@ -11,6 +11,7 @@
 #include "launcher/jobstate.h"
 #include "launcher/outfiles.h"
 #include "launcher/place.h"
+#include "launcher/stdinfeed.h"
 #include "launcher/steps.h"
 #include "launcher/verdict.h"
 
@@ -51,6 +52,7 @@ struct job {
     struct fences *fences;
     struct outfiles *outfiles;
     struct steps *steps;
+    struct stdinfeed *input; /* with --stdin, while ranks run */
     struct plan plan;
     enum job_state state;
     struct verdict_stop stop;
@@ -100,6 +102,12 @@ void job_show_progress(struct job *j, uint64_t now_ms);
 int job_plan(struct job *j, struct err *e);
 void job_send_prepare(struct job *j);
 void job_send_start(struct job *j);
+
+/* ---- job_stdin.c ---- */
+void job_begin_stdin(struct job *j); /* after START */
+int job_on_stdin_taken(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                       struct err *e);
+void job_end_stdin(struct job *j);
 
 /* ---- job_messages.c ---- */
 int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e);

@@ -293,6 +293,7 @@ static const struct {
     {MSG_STEPS, &aolani__steps__descriptor, on_steps},
     {MSG_LOG, &aolani__log__descriptor, on_log},
     {MSG_NODE_DONE, &aolani__node_done__descriptor, on_node_done},
+    {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor, job_on_stdin_taken},
     {MSG_FENCE, &aolani__fence__descriptor, on_fence},
     {MSG_MODEX_GET, &aolani__modex_get__descriptor, on_modex_get},
     {MSG_MODEX_DATA, &aolani__modex_data__descriptor, on_modex_data},

@@ -78,6 +78,8 @@ int job_plan(struct job *j, struct err *e)
                    j->n_nodes, &j->plan, e);
     free(infos);
     if (rc == 0)
+        rc = job_check_stdin(j->config.spec, j->plan.world_size, e);
+    if (rc == 0)
         warn_no_pmix(j);
     for (size_t i = 0; i < j->plan.n_warnings && rc == 0; i++)
         job_warn(j, "%s", j->plan.warnings[i]);
@@ -145,6 +147,9 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->lease_ms = s->failure.head_lease_ms;
     m->spool_bytes = s->job.spool_bytes;
     m->umask = mask;
+    m->unbuffered = s->job.unbuffered;
+    m->has_stdin = s->stdin_rank >= 0;
+    m->stdin_rank = m->has_stdin ? (uint32_t)s->stdin_rank : 0;
 }
 
 static int send_prepare_to(struct job *j, Aolani__Prepare *m, uint32_t node)
@@ -214,4 +219,5 @@ void job_send_start(struct job *j)
         }
         fleet_set_phase(j->fleet, i, PHASE_RUNNING);
     }
+    job_begin_stdin(j);
 }
