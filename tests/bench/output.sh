@@ -45,9 +45,12 @@ row() { printf '  %-34s %8s MB/s %8s s\n' "$1" "$(rate "$2")" "$2"; }
 fact() { printf '  %-34s %8s %s\n' "$@"; }
 ratio() { awk -v a="$1" -v b="$2" 'BEGIN { if (a + 0 && b + 0) printf "%.2f", b / a; else print "-" }'; }
 
-ours="/srv/share/bin/aolani-run -l /srv/share/job$mib.toml"
-pdsh="pdsh -R ssh -w $hosts $gen"
-mpi="mpirun --host $hosts -np $n --tag-output --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 --mca plm_rsh_no_tree_spawn 1 $gen"
+# shellcheck disable=SC2034 # used by name
+{
+    ours="/srv/share/bin/aolani-run -l /srv/share/job$mib.toml"
+    pdsh="pdsh -R ssh -w $hosts $gen"
+    mpi="mpirun --host $hosts -np $n --tag-output --mca btl_tcp_if_include 10.77.0.0/24 --mca oob_tcp_if_include 10.77.0.0/24 --mca plm_rsh_no_tree_spawn 1 $gen"
+}
 
 # ---- is it what was written?
 
