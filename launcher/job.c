@@ -261,10 +261,6 @@ static void on_tick(void *arg)
     if (j->steps)
         steps_tick(j->steps, now);
     job_show_progress(j, now);
-    if (j->held && outfiles_backlog(j->outfiles) < (1u << 20)) {
-        j->held = false;
-        fleet_hold(j->fleet, false);
-    }
     if (j->state == JOB_ENDING)
         job_watch_ending(j, now);
 }

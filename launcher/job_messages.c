@@ -8,7 +8,9 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
-#define BACKLOG_MAX (8u << 20) /* output that the reader of our stdout has not taken */
+/* Output that the disk or the reader of our stdout has not taken; what the nodes have
+ * credit for may come on top. */
+#define BACKLOG_MAX (3 * OUTFILES_LOW_WATER)
 
 static int check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e)
 {

@@ -17,6 +17,15 @@ static void on_copying(void *arg, int stream, bool ends_line)
         live_give_way(j->config.live, ends_line);
 }
 
+static void on_drained(void *arg)
+{
+    struct job *j = arg;
+    if (!j->held || outfiles_backlog(j->outfiles) >= OUTFILES_LOW_WATER)
+        return;
+    j->held = false;
+    fleet_hold(j->fleet, false);
+}
+
 static int make_rank_tables(struct job *j, struct err *e)
 {
     uint32_t n = j->plan.world_size;
@@ -37,6 +46,8 @@ static int make_rank_tables(struct job *j, struct err *e)
                                  .copying = on_copying,
                                  .arg = j};
     int rc = outfiles_create(j->loop, &oc, &j->outfiles, e);
+    if (rc == 0)
+        outfiles_on_drain(j->outfiles, on_drained, j);
     if (rc == 0 &&
         (rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup, &j->steps)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);

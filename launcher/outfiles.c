@@ -23,9 +23,8 @@
 #include "proto/base/log.h"
 #include "proto/base/loop_stream.h"
 
-#define LOW_WATER (1u << 20)  /* as the header promises */
-#define COPY_MAX  (64u << 20) /* a chunk of empty lines, each with a label */
-#define HOLD_MS   200u
+#define COPY_MAX (64u << 20) /* a chunk of empty lines, each with a label */
+#define HOLD_MS  200u
 
 /* One stream of one rank. */
 struct outfile {
@@ -75,7 +74,7 @@ static void on_sink_end(void *arg, int status)
 static void tell_drained(void *arg)
 {
     struct outfiles *o = arg;
-    if (o->drained && outfiles_backlog(o) < LOW_WATER)
+    if (o->drained && outfiles_backlog(o) < OUTFILES_LOW_WATER)
         o->drained(o->drained_arg);
 }
 
@@ -101,7 +100,7 @@ static int sink_open(struct outfiles *o, struct sink *s, const char *name, int f
     int rc = loop_stream_open(o->loop, -1, own, &sink_ops, s, &s->stream, e);
     if (rc < 0)
         return rc;
-    loop_stream_set_low_water(s->stream, LOW_WATER / 2);
+    loop_stream_set_low_water(s->stream, OUTFILES_LOW_WATER / 2);
     return 0;
 }
 

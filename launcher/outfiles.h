@@ -19,6 +19,9 @@
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
 
+/* Enough for the writer and a reader to have work while more is on its way from the nodes. */
+#define OUTFILES_LOW_WATER (4u << 20)
+
 struct outfiles;
 struct outfiles_config {
     const char *dir; /* .../attempt-<k>, exists */
@@ -40,7 +43,7 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
 bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length);
 size_t outfiles_backlog(const struct outfiles *o); /* not yet taken or written */
-/* drained: called whenever the backlog falls below 1 MiB. */
+/* drained: called whenever the backlog falls below OUTFILES_LOW_WATER. */
 void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg);
 /* The last part of a stream without a newline goes out too (its label kept whole). */
 void outfiles_end(struct outfiles *o, uint32_t rank, int stream);

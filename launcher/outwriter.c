@@ -20,8 +20,9 @@
 
 #include "proto/base/log.h"
 
-#define MAX_OPEN  256u /* of the usual 1024; agents' links need the rest */
-#define MAX_FSYNC 64u  /* more files than this: one sync of the file system */
+#define MAX_OPEN   256u /* of the usual 1024; agents' links need the rest */
+#define TELL_BYTES ((size_t)2 << 20) /* so short a queue may be filled again */
+#define MAX_FSYNC  64u /* more files than this: one sync of the file system */
 /* Of the queue, for an item's own memory; so many empty files count too. */
 #define ITEM_BYTES sizeof(struct item)
 
@@ -227,8 +228,10 @@ static void *writer(void *arg)
     while ((i = take(w))) {
         do_item(w, i);
         (void)pthread_mutex_lock(&w->lock);
+        bool was_long = w->queued > TELL_BYTES;
         w->queued -= ITEM_BYTES + i->len;
-        bool tell = !w->first || w->first_lost; /* not for each of a long queue */
+        bool is_short = was_long && w->queued <= TELL_BYTES;
+        bool tell = is_short || !w->first || w->first_lost;
         (void)pthread_cond_signal(&w->less);
         (void)pthread_mutex_unlock(&w->lock);
         free(i);

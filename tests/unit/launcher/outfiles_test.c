@@ -281,7 +281,7 @@ static void on_drain_out(void *arg)
 static void test_slow_reader_of_stdout(void **state)
 {
     struct fixture *f = *state;
-    enum { N = 4 << 20 };
+    enum { N = 4 * OUTFILES_LOW_WATER };
     char *big = malloc(N);
     memset(big, 'a', N);
     start(f, false, 1, true);
@@ -294,7 +294,7 @@ static void test_slow_reader_of_stdout(void **state)
     loop_timer_start(t, 1, 1);
     loop_run(f->l);
     assert_int_equal(f->drained, 1);
-    assert_true(outfiles_backlog(f->o) < 1u << 20);
+    assert_true(outfiles_backlog(f->o) < OUTFILES_LOW_WATER);
     loop_timer_destroy(t);
     outfiles_destroy(f->o, 20);
     f->o = NULL;
@@ -307,7 +307,7 @@ static void test_slow_reader_of_stdout(void **state)
 static void test_stalled_file_system(void **state)
 {
     struct fixture *f = *state;
-    enum { N = 2 << 20 };
+    enum { N = 2 * OUTFILES_LOW_WATER };
     char path[80], *big = calloc(1, N);
     (void)snprintf(path, sizeof path, "%s/rank-0000.out", f->dir);
     assert_int_equal(mkfifo(path, 0600), 0);
