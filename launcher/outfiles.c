@@ -43,6 +43,7 @@ struct outfiles {
     struct loop *loop;
     struct outwriter *writer;
     char *dir;
+    struct outrotate rotate;
     uint32_t world_size;
     const char *const *node_of_rank;
     bool label;
@@ -198,7 +199,7 @@ bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset
     uint64_t end = offset + length;
     if (end <= f->have)
         return false;
-    outwriter_extend(o->writer, f->number, end); /* so that later bytes keep theirs */
+    outwriter_gap(o->writer, f->number, offset, end); /* later bytes keep theirs */
     f->have = end;
     return true;
 }
@@ -232,6 +233,32 @@ void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg
 
 /* ---- making and ending ---- */
 
+void outfiles_last(struct outfiles *o, uint64_t ms)
+{
+    outwriter_last(o->writer, ms);
+}
+
+void outfiles_finish(struct outfiles *o)
+{
+    outwriter_finish(o->writer);
+}
+
+void outfiles_kept(const struct outfiles *o, uint32_t rank, int stream,
+                   struct outfiles_kept *ret)
+{
+    size_t i = (size_t)rank * 2 + (size_t)stream;
+    struct outdisk_kept k;
+    outwriter_kept(o->writer, i, &k);
+    *ret = (struct outfiles_kept){.bytes = o->files[i] ? o->files[i]->have : 0,
+                                  .missing = k.missing};
+    if (k.removed_to > k.removed_from) {
+        ret->first = k.removed_from;
+        ret->last = ret->bytes > k.removed_to ? ret->bytes - k.removed_to : 0;
+    } else {
+        ret->first = ret->bytes;
+    }
+}
+
 /* What a head before us wrote is not copied out again. */
 static int find_written(struct outfiles *o, struct err *e)
 {
@@ -239,19 +266,26 @@ static int find_written(struct outfiles *o, struct err *e)
     DIR *dir = opendir(o->dir);
     if (!dir)
         return err_sys(e, -errno, "open the output files in \"%s\"", o->dir);
-    while ((d = readdir(dir))) {
+    int rc = 0;
+    while (rc == 0 && (d = readdir(dir))) {
         struct stat st;
-        unsigned rank;
-        char kind[4], rest;
-        if (sscanf(d->d_name, "rank-%u.%3[a-z]%c", &rank, kind, &rest) != 2 ||
+        uint32_t rank;
+        int stream;
+        uint64_t segment;
+        if (!outrotate_parse(d->d_name, &rank, &stream, &segment) ||
+            (segment > 0 && o->rotate.size == 0) ||
+            (o->rotate.size > 0 && segment > INT64_MAX / o->rotate.size - 1) ||
             fstatat(dirfd(dir), d->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
-        struct outfile *f = find(o, rank, strcmp(kind, "err") == 0);
-        if (f && S_ISREG(st.st_mode))
-            f->have = (uint64_t)st.st_size;
+        struct outfile *f = find(o, rank, stream);
+        if (!f || !S_ISREG(st.st_mode))
+            continue;
+        uint64_t end = outrotate_start(&o->rotate, segment) + (uint64_t)st.st_size;
+        f->have = end > f->have ? end : f->have;
+        rc = outwriter_found(o->writer, f->number, segment);
     }
     (void)closedir(dir);
-    return 0;
+    return rc < 0 ? err_sys(e, rc, "open the output files in \"%s\"", o->dir) : 0;
 }
 
 int outfiles_create(struct loop *l, const struct outfiles_config *c,
@@ -264,6 +298,7 @@ int outfiles_create(struct loop *l, const struct outfiles_config *c,
     o->world_size = c->world_size;
     o->node_of_rank = c->node_of_rank;
     o->label = c->label;
+    o->rotate = c->rotate;
     o->copying = c->copying;
     o->copying_arg = c->arg;
     buf_init(&o->copy, COPY_MAX);
@@ -274,9 +309,10 @@ int outfiles_create(struct loop *l, const struct outfiles_config *c,
                  ? 0
                  : err_sys(e, -ENOMEM, "open the output files");
     if (rc == 0)
-        rc = find_written(o, e);
+        rc = outwriter_create(l, c->dir, c->world_size, &o->rotate, tell_drained, o,
+                              &o->writer, e);
     if (rc == 0)
-        rc = outwriter_create(l, c->dir, c->world_size, tell_drained, o, &o->writer, e);
+        rc = find_written(o, e);
     if (rc == 0)
         rc = sink_open(o, &o->sinks[0], "standard output", c->stdout_fd, e);
     if (rc == 0)

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
 /* outfiles - the ranks' output at the head: attempt-<k>/rank-<0000>.{out,err}, exact
- * bytes at their offsets (so a chunk that comes twice changes nothing), and the copy on
- * the launcher's own stdout and stderr, labelled "node:rank: " line by line with -l.
+ * bytes at their offsets (so a chunk that comes twice changes nothing), in segments where
+ * the job asks for that (outrotate), and the copy on the launcher's own stdout and stderr,
+ * labelled "node:rank: " line by line with -l.
  *
  * Never blocks on the terminal or pipe, nor on the file system: what the reader of stdout
  * has not taken and what is not yet written queues here, and outfiles_backlog tells the
- * caller to hold back credit. (Past OUTWRITER_QUEUE_MAX it waits: a last resort for the
- * first credit of very many nodes.) A file that cannot be written (disk full) is said once,
- * at the end with the range that is missing, and the run goes on.
+ * caller to hold back credit. (Past LIMIT_OUTPUT_QUEUE it waits: a last resort for the
+ * first credit of very many nodes.) A full disk is waited for, see outwriter; what is lost
+ * in the end is said when it begins, kept by range, and the run goes on.
  */
 #ifndef LAUNCHER_OUTFILES_H
 #define LAUNCHER_OUTFILES_H
@@ -16,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "launcher/outrotate.h"
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
 
@@ -28,6 +30,7 @@ struct outfiles_config {
     uint32_t world_size;
     const char *const *node_of_rank; /* names for labels; kept by reference */
     bool label;
+    struct outrotate rotate;
     int stdout_fd, stderr_fd; /* dup'ed; -1: no copy */
     /* May be NULL: bytes are about to go to stdout (0) or stderr (1). */
     void (*copying)(void *arg, int stream, bool ends_line);
@@ -47,6 +50,20 @@ size_t outfiles_backlog(const struct outfiles *o); /* not yet taken or written *
 void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg);
 /* The last part of a stream without a newline goes out too (its label kept whole). */
 void outfiles_end(struct outfiles *o, uint32_t rank, int stream);
+/* The ranks have ended: from now on a full disk is waited for no longer than ms. */
+void outfiles_last(struct outfiles *o, uint64_t ms);
+/* All is written or lost; nothing may be given to write after it. Takes as long as the
+ * disk takes. */
+void outfiles_finish(struct outfiles *o);
+
+struct outfiles_kept {
+    uint64_t bytes;           /* that the rank wrote */
+    uint64_t first, last;     /* kept of them; last 0: all that was not lost */
+    struct outranges missing; /* of what should be there */
+};
+/* After finish; rank and stream exist. */
+void outfiles_kept(const struct outfiles *o, uint32_t rank, int stream,
+                   struct outfiles_kept *ret);
 /* Wait up to ms for stdout to take the rest, and as long as it takes for the files; fsync
  * and close them, free. */
 void outfiles_destroy(struct outfiles *o, unsigned ms);

@@ -1,209 +1,169 @@
 /* SPDX-License-Identifier: MIT */
-/* outwriter.c - a queue, and the thread that empties it with pwrite.
+/* outwriter.c - a queue, and the thread that empties it into outdisk.
  *
- * There may be far more files than descriptors, so the thread closes those used least
- * recently. The lock guards the queue and what could not be written; it is never held
+ * The lock guards the queue and what the loop's side says in words; it is never held
  * during I/O. Only the loop's side logs.
  */
 #include "launcher/outwriter.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdbool.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
+#include <time.h>
 
+#include "proto/base/clock.h"
+#include "proto/base/limits.h"
 #include "proto/base/log.h"
 
-#define MAX_OPEN   256u /* of the usual 1024; agents' links need the rest */
-#define TELL_BYTES ((size_t)2 << 20) /* so short a queue may be filled again */
-#define MAX_FSYNC  64u /* more files than this: one sync of the file system */
 /* Of the queue, for an item's own memory; so many empty files count too. */
 #define ITEM_BYTES sizeof(struct item)
+#define RETRY_MS   1000u
+#define WORDS_MS   60000u
+#define LOW_BYTES  (2u << 20) /* more may be sent for */
+
+enum kind { ITEM_WRITE, ITEM_GAP };
 
 struct item {
     struct item *next;
+    enum kind kind;
     size_t file;
     uint64_t offset;
     size_t len;
-    bool extend; /* up to offset, and no bytes */
+    uint64_t to; /* ITEM_GAP */
     uint8_t bytes[];
 };
 
-struct file {
-    struct file *newer, *older; /* list of the open ones; the thread's */
-    size_t number;
-    int fd; /* -1: closed; the thread's, like dirty */
-    bool dirty;
-    uint64_t lost_from, lost_to; /* could not be written; equal: none. Under the lock */
+/* Where something went wrong, for the words on it. */
+struct trouble {
+    bool now;
+    unsigned count; /* how often it began */
+    size_t file;
+    uint64_t at; /* in the stream */
     int why;
 };
 
+struct words { /* that were said of a trouble */
+    unsigned count;
+    uint64_t ms;
+};
+
 struct outwriter {
-    char *dir;
-    size_t n_files;
+    struct outdisk *disk;
     struct loop_wake *wake;
     void (*progress)(void *arg);
     void *arg;
-    bool warned; /* the loop's */
-
-    struct file **files; /* made by the thread when first used */
-    struct file *newest, *oldest;
-    unsigned n_open;
+    struct words said_full, said_lost; /* the loop's, like those below */
+    bool said_room;
+    int sync_error;
+    size_t sync_file;
 
     pthread_t thread;
     bool running;
     pthread_mutex_t lock;
-    pthread_cond_t more, less;
+    pthread_cond_t more, less, again;
     struct item *first, **last;
     size_t queued;
-    bool stopping;
-    size_t first_lost; /* file number + 1 of the first loss, 0: none; and from where */
-    uint64_t first_lost_from;
-    int first_lost_why;
+    bool stopping, gave_up;
+    uint64_t full_ms, give_up_ms, patience_ms; /* give_up_ms 0: never */
+    struct trouble full, lost;
 };
-
-void outwriter_path(const struct outwriter *w, size_t file, char *path, size_t len)
-{
-    (void)snprintf(path, len, "%s/rank-%04zu.%s", w->dir, file / 2,
-                   file % 2 ? "err" : "out");
-}
 
 /* ---- the thread ---- */
 
-static void unlink_open(struct outwriter *w, struct file *f)
+static uint64_t now_ms(void)
 {
-    *(f->newer ? &f->newer->older : &w->newest) = f->older;
-    *(f->older ? &f->older->newer : &w->oldest) = f->newer;
-    f->newer = f->older = NULL;
-    w->n_open--;
+    return clock_mono_ns() / 1000000;
 }
 
-static void link_open(struct outwriter *w, struct file *f)
+/* Somebody may yet make room, or close a file. */
+static bool may_pass(int why)
 {
-    f->newer = NULL;
-    f->older = w->newest;
-    *(w->newest ? &w->newest->newer : &w->oldest) = f;
-    w->newest = f;
-    w->n_open++;
+    return why == -ENOSPC || why == -EDQUOT || why == -EMFILE || why == -ENFILE ||
+           why == -ENOMEM;
 }
 
-static void close_file(struct outwriter *w, struct file *f)
+static void begin_trouble(struct trouble *t, const struct outdisk_part *p, int why)
 {
-    if (f->fd < 0)
+    if (t->now)
         return;
-    unlink_open(w, f);
-    (void)close(f->fd);
-    f->fd = -1;
+    *t = (struct trouble){.now = true,
+                          .count = t->count + 1,
+                          .file = p->file,
+                          .at = p->offset,
+                          .why = why};
 }
 
-static int open_file(struct outwriter *w, struct file *f)
+/* With the lock: is it worth waiting for room any longer? */
+static bool has_patience(const struct outwriter *w)
 {
-    char path[4096];
-    if (f->fd >= 0) {
-        unlink_open(w, f);
-        link_open(w, f);
-        return 0;
+    uint64_t from = w->give_up_ms > w->full_ms ? w->give_up_ms : w->full_ms;
+    return !w->gave_up && w->queued <= LIMIT_OUTPUT_QUEUE &&
+           (w->give_up_ms == 0 || now_ms() < from + w->patience_ms);
+}
+
+/* A second, or until something changes. False: do not try again. */
+static bool wait_for_room(struct outwriter *w, const struct outdisk_part *p, int why)
+{
+    struct timespec t;
+    uint64_t until = now_ms() + RETRY_MS;
+    (void)pthread_mutex_lock(&w->lock);
+    if (!w->full.now) {
+        w->full_ms = now_ms();
+        begin_trouble(&w->full, p, why);
+        loop_wake_send(w->wake);
     }
-    if (w->n_open >= MAX_OPEN)
-        close_file(w, w->oldest);
-    outwriter_path(w, f->number, path, sizeof path);
-    f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
-    if (f->fd < 0)
-        return -errno;
-    link_open(w, f);
-    return 0;
+    t = (struct timespec){.tv_sec = (time_t)(until / 1000),
+                          .tv_nsec = (long)(until % 1000 * 1000000)};
+    while (has_patience(w) &&
+           pthread_cond_timedwait(&w->again, &w->lock, &t) != ETIMEDOUT)
+        ;
+    w->gave_up = !has_patience(w);
+    bool more = !w->gave_up;
+    (void)pthread_mutex_unlock(&w->lock);
+    return more;
 }
 
-static void note_first_loss(struct outwriter *w, size_t file, uint64_t from, int why)
-{
-    if (w->first_lost != 0)
-        return;
-    w->first_lost = file + 1;
-    w->first_lost_from = from;
-    w->first_lost_why = why;
-}
-
-static void lose(struct outwriter *w, struct file *f, uint64_t from, uint64_t to,
-                 int why)
+static void end_trouble(struct outwriter *w)
 {
     (void)pthread_mutex_lock(&w->lock);
-    if (f->lost_from == f->lost_to)
-        f->lost_from = from;
-    f->lost_from = from < f->lost_from ? from : f->lost_from;
-    f->lost_to = to > f->lost_to ? to : f->lost_to;
-    f->why = why;
-    note_first_loss(w, f->number, from, why);
+    w->full.now = w->lost.now = w->gave_up = false;
     (void)pthread_mutex_unlock(&w->lock);
+    loop_wake_send(w->wake);
 }
 
-static int write_all(int fd, const uint8_t *p, uint64_t *at, size_t len)
+static void lose(struct outwriter *w, const struct outdisk_part *p, int why)
 {
-    while (len > 0) {
-        ssize_t n = pwrite(fd, p, len, (off_t)*at);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return n < 0 ? -errno : -EIO;
-        p += n;
-        *at += (size_t)n;
-        len -= (size_t)n;
+    outdisk_miss(w->disk, p->file, p->offset, p->offset + p->len, why);
+    (void)pthread_mutex_lock(&w->lock);
+    begin_trouble(&w->lost, p, why);
+    (void)pthread_mutex_unlock(&w->lock);
+    loop_wake_send(w->wake);
+}
+
+/* True: there was trouble, and maybe still is. */
+static bool do_item(struct outwriter *w, const struct item *i, bool trouble)
+{
+    struct outdisk_part p = {
+        .file = i->file, .offset = i->offset, .data = i->bytes, .len = i->len};
+    if (i->kind == ITEM_GAP) {
+        outdisk_miss(w->disk, i->file, i->offset, i->to, 0);
+        return trouble;
     }
-    return 0;
-}
-
-static struct file *find(struct outwriter *w, size_t number)
-{
-    struct file *f = w->files[number];
-    if (f || !(f = calloc(1, sizeof *f)))
-        return f;
-    f->number = number;
-    f->fd = -1;
-    w->files[number] = f;
-    return f;
-}
-
-static void do_item(struct outwriter *w, const struct item *i)
-{
-    struct file *f = find(w, i->file);
-    uint64_t at = i->offset;
-    if (!f) { /* no memory: it is said once, with its place */
-        (void)pthread_mutex_lock(&w->lock);
-        note_first_loss(w, i->file, at, -ENOMEM);
-        (void)pthread_mutex_unlock(&w->lock);
-        return;
-    }
-    int rc = open_file(w, f);
-    f->dirty = true;
-    if (rc == 0 && i->extend && ftruncate(f->fd, (off_t)at) < 0)
-        rc = -errno;
-    else if (rc == 0 && !i->extend)
-        rc = write_all(f->fd, i->bytes, &at, i->len);
-    if (rc < 0)
-        lose(w, f, at, i->offset + i->len, rc);
-}
-
-static void sync_files(struct outwriter *w)
-{
-    unsigned n = 0;
-    struct file *last = NULL;
-    for (size_t i = 0; i < w->n_files; i++) {
-        struct file *f = w->files[i];
-        if (!f || !f->dirty)
-            continue;
-        last = f;
-        if (++n > MAX_FSYNC)
+    int rc;
+    while ((rc = outdisk_write(w->disk, &p)) < 0) {
+        trouble = true;
+        if (!may_pass(rc) || !wait_for_room(w, &p, rc))
             break;
-        if (open_file(w, f) == 0 && fsync(f->fd) < 0)
-            lose(w, f, 0, 1, -errno);
     }
-    if (n > MAX_FSYNC && open_file(w, last) == 0 && syncfs(last->fd) < 0)
-        lose(w, last, 0, 1, -errno);
+    if (rc < 0)
+        lose(w, &p, rc);
+    else if (trouble)
+        end_trouble(w);
+    return rc < 0;
 }
 
 /* The next item, or NULL: all is done and no more will come. */
@@ -225,54 +185,77 @@ static void *writer(void *arg)
 {
     struct outwriter *w = arg;
     struct item *i;
+    bool trouble = false;
     while ((i = take(w))) {
-        do_item(w, i);
+        trouble = do_item(w, i, trouble);
         (void)pthread_mutex_lock(&w->lock);
-        bool was_long = w->queued > TELL_BYTES;
+        bool was_long = w->queued >= LOW_BYTES;
         w->queued -= ITEM_BYTES + i->len;
-        bool is_short = was_long && w->queued <= TELL_BYTES;
-        bool tell = is_short || !w->first || w->first_lost;
+        /* Not for each of a long queue. */
+        bool tell = !w->first || (was_long && w->queued < LOW_BYTES);
         (void)pthread_cond_signal(&w->less);
         (void)pthread_mutex_unlock(&w->lock);
         free(i);
         if (tell)
             loop_wake_send(w->wake);
     }
-    sync_files(w);
+    w->sync_error = outdisk_sync(w->disk, &w->sync_file);
     return NULL;
 }
 
 /* ---- the loop's side ---- */
 
-static void warn_first(struct outwriter *w)
+/* New words on this trouble, but not for each blink of a disk that is nearly full. */
+static bool is_news(struct words *said, const struct trouble *t, bool all)
+{
+    uint64_t now = now_ms();
+    if (t->count == said->count ||
+        (said->count > 0 && !all && now < said->ms + WORDS_MS))
+        return false;
+    *said = (struct words){.count = t->count, .ms = now};
+    return true;
+}
+
+static void speak(struct outwriter *w, bool all)
 {
     char path[4096];
     (void)pthread_mutex_lock(&w->lock);
-    size_t lost = w->first_lost;
-    uint64_t from = w->first_lost_from;
-    int why = w->first_lost_why;
+    struct trouble full = w->full, lost = w->lost;
     (void)pthread_mutex_unlock(&w->lock);
-    if (lost == 0 || w->warned)
-        return;
-    w->warned = true;
-    outwriter_path(w, lost - 1, path, sizeof path);
-    log_warn("write \"%s\" from byte %" PRIu64
-             ": %s; the run goes on, what is missing will be listed at its end",
-             path, from, strerror(-why));
+    if (is_news(&w->said_full, &full, all)) {
+        outdisk_path(w->disk, full.file, 0, path, sizeof path);
+        log_warn("write \"%s\": %s; the run goes on, its output waits on the nodes "
+                 "until there is room",
+                 path, strerror(-full.why));
+        w->said_room = false;
+    }
+    if (is_news(&w->said_lost, &lost, all)) {
+        outdisk_path(w->disk, lost.file, 0, path, sizeof path);
+        log_warn("write \"%s\" from byte %" PRIu64
+                 ": %s; the run goes on, what is missing will be listed at its end",
+                 path, lost.at, strerror(-lost.why));
+        w->said_room = false;
+    }
+    if (!full.now && !lost.now && !w->said_room) {
+        log_note("the output is being written again");
+        w->said_room = true;
+    }
 }
 
 static void on_wake(void *arg)
 {
     struct outwriter *w = arg;
-    warn_first(w);
+    speak(w, false);
     w->progress(w->arg);
 }
 
 static void enqueue(struct outwriter *w, struct item *i)
 {
     (void)pthread_mutex_lock(&w->lock);
-    while (w->queued > OUTWRITER_QUEUE_MAX)
+    while (w->queued > LIMIT_OUTPUT_QUEUE) {
+        (void)pthread_cond_signal(&w->again); /* no time to wait for room */
         (void)pthread_cond_wait(&w->less, &w->lock);
+    }
     *w->last = i;
     w->last = &i->next;
     w->queued += ITEM_BYTES + i->len;
@@ -280,31 +263,33 @@ static void enqueue(struct outwriter *w, struct item *i)
     (void)pthread_mutex_unlock(&w->lock);
 }
 
-static void ask(struct outwriter *w, size_t file, uint64_t offset, const void *data,
-                size_t len, bool extend)
+static void ask(struct outwriter *w, const struct item *what, const void *data)
 {
-    struct item *i = malloc(sizeof *i + len);
+    struct item *i = malloc(sizeof *i + what->len);
     if (!i) {
+        struct outdisk_part p = {.file = what->file, .offset = what->offset};
         (void)pthread_mutex_lock(&w->lock);
-        note_first_loss(w, file, offset, -ENOMEM);
+        begin_trouble(&w->lost, &p, -ENOMEM);
         (void)pthread_mutex_unlock(&w->lock);
         return;
     }
-    *i = (struct item){.file = file, .offset = offset, .len = len, .extend = extend};
-    if (len > 0)
-        memcpy(i->bytes, data, len);
+    *i = *what;
+    i->next = NULL;
+    if (i->len > 0)
+        memcpy(i->bytes, data, i->len);
     enqueue(w, i);
 }
 
 void outwriter_write(struct outwriter *w, size_t file, uint64_t offset,
                      const void *data, size_t len)
 {
-    ask(w, file, offset, data, len, false);
+    ask(w, &(struct item){.file = file, .offset = offset, .len = len}, data);
 }
 
-void outwriter_extend(struct outwriter *w, size_t file, uint64_t end)
+void outwriter_gap(struct outwriter *w, size_t file, uint64_t from, uint64_t to)
 {
-    ask(w, file, end, NULL, 0, true);
+    ask(w, &(struct item){.kind = ITEM_GAP, .file = file, .offset = from, .to = to},
+        NULL);
 }
 
 size_t outwriter_queued(struct outwriter *w)
@@ -313,6 +298,26 @@ size_t outwriter_queued(struct outwriter *w)
     size_t n = w->queued;
     (void)pthread_mutex_unlock(&w->lock);
     return n;
+}
+
+void outwriter_last(struct outwriter *w, uint64_t ms)
+{
+    (void)pthread_mutex_lock(&w->lock);
+    if (w->give_up_ms == 0)
+        w->give_up_ms = now_ms();
+    w->patience_ms = ms;
+    (void)pthread_cond_signal(&w->again);
+    (void)pthread_mutex_unlock(&w->lock);
+}
+
+void outwriter_kept(const struct outwriter *w, size_t file, struct outdisk_kept *ret)
+{
+    outdisk_kept(w->disk, file, ret);
+}
+
+int outwriter_found(struct outwriter *w, size_t file, uint64_t segment)
+{
+    return outdisk_found(w->disk, file, segment);
 }
 
 /* ---- making and ending ---- */
@@ -328,9 +333,21 @@ static int start_thread(struct outwriter *w)
     return rc;
 }
 
+static void init_locks(struct outwriter *w)
+{
+    pthread_condattr_t monotonic;
+    (void)pthread_condattr_init(&monotonic);
+    (void)pthread_condattr_setclock(&monotonic, CLOCK_MONOTONIC);
+    (void)pthread_mutex_init(&w->lock, NULL);
+    (void)pthread_cond_init(&w->more, NULL);
+    (void)pthread_cond_init(&w->less, NULL);
+    (void)pthread_cond_init(&w->again, &monotonic);
+    (void)pthread_condattr_destroy(&monotonic);
+}
+
 int outwriter_create(struct loop *l, const char *dir, uint32_t world_size,
-                     void (*progress)(void *arg), void *arg, struct outwriter **ret,
-                     struct err *e)
+                     const struct outrotate *r, void (*progress)(void *arg), void *arg,
+                     struct outwriter **ret, struct err *e)
 {
     struct outwriter *w = calloc(1, sizeof *w);
     if (!w)
@@ -338,55 +355,54 @@ int outwriter_create(struct loop *l, const char *dir, uint32_t world_size,
     w->progress = progress;
     w->arg = arg;
     w->last = &w->first;
-    w->n_files = (size_t)world_size * 2;
-    (void)pthread_mutex_init(&w->lock, NULL);
-    (void)pthread_cond_init(&w->more, NULL);
-    (void)pthread_cond_init(&w->less, NULL);
-    w->dir = strdup(dir);
-    w->files = calloc(w->n_files + 1, sizeof(struct file *));
+    w->said_room = true;
+    init_locks(w);
+    int rc = outdisk_create(dir, (size_t)world_size * 2, r, &w->disk, e);
+    if (rc < 0)
+        goto fail;
     w->wake = loop_wake_create(l, on_wake, w);
-    int rc = w->dir && w->files && w->wake ? start_thread(w) : -ENOMEM;
+    rc = w->wake ? start_thread(w) : -ENOMEM;
     if (rc < 0) {
-        outwriter_destroy(w);
-        return err_sys(e, rc, "start the writer of the output files");
+        err_sys(e, rc, "start the writer of the output files");
+        goto fail;
     }
     *ret = w;
     return 0;
+fail:
+    outwriter_destroy(w);
+    return rc;
 }
 
-static void free_file(struct outwriter *w, struct file *f)
+void outwriter_finish(struct outwriter *w)
 {
     char path[4096];
-    if (f->lost_from != f->lost_to) {
-        outwriter_path(w, f->number, path, sizeof path);
-        log_warn("\"%s\": bytes %" PRIu64 " to %" PRIu64 " are missing: %s", path,
-                 f->lost_from, f->lost_to - 1, strerror(-f->why));
-    }
-    close_file(w, f);
-    free(f);
+    if (!w->running)
+        return;
+    outwriter_last(w, w->give_up_ms ? w->patience_ms : LIMIT_FULL_DISK_MS);
+    (void)pthread_mutex_lock(&w->lock);
+    w->stopping = true;
+    (void)pthread_cond_signal(&w->more);
+    (void)pthread_mutex_unlock(&w->lock);
+    (void)pthread_join(w->thread, NULL);
+    w->running = false;
+    speak(w, true);
+    if (w->sync_error == 0)
+        return;
+    outdisk_path(w->disk, w->sync_file, 0, path, sizeof path);
+    log_warn("write \"%s\": %s; what of it is missing the system does not say", path,
+             strerror(-w->sync_error));
 }
 
 void outwriter_destroy(struct outwriter *w)
 {
     if (!w)
         return;
-    if (w->running) {
-        (void)pthread_mutex_lock(&w->lock);
-        w->stopping = true;
-        (void)pthread_cond_signal(&w->more);
-        (void)pthread_mutex_unlock(&w->lock);
-        (void)pthread_join(w->thread, NULL);
-        warn_first(w);
-    }
-    for (size_t i = 0; w->files && i < w->n_files; i++) {
-        if (w->files[i])
-            free_file(w, w->files[i]);
-    }
+    outwriter_finish(w);
+    outdisk_destroy(w->disk);
     loop_wake_destroy(w->wake);
     (void)pthread_mutex_destroy(&w->lock);
     (void)pthread_cond_destroy(&w->more);
     (void)pthread_cond_destroy(&w->less);
-    free(w->files);
-    free(w->dir);
+    (void)pthread_cond_destroy(&w->again);
     free(w);
 }

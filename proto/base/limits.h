@@ -40,6 +40,11 @@
 #define LIMIT_RING_RECORDS 4096u        /* steps a rank may be ahead of its agent */
 #define LIMIT_SPOOL_BYTES  (1ull << 30) /* undelivered output kept for one stream */
 
+/* The ranks' output at the head. */
+#define LIMIT_OUTPUT_QUEUE (256u << 20) /* the first credit of very many nodes */
+#define LIMIT_OPEN_OUTPUT  256u   /* of the usual 1024; agents' links need the rest */
+#define LIMIT_FULL_DISK_MS 60000u /* to wait for room once the ranks have ended */
+
 /* The journal. */
 #define LIMIT_JOURNAL_RECORD (64u << 20) /* the summary of a very large job */
 #define LIMIT_JOURNAL_QUEUE  (64u << 20) /* not yet written: the file system is stuck */

@@ -6,10 +6,12 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -242,25 +244,233 @@ static void test_more_files_than_descriptors(void **state)
     }
 }
 
-static void test_full_disk_is_said_with_its_range(void **state)
+static void limit_file_size(struct rlimit *old, rlim_t size)
+{
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, old), 0);
+    struct rlimit small = {.rlim_cur = size, .rlim_max = old->rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+}
+
+static void test_what_cannot_be_written_is_said_with_its_range(void **state)
 {
     struct fixture *f = *state;
-    struct rlimit old, small = {.rlim_cur = 8, .rlim_max = RLIM_INFINITY};
+    struct rlimit old;
+    struct outfiles_kept k;
     start(f, false, 1, true);
-    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
-    small.rlim_max = old.rlim_max;
-    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    limit_file_size(&old, 8);
     put(f, 0, 0, 0, "0123456789");
     put(f, 0, 0, 10, "abc");
     settle(f);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     put(f, 0, 0, 13, "end\n");
+    outfiles_finish(f->o);
+    outfiles_kept(f->o, 0, 0, &k);
     outfiles_destroy(f->o, 100);
     f->o = NULL;
     expect_copy(f, "0123456789abcend\n"); /* the reader misses nothing */
     expect_file(f, "rank-0000.out", "01234567\0\0\0\0\0end\n", 17);
     assert_non_null(strstr((char *)f->log.data, "from byte 8: File too large"));
-    assert_non_null(strstr((char *)f->log.data, "bytes 8 to 12 are missing"));
+    assert_int_equal(k.bytes, 17);
+    assert_int_equal(k.missing.n, 1);
+    assert_int_equal(k.missing.r[0].from, 8);
+    assert_int_equal(k.missing.r[0].to, 13);
+    assert_int_equal(k.missing.r[0].why, -EFBIG);
+}
+
+/* In a mount namespace of its own: a tmpfs of four pages. */
+static bool make_small_disk(struct fixture *f)
+{
+    if (unshare(CLONE_NEWNS) < 0 ||
+        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
+        return false;
+    return mount("small", f->dir, "tmpfs", 0, "size=16k,nr_inodes=10") == 0;
+}
+
+static void fill(struct fixture *f, bool full)
+{
+    char path[80], block[4096] = "";
+    (void)snprintf(path, sizeof path, "%s/other", f->dir);
+    (void)unlink(path);
+    if (!full)
+        return;
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    while (write(fd, block, sizeof block) > 0)
+        ;
+    close(fd);
+}
+
+static void on_beat(void *arg)
+{
+    struct fixture *f = arg;
+    f->drained++;
+}
+
+static void test_full_disk_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    struct outfiles_kept k;
+    if (!make_small_disk(f))
+        skip();
+    start(f, false, 1, false);
+    put(f, 0, 0, 0, "one\n");
+    settle(f);
+    fill(f, true);
+    char big[6000];
+    memset(big, 'x', sizeof big);
+    outfiles_write(f->o, 0, 0, 4, big, sizeof big);
+    struct loop_timer *beat = loop_timer_create(f->l, on_beat, f);
+    loop_timer_start(beat, 10, 10);
+    run_for(f, 200);
+    loop_timer_destroy(beat);
+    assert_true(f->drained > 2); /* the loop does not wait */
+    assert_true(outfiles_backlog(f->o) > sizeof big);
+    assert_non_null(strstr((char *)f->log.data, "No space left on device"));
+    assert_non_null(strstr((char *)f->log.data, "until there is room"));
+    fill(f, false);
+    settle(f);
+    run_for(f, 20);
+    assert_non_null(strstr((char *)f->log.data, "being written again"));
+    outfiles_finish(f->o);
+    outfiles_kept(f->o, 0, 0, &k);
+    assert_int_equal(k.bytes, sizeof big + 4);
+    assert_int_equal(k.missing.n, 0);
+    outfiles_destroy(f->o, 0);
+    f->o = NULL;
+    (void)umount(f->dir);
+}
+
+/* The ranks have ended and nobody makes room: what is lost has its range; when there is
+ * room after all, writing goes on behind the gap. */
+static void test_full_disk_is_given_up(void **state)
+{
+    struct fixture *f = *state;
+    struct outfiles_kept k;
+    char big[6000];
+    if (!make_small_disk(f))
+        skip();
+    memset(big, 'x', sizeof big);
+    start(f, false, 1, false);
+    put(f, 0, 0, 0, "one\n");
+    settle(f);
+    fill(f, true);
+    outfiles_last(f->o, 20);
+    outfiles_write(f->o, 0, 0, 4, big, sizeof big);
+    settle(f);
+    fill(f, false);
+    put(f, 0, 0, 6004, "end\n");
+    outfiles_finish(f->o);
+    outfiles_kept(f->o, 0, 0, &k);
+    assert_int_equal(k.bytes, 6008);
+    assert_int_equal(k.missing.n, 1);
+    assert_int_equal(k.missing.r[0].from, 4096); /* the file's first page was there */
+    assert_int_equal(k.missing.r[0].to, 6004);
+    assert_int_equal(k.missing.r[0].why, -ENOSPC);
+    assert_non_null(strstr((char *)f->log.data, "from byte 4096: No space left"));
+    outfiles_destroy(f->o, 0);
+    f->o = NULL;
+    (void)umount(f->dir);
+}
+
+/* ---- segments */
+
+static bool has_file(struct fixture *f, const char *name)
+{
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/%s", f->dir, name);
+    return access(path, F_OK) == 0;
+}
+
+static void start_rotated(struct fixture *f, uint64_t size, uint64_t keep)
+{
+    struct outfiles_config c = {.dir = f->dir,
+                                .world_size = 2,
+                                .node_of_rank = nodes,
+                                .rotate = {.size = size, .keep = keep},
+                                .stdout_fd = -1,
+                                .stderr_fd = -1};
+    assert_int_equal(outfiles_create(f->l, &c, &f->o, NULL), 0);
+}
+
+static void test_segments_hold_the_stream(void **state)
+{
+    struct fixture *f = *state;
+    start_rotated(f, 4, 0);
+    put(f, 0, 0, 0, "abc");
+    put(f, 0, 0, 3, "defghijklm"); /* over several */
+    put(f, 0, 0, 2, "cdef");       /* again */
+    put(f, 1, 1, 0, "x");
+    outfiles_end(f->o, 1, 0);
+    expect_file(f, "rank-0000.out", "abcd", 4);
+    expect_file(f, "rank-0000.out.000001", "efgh", 4);
+    expect_file(f, "rank-0000.out.000002", "ijkl", 4);
+    expect_file(f, "rank-0000.out.000003", "m", 1);
+    expect_file(f, "rank-0001.err", "x", 1);
+    expect_file(f, "rank-0001.out", "", 0);
+    assert_false(has_file(f, "rank-0001.err.000001"));
+}
+
+static void test_first_and_last_segments_stay(void **state)
+{
+    struct fixture *f = *state;
+    struct outfiles_kept k;
+    start_rotated(f, 4, 3);
+    put(f, 0, 0, 0, "aaaabbbbccccdddd");
+    settle(f);
+    assert_false(has_file(f, "rank-0000.out.000001"));
+    expect_file(f, "rank-0000.out", "aaaa", 4);
+    expect_file(f, "rank-0000.out.000002", "cccc", 4);
+    put(f, 0, 0, 16, "e");
+    put(f, 0, 0, 4, "bbbb"); /* late: it stays away */
+    put(f, 0, 0, 0, "aaaa");
+    expect_file(f, "rank-0000.out.000003", "dddd", 4);
+    expect_file(f, "rank-0000.out.000004", "e", 1);
+    assert_false(has_file(f, "rank-0000.out.000001"));
+    assert_false(has_file(f, "rank-0000.out.000002"));
+    outfiles_finish(f->o);
+    outfiles_kept(f->o, 0, 0, &k);
+    assert_int_equal(k.bytes, 17);
+    assert_int_equal(k.first, 4);
+    assert_int_equal(k.last, 5);
+    assert_int_equal(k.missing.n, 0);
+}
+
+static void test_restart_removes_no_segment(void **state)
+{
+    struct fixture *f = *state;
+    start_rotated(f, 4, 0);
+    put(f, 0, 0, 0, "aaaabbbbccccd");
+    outfiles_destroy(f->o, 0);
+    start_rotated(f, 4, 2);
+    expect_file(f, "rank-0000.out.000001", "bbbb", 4);
+    put(f, 0, 0, 8, "ccccdddd"); /* some of it again, and no new segment */
+    expect_file(f, "rank-0000.out.000003", "dddd", 4);
+    assert_true(has_file(f, "rank-0000.out.000001"));
+    put(f, 0, 0, 16, "e");
+    expect_file(f, "rank-0000.out.000004", "e", 1);
+    assert_false(has_file(f, "rank-0000.out.000001"));
+    assert_false(has_file(f, "rank-0000.out.000003"));
+}
+
+static void test_gap_over_segments(void **state)
+{
+    struct fixture *f = *state;
+    struct outfiles_kept k;
+    start_rotated(f, 4, 0);
+    put(f, 0, 0, 0, "ab");
+    assert_true(outfiles_gap(f->o, 0, 0, 2, 8)); /* to the middle of the third */
+    put(f, 0, 0, 10, "kl");
+    assert_true(outfiles_gap(f->o, 0, 0, 12, UINT64_C(1) << 40)); /* no million files */
+    put(f, 0, 0, 12 + (UINT64_C(1) << 40), "z");
+    expect_file(f, "rank-0000.out", "ab\0\0", 4);
+    assert_false(has_file(f, "rank-0000.out.000001"));
+    expect_file(f, "rank-0000.out.000002", "\0\0kl", 4);
+    expect_file(f, "rank-0000.out.274877906947", "z", 1);
+    outfiles_finish(f->o);
+    outfiles_kept(f->o, 0, 0, &k);
+    assert_int_equal(k.missing.n, 2);
+    assert_int_equal(k.missing.r[0].from, 2);
+    assert_int_equal(k.missing.r[0].to, 10);
+    assert_int_equal(k.missing.r[0].why, 0);
 }
 
 static void on_drained(void *arg)
@@ -357,7 +567,13 @@ int main(void)
         T(test_goes_on_where_another_head_stopped),
         T(test_gap_keeps_offsets),
         T(test_more_files_than_descriptors),
-        T(test_full_disk_is_said_with_its_range),
+        T(test_what_cannot_be_written_is_said_with_its_range),
+        T(test_segments_hold_the_stream),
+        T(test_first_and_last_segments_stay),
+        T(test_restart_removes_no_segment),
+        T(test_gap_over_segments),
+        T(test_full_disk_is_waited_for),
+        T(test_full_disk_is_given_up),
         T(test_slow_reader_of_stdout),
         T(test_stalled_file_system),
         T(test_reader_of_stdout_goes),
