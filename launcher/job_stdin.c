@@ -34,11 +34,12 @@ static int on_send(void *arg, uint64_t offset, const uint8_t *data, size_t len,
     return fleet_send(j->fleet, stdin_node(j), MSG_STDIN, j->config.attempt, &m.base);
 }
 
+/* The rank must not take a part for the whole. */
 static void on_failed(void *arg, const struct err *e)
 {
     struct job *j = arg;
-    job_warn(j, "%s; rank %u has only got what came before", e->text,
-             (uint32_t)j->config.spec->stdin_rank);
+    job_set_stop(j, STOP_ERROR, err_exit_status(e->code), "%s", e->text);
+    job_event(j, JOB_EV_FAILED);
 }
 
 void job_begin_stdin(struct job *j)
@@ -47,10 +48,8 @@ void job_begin_stdin(struct job *j)
     struct err e;
     if (j->config.spec->stdin_rank < 0)
         return;
-    if (stdinfeed_create(j->loop, STDIN_FILENO, &ops, j, &j->input, &e) == 0)
-        return;
-    on_failed(j, &e);
-    (void)on_send(j, 0, NULL, 0, true);
+    if (stdinfeed_create(j->loop, STDIN_FILENO, &ops, j, &j->input, &e) < 0)
+        on_failed(j, &e);
 }
 
 int job_on_stdin_taken(struct job *j, uint32_t node, const ProtobufCMessage *msg,

@@ -222,7 +222,9 @@ static void stdinfeed_on_wake(void *arg)
         return;
     if (r->error < 0) {
         err_sys(&e, r->error, "read standard input");
+        stdinfeed_stop(f);
         f->ops->failed(f->arg, &e);
+        return;
     }
     int rc = f->ops->send(f->arg, f->sent, r->chunk, r->len, r->eof);
     f->sent += r->len;

@@ -20,7 +20,7 @@ struct stdinfeed_ops {
     /* The next bytes, at most LIMIT_STDIN_CHUNK; eof: there are no more. Negative: it
      * cannot be passed on, nothing more is read. */
     int (*send)(void *arg, uint64_t offset, const uint8_t *data, size_t len, bool eof);
-    /* It could not be read any further; an end follows. */
+    /* It could not be read any further: no end of it, and nothing more, is sent. */
     void (*failed)(void *arg, const struct err *e);
 };
 
