@@ -105,7 +105,10 @@ int masterport_reserve_of(const struct rankset *candidates, uint32_t seed,
 {
     int family = masterport_family();
     size_t n = rankset_count(candidates);
-    int64_t port = (int64_t)(seed % (PORT_HIGHEST + 1));
+    int64_t port = -1;
+    /* By number, not by nearness: the port after a gap would be everybody's. */
+    for (size_t i = n ? seed % n + 1 : 0; i > 0; i--)
+        port = rankset_next(candidates, (uint32_t)(port + 1));
     for (size_t i = 0; i < n; i++, port++) {
         port = rankset_next(candidates, (uint32_t)port);
         if (port < 0)

@@ -37,7 +37,7 @@ bool masterport_is_taken(uint32_t port);
 /* range: as in ip_local_port_range, reserved: ip_local_reserved_ports; what does not parse
  * excludes nothing. -ENOMEM. */
 int masterport_candidates(const char *range, const char *reserved, struct rankset *ret);
-/* One of the candidates, searched from `seed` on; an ephemeral one if all are in use. */
+/* One of the candidates, searched from number `seed` (modulo) on; an ephemeral one if all are in use. */
 int masterport_reserve_of(const struct rankset *candidates, uint32_t seed,
                           struct masterport *ret, struct err *e);
 /* A line of /proc/net/tcp or tcp6: the inode of the socket that listens on the port; 0: the

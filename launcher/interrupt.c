@@ -79,6 +79,16 @@ struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
     return i;
 }
 
+void interrupt_watch(struct interrupt *i, struct job *j)
+{
+    i->job = j;
+}
+
+bool interrupt_has_stopped(const struct interrupt *i)
+{
+    return i->stage >= 2;
+}
+
 void interrupt_destroy(struct interrupt *i)
 {
     if (!i)

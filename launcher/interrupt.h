@@ -13,6 +13,10 @@
  * SIGHUP that was ignored when aolani-run was started (nohup) stays ignored. */
 struct interrupt;
 struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty);
+/* The signals that come from now on are for this job, the next attempt. */
+void interrupt_watch(struct interrupt *i, struct job *j);
+/* The user wants an end: no further attempt. */
+bool interrupt_has_stopped(const struct interrupt *i);
 void interrupt_destroy(struct interrupt *i);
 
 #endif

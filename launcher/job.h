@@ -18,7 +18,7 @@
 struct job;
 struct job_config { /* all by reference */
     const struct spec *spec;
-    const struct nodes *nodes;
+    struct nodes *nodes; /* spares take the places of hosts that cannot be used */
     struct journal *journal;
     struct live *live;
     const char *attempt_dir; /* exists */
@@ -46,6 +46,9 @@ void job_print_status(const struct job *j); /* a screen of words, by log_answer 
 /* After finished. The summary borrows from the job; its run_id, dir, version, times and
  * name are the caller's to fill. */
 void job_summary(struct job *j, struct summary *ret);
+/* After finished: the attempt came to nothing because a program that is not of the job had
+ * MASTER_PORT before rank 0, and is proven to be over. The port, else 0; *ret_node: whose. */
+uint32_t job_lost_port(const struct job *j, const char **ret_node);
 void job_destroy(struct job *j);
 
 #endif

@@ -63,6 +63,7 @@ struct job {
     uint32_t n_nodes;
     uint32_t master_port;
     bool saw_steps, held;
+    bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
     int exit_status;
     uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
     int phase;

@@ -102,6 +102,8 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
     r->max_rss_kib = m->max_rss_kib;
     job_journal_rank(j, m->rank, "exited", 0);
     bool failed = m->exec_errno || m->wait_status;
+    if (failed && m->port_taken && node == 0)
+        j->port_taken = true;
     if (failed && !m->ended_by_us) {
         char end[120];
         verdict_rank_end(&r->v, end, sizeof end);

@@ -139,6 +139,14 @@ void job_conclude(struct job *j)
     free(v);
 }
 
+uint32_t job_lost_port(const struct job *j, const char **ret_node)
+{
+    bool is_void = j->port_taken && !j->saw_steps && !j->stop.unclean &&
+                   j->stop.cause == STOP_RANK && j->exit_status != 0;
+    *ret_node = job_node_name(j, 0);
+    return is_void ? j->master_port : 0;
+}
+
 static void fill_phases(struct job *j, struct summary *s)
 {
     static const char *const names[JOB_PHASES] = {"connect", "prepare", "start",

@@ -231,3 +231,12 @@ void live_destroy(struct live *v)
         erase(v);
     free(v);
 }
+
+void live_log_sink(enum log_level level, const char *line, void *arg)
+{
+    struct live *v = arg;
+    (void)level;
+    live_hide(v);
+    dprintf(STDERR_FILENO, "%s\n", line);
+    live_show(v);
+}

@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "launcher/steps.h"
+#include "proto/base/log.h"
 
 struct live;
 struct live *live_create(
@@ -24,6 +25,8 @@ void live_give_way(struct live *v, bool ends_line);
 /* Around other output to the same terminal, of whole lines. */
 void live_hide(struct live *v);
 void live_show(struct live *v);
+/* For log_setup, with the live line as its argument: words go above the line. */
+void live_log_sink(enum log_level level, const char *line, void *arg);
 /* The line itself, for tests: no escape codes, at most `columns`. */
 size_t live_format_steps(const struct steps_now *now, const char *node_of_slowest,
                          char *out, size_t len, unsigned columns);

@@ -32,6 +32,8 @@ static void page_head(struct page *p, const struct report_view *v)
     page_wrap(p, "", text);
     page_printf(p, "  run %s, started %s, aolani-run %s\n", v->run_id, v->started_utc,
                 v->version);
+    if (v->attempts > 1)
+        page_printf(p, "  attempt %u; those before it came to nothing\n", v->attempts);
     page_printf(p, "  %s\n", v->dir);
 }
 

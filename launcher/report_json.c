@@ -8,7 +8,8 @@
  *
  *   schema    1
  *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
- *             (the outcome in words), wall_ms
+ *             (the outcome in words), wall_ms, attempts (how many; all below is of the
+ *             last)
  *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
  *             that were entered
  *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
@@ -40,7 +41,15 @@
 
 #define SCHEMA 1
 
-enum field_type { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_REAL };
+enum field_type {
+    FIELD_TEXT,
+    FIELD_BOOL,
+    FIELD_U32,
+    FIELD_U32_LATER, /* a key that files of the first version have not */
+    FIELD_U64,
+    FIELD_I64,
+    FIELD_REAL
+};
 
 struct field {
     const char *name;
@@ -58,6 +67,7 @@ static const struct field run_fields[] = {
     {"exit_status", FIELD_I64, V(exit_status)},
     {"sentence", FIELD_TEXT, V(sentence)},
     {"wall_ms", FIELD_U64, V(wall_ms)},
+    {"attempts", FIELD_U32_LATER, V(attempts)},
     {0},
 };
 
@@ -150,6 +160,7 @@ static json_t *field_to_json(const struct field *f, const void *from)
     case FIELD_BOOL:
         return json_boolean(*(const bool *)at);
     case FIELD_U32:
+    case FIELD_U32_LATER:
         return json_integer(*(const uint32_t *)at);
     case FIELD_U64:
         return json_integer(int_of(*(const uint64_t *)at));
@@ -265,14 +276,17 @@ static int field_from_json(const struct field *f, const json_t *o, void *to,
                            const char *where, struct err *e)
 {
     static const char *const wanted[] = {
-        [FIELD_TEXT] = "not a text",    [FIELD_BOOL] = "not true or false",
-        [FIELD_U32] = "not a count",    [FIELD_U64] = "not a count",
-        [FIELD_I64] = "not an integer", [FIELD_REAL] = "not a number",
+        [FIELD_TEXT] = "not a text",       [FIELD_BOOL] = "not true or false",
+        [FIELD_U32] = "not a count",       [FIELD_U64] = "not a count",
+        [FIELD_I64] = "not an integer",    [FIELD_REAL] = "not a number",
+        [FIELD_U32_LATER] = "not a count",
     };
     char *at = (char *)to + f->at;
     const json_t *v = json_object_get(o, f->name);
     json_int_t i = json_integer_value(v);
     bool good = json_is_integer(v);
+    if (!v && f->type == FIELD_U32_LATER)
+        return 0;
     if (!v)
         return bad_field(e, where, f->name, "missing");
     if (f->type == FIELD_TEXT && json_is_string(v))
@@ -281,7 +295,8 @@ static int field_from_json(const struct field *f, const json_t *o, void *to,
         *(bool *)at = json_is_true(v);
     else if (f->type == FIELD_REAL && (good = json_is_number(v)))
         *(double *)at = json_number_value(v);
-    else if (f->type == FIELD_U32 && (good = good && i >= 0 && i <= UINT32_MAX))
+    else if ((f->type == FIELD_U32 || f->type == FIELD_U32_LATER) &&
+             (good = good && i >= 0 && i <= UINT32_MAX))
         *(uint32_t *)at = (uint32_t)i;
     else if (f->type == FIELD_U64 && (good = good && i >= 0))
         *(uint64_t *)at = (uint64_t)i;

@@ -35,6 +35,7 @@ struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence;
     int64_t exit_status;
     uint64_t wall_ms;
+    uint32_t attempts; /* 0: not known */
     struct view_phase *phases;
     struct view_node *nodes;
     struct view_rank *ranks;

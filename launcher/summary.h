@@ -42,6 +42,7 @@ struct summary {
     int exit_status;
     const char *sentence; /* "all 8 ranks ended with status 0", "rank 3 on gpu2 ..." */
     uint64_t wall_ms;
+    uint32_t attempts; /* all but the last came to nothing */
     const struct summary_phase *phases;
     size_t n_phases;
     const struct summary_node *nodes;

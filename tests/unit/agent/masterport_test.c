@@ -106,8 +106,12 @@ static void test_what_is_in_use_is_passed_over(void **state)
         if (fd == -EAFNOSUPPORT)
             continue;
         assert_true(fd >= 0);
-        assert_int_equal(masterport_reserve_of(&two, a.port, &c, &e), 0);
-        assert_int_equal(c.port, b.port); /* also round the end */
+        for (uint32_t seed = 0; seed < 4; seed++) { /* also round the end */
+            assert_int_equal(masterport_reserve_of(&two, seed, &c, &e), 0);
+            assert_int_equal(c.port, b.port);
+            masterport_release(&c);
+        }
+        assert_int_equal(masterport_reserve_of(&two, 0, &c, &e), 0);
         assert_false(c.ephemeral);
         struct masterport d;
         assert_int_equal(masterport_reserve_of(&two, 0, &d, &e), 0);
@@ -118,6 +122,25 @@ static void test_what_is_in_use_is_passed_over(void **state)
         close(fd);
     }
     rankset_fini(&two);
+}
+
+static void test_spread(void **state)
+{
+    (void)state;
+    struct rankset all = {0};
+    uint32_t lowest = UINT32_MAX, highest = 0;
+    size_t after_gap = 0;
+    assert_int_equal(masterport_candidates("32768 60999", "", &all), 0);
+    for (uint32_t i = 0; i < 64; i++) {
+        struct masterport p;
+        assert_int_equal(masterport_reserve_of(&all, i * 0x9e3779b1u, &p, NULL), 0);
+        lowest = p.port < lowest ? p.port : lowest;
+        highest = p.port > highest ? p.port : highest;
+        after_gap += p.port >= 61000 && p.port < 61100;
+        masterport_release(&p);
+    }
+    assert_true(lowest < 8000 && highest > 61000 && after_gap < 16);
+    rankset_fini(&all);
 }
 
 static void test_lines(void **state)
@@ -199,6 +222,7 @@ int main(void)
         cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_held_until_released),
         cmocka_unit_test(test_what_is_in_use_is_passed_over),
+        cmocka_unit_test(test_spread),
         cmocka_unit_test(test_lines),
         cmocka_unit_test(test_whose_listener),
     };
