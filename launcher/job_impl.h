@@ -53,6 +53,7 @@ struct job {
     struct outfiles *outfiles;
     struct steps *steps;
     struct stdinfeed *input; /* with --stdin, while ranks run */
+    bool sent_input;         /* which no other attempt can have again */
     struct plan plan;
     enum job_state state;
     struct verdict_stop stop;

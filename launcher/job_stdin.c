@@ -31,6 +31,7 @@ static int on_send(void *arg, uint64_t offset, const uint8_t *data, size_t len,
     m.data.data = (uint8_t *)data;
     m.data.len = len;
     m.eof = eof;
+    j->sent_input = j->sent_input || len > 0;
     return fleet_send(j->fleet, stdin_node(j), MSG_STDIN, j->config.attempt, &m.base);
 }
 

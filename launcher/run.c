@@ -109,7 +109,10 @@ static int run_open(struct run *r, struct err *e)
     secure_random(&r->key, sizeof r->key);
     r->start_ns = clock_mono_ns();
     r->start_real_ns = clock_real_ns();
+    int64_t per_node = r->spec->job.ranks_per_node; /* 0: only the nodes know */
     if ((rc = nodes_resolve(r->spec, &r->nodes, e)) < 0 ||
+        (per_node > 0 &&
+         (rc = job_check_stdin(r->spec, (uint64_t)per_node * r->nodes.n, e)) < 0) ||
         (rc = loop_create(&r->loop, e)) < 0)
         return rc;
     if ((rc = rundir_create(r->spec->job.output, r->spec->job.name, r->start_real_ns,
