@@ -5,8 +5,10 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/limits.h"
+#include "proto/wire/limitwire.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ifaddrs.h>
@@ -180,11 +182,34 @@ static bool host_format_address(const struct ifaddrs *ifa, char text[INET6_ADDRS
     return addr && inet_ntop(ifa->ifa_addr->sa_family, addr, text, INET6_ADDRSTRLEN);
 }
 
+/* How many leading bits of the address its network shares; 0: not known. */
+static uint32_t host_network_bits(const struct ifaddrs *ifa)
+{
+    struct sockaddr_in6 v6 = {0};
+    struct sockaddr_in v4 = {0};
+    const uint8_t *mask = (const uint8_t *)&v4.sin_addr;
+    size_t len = sizeof v4.sin_addr;
+    uint32_t bits = 0;
+    if (!ifa->ifa_netmask)
+        return 0;
+    if (ifa->ifa_addr->sa_family == AF_INET) {
+        memcpy(&v4, ifa->ifa_netmask, sizeof v4);
+    } else {
+        memcpy(&v6, ifa->ifa_netmask, sizeof v6);
+        mask = v6.sin6_addr.s6_addr;
+        len = sizeof v6.sin6_addr;
+    }
+    for (size_t i = 0; i < 8 * len && (mask[i / 8] >> (7 - i % 8) & 1); i++)
+        bits++;
+    return bits;
+}
+
 static int host_read_addresses(Aolani__NodeInfo *info, struct err *e)
 {
     struct ifaddrs *all;
     info->addresses = calloc(HOST_ADDRESSES, sizeof *info->addresses);
-    if (!info->addresses)
+    info->address_bits = calloc(HOST_ADDRESSES, sizeof *info->address_bits);
+    if (!info->addresses || !info->address_bits)
         return err_sys(e, -ENOMEM, "read the addresses of this node");
     if (getifaddrs(&all) < 0)
         return err_sys(e, -errno, "read the addresses of this node");
@@ -192,8 +217,10 @@ static int host_read_addresses(Aolani__NodeInfo *info, struct err *e)
          i = i->ifa_next) {
         char text[INET6_ADDRSTRLEN];
         if (host_format_address(i, text) &&
-            (info->addresses[info->n_addresses] = strdup(text)))
+            (info->addresses[info->n_addresses] = strdup(text))) {
+            info->address_bits[info->n_address_bits++] = host_network_bits(i);
             info->n_addresses++;
+        }
     }
     freeifaddrs(all);
     return 0;
@@ -234,6 +261,40 @@ static int host_read_helpers(struct host *h, struct err *e)
     if (h->library)
         h->info->helpers[h->info->n_helpers++] = strdup("libaolani.so.1");
     return 0;
+}
+
+/* ---- limits ---- */
+
+static int host_read_limits(struct host *h, struct err *e)
+{
+    struct limitwire w;
+    rlimits_read(&h->limits);
+    limitwire_fill(&w, &h->limits);
+    h->info->limits = calloc(RLIMITS_N, sizeof *h->info->limits);
+    for (size_t i = 0; h->info->limits && i < w.n; i++) {
+        Aolani__Limit *m = malloc(sizeof *m);
+        if (!m)
+            return err_sys(e, -ENOMEM, "describe this node");
+        *m = w.limits[i];
+        h->info->limits[h->info->n_limits++] = m;
+        if (!(m->name = strdup(m->name)))
+            return err_sys(e, -ENOMEM, "describe this node");
+    }
+    return h->info->limits ? 0 : err_sys(e, -ENOMEM, "describe this node");
+}
+
+/* RDMA adapters of any kind. */
+static bool host_has_infiniband(const char *sysfs)
+{
+    char path[PATH_MAX];
+    (void)snprintf(path, sizeof path, "%s/class/infiniband", sysfs);
+    DIR *d = opendir(path);
+    bool has = false;
+    for (struct dirent *x; d && !has && (x = readdir(d));)
+        has = x->d_name[0] != '.';
+    if (d)
+        closedir(d);
+    return has;
 }
 
 /* ---- all of it ---- */
@@ -277,12 +338,13 @@ int host_describe(const char *sysfs, struct host *ret, struct err *e)
         (rc = host_read_cores(sysfs, &h.allowed, &h.info->cores, &h.info->n_cores, e)) <
             0 ||
         (rc = host_read_addresses(h.info, e)) < 0 ||
-        (rc = host_read_helpers(&h, e)) < 0) {
+        (rc = host_read_limits(&h, e)) < 0 || (rc = host_read_helpers(&h, e)) < 0) {
         host_fini(&h);
         return rc;
     }
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     h.info->mem_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+    h.info->infiniband = host_has_infiniband(sysfs);
     h.info->uid = getuid();
     h.info->gid = getgid();
     h.info->mono_ns = clock_mono_ns();
