@@ -12,6 +12,7 @@
 #include <string.h>
 
 #include "proto/base/clock.h"
+#include "proto/base/limits.h"
 #include "proto/base/log.h"
 
 #define TICK_MS 250u
@@ -184,6 +185,8 @@ static void enter_ending(struct job *j)
     (void)job_journal_phase(j, "end");
     job_end_stdin(j);
     fleet_stop_starting(j->fleet);
+    if (j->outfiles)
+        outfiles_last(j->outfiles, LIMIT_FULL_DISK_MS);
     for (uint32_t i = 0; i < j->n_nodes; i++) {
         if (fleet_is_up(j->fleet, i) && j->nodes[i].step < NODE_ENDING)
             job_send_end(j, i);
@@ -321,6 +324,8 @@ void job_leave(struct job *j)
 {
     job_event(j, JOB_EV_KILL_ASKED);
     job_event(j, JOB_EV_GRACE_OVER);
+    if (j->outfiles)
+        outfiles_last(j->outfiles, 0);
     for (uint32_t i = 0; i < j->n_nodes; i++) {
         if (job_awaits(j, i))
             job_give_up(j, i, "not waited for");
@@ -360,5 +365,6 @@ void job_destroy(struct job *j)
     free(j->sum_phases);
     free(j->sum_nodes);
     free(j->sum_ranks);
+    free(j->sum_outputs);
     free(j);
 }

@@ -75,6 +75,8 @@ struct job {
     struct summary_phase *sum_phases;
     struct summary_node *sum_nodes;
     struct summary_rank *sum_ranks;
+    struct summary_output *sum_outputs;
+    size_t n_sum_outputs, cap_sum_outputs;
 };
 
 /* ---- job.c ---- */

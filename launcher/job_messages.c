@@ -144,6 +144,7 @@ static int on_output_gap(struct job *j, uint32_t node, const ProtobufCMessage *m
     int stream = m->stream == AOLANI__STREAM__STDERR;
     if (!outfiles_gap(j->outfiles, m->rank, stream, m->offset, m->length))
         return 0;
+    j->ranks[m->rank].bytes[stream] = m->offset + m->length;
     job_warn(j,
              "rank %u on %s: %llu bytes of its %s from offset %llu on are missing: the "
              "node's space for output was used up",

@@ -41,6 +41,8 @@ static int make_rank_tables(struct job *j, struct err *e)
                                  .world_size = n,
                                  .node_of_rank = j->node_of_rank,
                                  .label = j->config.spec->label,
+                                 .rotate = {j->config.spec->job.output_rotate,
+                                            (uint64_t)j->config.spec->job.output_keep},
                                  .stdout_fd = STDOUT_FILENO,
                                  .stderr_fd = STDERR_FILENO,
                                  .copying = on_copying,

@@ -185,6 +185,61 @@ static void fill_nodes(struct job *j, struct summary *s)
     s->nodes = j->sum_nodes;
 }
 
+/* What is kept of a stream; one that is not whole is listed. */
+static uint64_t fill_output(struct job *j, uint32_t rank, bool is_err)
+{
+    struct outfiles_kept k;
+    outfiles_kept(j->outfiles, rank, is_err, &k);
+    uint64_t kept = k.first + k.last, missing = outranges_bytes(&k.missing);
+    kept -= missing < kept ? missing : kept;
+    if (k.first + k.last == k.bytes && k.missing.n == 0)
+        return kept;
+    if (j->n_sum_outputs == j->cap_sum_outputs) {
+        size_t cap = 2 * j->cap_sum_outputs + 16;
+        void *more = realloc(j->sum_outputs, cap * sizeof *j->sum_outputs);
+        if (!more)
+            return kept;
+        j->sum_outputs = more;
+        j->cap_sum_outputs = cap;
+    }
+    j->sum_outputs[j->n_sum_outputs++] = (struct summary_output){.rank = rank,
+                                                                 .is_err = is_err,
+                                                                 .bytes = k.bytes,
+                                                                 .first = k.first,
+                                                                 .last = k.last,
+                                                                 .missing = k.missing};
+    return kept;
+}
+
+static void fill_outputs(struct job *j, struct summary *s)
+{
+    s->rotate.size = j->config.spec->job.output_rotate;
+    s->rotate.keep = (uint64_t)j->config.spec->job.output_keep;
+    if (!j->outfiles)
+        return;
+    outfiles_finish(j->outfiles);
+    for (uint32_t i = 0; i < s->n_ranks; i++) {
+        j->sum_ranks[i].out_kept = fill_output(j, i, false);
+        j->sum_ranks[i].err_kept = fill_output(j, i, true);
+    }
+    s->outputs = j->sum_outputs;
+    s->n_outputs = j->n_sum_outputs;
+}
+
+static void fill_replaced(struct job *j, struct summary *s)
+{
+    j->sum_replaced = calloc(j->n_replaced + 1, sizeof *j->sum_replaced);
+    for (size_t i = 0; j->sum_replaced && i < j->n_replaced; i++) {
+        const struct job_replaced *r = &j->replaced[i];
+        j->sum_replaced[s->n_replaced++] = (struct summary_replaced){.host = r->host,
+                                                                     .by = r->by,
+                                                                     .why = r->why,
+                                                                     .agent = r->agent,
+                                                                     .node = r->node};
+    }
+    s->replaced = j->sum_replaced;
+}
+
 static void fill_ranks(struct job *j, struct summary *s)
 {
     j->sum_ranks =
@@ -213,6 +268,7 @@ void job_summary(struct job *j, struct summary *ret)
     fill_phases(j, &s);
     fill_nodes(j, &s);
     fill_ranks(j, &s);
+    fill_outputs(j, &s);
     s.warnings = (const char *const *)j->warnings;
     s.n_warnings = j->n_warnings;
     s.steps = j->saw_steps ? j->steps : NULL;

@@ -195,17 +195,6 @@ static void page_nodes(struct page *p, const struct report_view *v)
 
 /* ---- ranks */
 
-static const char *format_bytes(uint64_t n, char out[24])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double v = (double)n;
-    size_t u = 0;
-    for (; v >= 1024 && u + 1 < sizeof units / sizeof *units; u++)
-        v /= 1024;
-    snprintf(out, 24, u && v < 100 ? "%.1f %s" : "%.0f %s", v, units[u]);
-    return out;
-}
-
 static const char *who_ended(const struct view_rank *r)
 {
     bool ran = strncmp(r->end, "exit", 4) == 0 || strncmp(r->end, "signal", 6) == 0;
@@ -260,8 +249,9 @@ static void page_ranks(struct page *p, const struct report_view *v)
         p, "  %zu; CPU %s user, %s system; largest memory %s (rank %u); output %s\n",
         v->n_ranks, clock_format_duration(user, a, sizeof a),
         clock_format_duration(sys, b, sizeof b),
-        format_bytes(top->max_rss_kib * 1024, c), top->rank, format_bytes(bytes, d));
+        view_format_bytes(top->max_rss_kib * 1024, c), top->rank, view_format_bytes(bytes, d));
     page_bad_ranks(p, v);
+    page_outputs(p, v);
 }
 
 static void page_warnings(struct page *p, const struct report_view *v)

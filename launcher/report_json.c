@@ -16,8 +16,11 @@
  *             "forced", "not clean", "not proven", "lost"), detail, clock_offset_us (node
  *             minus head), clock_error_us (0: not known), copied (the agent had to be
  *             copied there)}]; the index is what ranks refer to
+ *   replaced  [{host, by (as typed: the spare in its place), why, node (its index), agent
+ *             (on that host: "not started", "ended", "not proven")}], in order
  *   ranks     [{rank, node, cpus ("" not bound), end ("exit 0", "signal 9 (Killed)", ...),
- *             ended_by_us, cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes,
+ *             ended_by_us, cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes
+ *             (written), out_kept, err_kept (of them in the run directory),
  *             steps}], where steps is there when the job marked steps:
  *             {n (steps in the statistics), dropped (records lost), last_step, p50_us,
  *             p90_us, p99_us, max_us, mean_us, cv (of wall), busy_p50_us, wait_p50_us, and
@@ -25,6 +28,12 @@
  *             running), throttled, blocked, stolen, each ..._sum_us; loss_sum_us
  *             (straggler loss charged to the rank), slowest_n (steps in which it was the
  *             slowest by more than 5 %)}
+ *   output    {rotate_bytes, keep, not_whole}: file <n> of a stream begins at byte n *
+ *             rotate_bytes of it (0: it is one file), keep files stay (0: all); not_whole:
+ *             [{rank, stderr, bytes, first, last, missing}], the streams that lack bytes:
+ *             first and last are kept at their ends (last 0: none was removed), missing
+ *             is what else is not there, [{from, to (exclusive), bytes, why}]; bytes is
+ *             less than to - from where several places were joined
  *   warnings  [text]
  *   steps     null when no rank marked steps, or {closed (steps compared), special,
  *             p50_us, p90_us, p99_us, max_us (of the slowest rank's wall in each step),
@@ -41,19 +50,12 @@
 
 #define SCHEMA 1
 
-enum field_type {
-    FIELD_TEXT,
-    FIELD_BOOL,
-    FIELD_U32,
-    FIELD_U32_LATER, /* a key that files of the first version have not */
-    FIELD_U64,
-    FIELD_I64,
-    FIELD_REAL
-};
+enum field_type { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_REAL };
+#define FIELD_LATER 0x100u /* a key that files of the first version have not */
 
 struct field {
     const char *name;
-    enum field_type type;
+    unsigned type; /* enum field_type, FIELD_LATER */
     size_t at;
 };
 
@@ -67,7 +69,7 @@ static const struct field run_fields[] = {
     {"exit_status", FIELD_I64, V(exit_status)},
     {"sentence", FIELD_TEXT, V(sentence)},
     {"wall_ms", FIELD_U64, V(wall_ms)},
-    {"attempts", FIELD_U32_LATER, V(attempts)},
+    {"attempts", FIELD_U32 | FIELD_LATER, V(attempts)},
     {0},
 };
 
@@ -90,6 +92,13 @@ static const struct field node_fields[] = {
     {0},
 };
 
+#define X(f) offsetof(struct view_replaced, f)
+static const struct field replaced_fields[] = {
+    {"host", FIELD_TEXT, X(host)},   {"by", FIELD_TEXT, X(by)},
+    {"why", FIELD_TEXT, X(why)},     {"node", FIELD_U32, X(node)},
+    {"agent", FIELD_TEXT, X(agent)}, {0},
+};
+
 #define R(f) offsetof(struct view_rank, f)
 static const struct field rank_fields[] = {
     {"rank", FIELD_U32, R(rank)},
@@ -102,6 +111,30 @@ static const struct field rank_fields[] = {
     {"max_rss_kib", FIELD_U64, R(max_rss_kib)},
     {"out_bytes", FIELD_U64, R(out_bytes)},
     {"err_bytes", FIELD_U64, R(err_bytes)},
+    {"out_kept", FIELD_U64 | FIELD_LATER, R(out_kept)},
+    {"err_kept", FIELD_U64 | FIELD_LATER, R(err_kept)},
+    {0},
+};
+
+#define O(f) offsetof(struct view_output, f)
+static const struct field output_fields[] = {
+    {"rank", FIELD_U32, O(rank)},   {"stderr", FIELD_BOOL, O(is_err)},
+    {"bytes", FIELD_U64, O(bytes)}, {"first", FIELD_U64, O(first)},
+    {"last", FIELD_U64, O(last)},   {0},
+};
+
+#define M(f) offsetof(struct view_missing, f)
+static const struct field missing_fields[] = {
+    {"from", FIELD_U64, M(from)},
+    {"to", FIELD_U64, M(to)},
+    {"bytes", FIELD_U64, M(bytes)},
+    {"why", FIELD_TEXT, M(why)},
+    {0},
+};
+
+static const struct field rotate_fields[] = {
+    {"rotate_bytes", FIELD_U64, V(rotate_bytes)},
+    {"keep", FIELD_U64, V(rotate_keep)},
     {0},
 };
 
@@ -154,13 +187,12 @@ static json_int_t int_of(uint64_t v)
 static json_t *field_to_json(const struct field *f, const void *from)
 {
     const char *at = (const char *)from + f->at;
-    switch (f->type) {
+    switch ((enum field_type)(f->type & ~FIELD_LATER)) {
     case FIELD_TEXT:
         return json_string(*(char *const *)at);
     case FIELD_BOOL:
         return json_boolean(*(const bool *)at);
     case FIELD_U32:
-    case FIELD_U32_LATER:
         return json_integer(*(const uint32_t *)at);
     case FIELD_U64:
         return json_integer(int_of(*(const uint64_t *)at));
@@ -211,6 +243,11 @@ static json_t *node_row(const struct report_view *v, size_t i)
     return object_of(node_fields, &v->nodes[i]);
 }
 
+static json_t *replaced_row(const struct report_view *v, size_t i)
+{
+    return object_of(replaced_fields, &v->replaced[i]);
+}
+
 static json_t *rank_row(const struct report_view *v, size_t i)
 {
     json_t *o = object_of(rank_fields, &v->ranks[i]);
@@ -238,6 +275,29 @@ static int add_rows(struct buf *out, const char *name, const struct report_view 
     return rc ? rc : add_text(out, "]");
 }
 
+static json_t *output_row(const struct report_view *v, size_t i)
+{
+    const struct view_output *w = &v->outputs[i];
+    json_t *o = object_of(output_fields, w), *list = json_array();
+    int rc = o && list ? 0 : -1;
+    for (size_t k = 0; k < w->n_missing && rc == 0; k++)
+        rc = json_array_append_new(list, object_of(missing_fields, &w->missing[k]));
+    if (rc == 0)
+        return json_object_set_new(o, "missing", list) < 0 ? (json_decref(o), NULL) : o;
+    json_decref(o);
+    json_decref(list);
+    return NULL;
+}
+
+static int add_output(struct buf *out, const struct report_view *v)
+{
+    int rc = buf_printf(out, ",\n\"output\": {\"rotate_bytes\":%lld,\"keep\":%lld",
+                        (long long)int_of(v->rotate_bytes),
+                        (long long)int_of(v->rotate_keep));
+    rc = rc ? rc : add_rows(out, "not_whole", v, v->n_outputs, output_row);
+    return rc ? rc : add_text(out, "}");
+}
+
 static json_t *steps_of(const struct report_view *v)
 {
     json_t *o = v->has_steps ? object_of(job_fields, &v->job) : json_null();
@@ -257,7 +317,9 @@ int view_to_json(const struct report_view *v, struct buf *out)
     rc = rc ? rc : add_json(out, object_of(run_fields, v));
     rc = rc ? rc : add_rows(out, "phases", v, v->n_phases, phase_row);
     rc = rc ? rc : add_rows(out, "nodes", v, v->n_nodes, node_row);
+    rc = rc ? rc : add_rows(out, "replaced", v, v->n_replaced, replaced_row);
     rc = rc ? rc : add_rows(out, "ranks", v, v->n_ranks, rank_row);
+    rc = rc ? rc : add_output(out, v);
     rc = rc ? rc : add_rows(out, "warnings", v, v->n_warnings, warning_row);
     rc = rc ? rc : add_text(out, ",\n\"steps\": ");
     rc = rc ? rc : add_json(out, steps_of(v));
@@ -276,35 +338,34 @@ static int field_from_json(const struct field *f, const json_t *o, void *to,
                            const char *where, struct err *e)
 {
     static const char *const wanted[] = {
-        [FIELD_TEXT] = "not a text",       [FIELD_BOOL] = "not true or false",
-        [FIELD_U32] = "not a count",       [FIELD_U64] = "not a count",
-        [FIELD_I64] = "not an integer",    [FIELD_REAL] = "not a number",
-        [FIELD_U32_LATER] = "not a count",
+        [FIELD_TEXT] = "not a text",    [FIELD_BOOL] = "not true or false",
+        [FIELD_U32] = "not a count",    [FIELD_U64] = "not a count",
+        [FIELD_I64] = "not an integer", [FIELD_REAL] = "not a number",
     };
     char *at = (char *)to + f->at;
+    unsigned type = f->type & ~FIELD_LATER;
     const json_t *v = json_object_get(o, f->name);
     json_int_t i = json_integer_value(v);
     bool good = json_is_integer(v);
-    if (!v && f->type == FIELD_U32_LATER)
+    if (!v && f->type & FIELD_LATER)
         return 0;
     if (!v)
         return bad_field(e, where, f->name, "missing");
-    if (f->type == FIELD_TEXT && json_is_string(v))
+    if (type == FIELD_TEXT && json_is_string(v))
         return (*(char **)at = view_text(json_string_value(v))) ? 0 : -ENOMEM;
-    if (f->type == FIELD_BOOL && (good = json_is_boolean(v)))
+    if (type == FIELD_BOOL && (good = json_is_boolean(v)))
         *(bool *)at = json_is_true(v);
-    else if (f->type == FIELD_REAL && (good = json_is_number(v)))
+    else if (type == FIELD_REAL && (good = json_is_number(v)))
         *(double *)at = json_number_value(v);
-    else if ((f->type == FIELD_U32 || f->type == FIELD_U32_LATER) &&
-             (good = good && i >= 0 && i <= UINT32_MAX))
+    else if (type == FIELD_U32 && (good = good && i >= 0 && i <= UINT32_MAX))
         *(uint32_t *)at = (uint32_t)i;
-    else if (f->type == FIELD_U64 && (good = good && i >= 0))
+    else if (type == FIELD_U64 && (good = good && i >= 0))
         *(uint64_t *)at = (uint64_t)i;
-    else if (f->type == FIELD_I64 && good)
+    else if (type == FIELD_I64 && good)
         *(int64_t *)at = i;
     else
         good = false;
-    return good ? 0 : bad_field(e, where, f->name, wanted[f->type]);
+    return good ? 0 : bad_field(e, where, f->name, wanted[type]);
 }
 
 static int object_from_json(const struct field *fields, const json_t *o, void *to,
@@ -337,6 +398,40 @@ static int rows_from_json(const json_t *root, const char *name,
     *ret_n = n;
     for (size_t i = 0; i < n && rc == 0; i++)
         rc = object_from_json(fields, json_array_get(a, i), rows + i * size, name, e);
+    return rc;
+}
+
+static int missing_from_json(struct view_output *w, const json_t *o, struct err *e)
+{
+    const json_t *a = json_object_get(o, "missing");
+    int rc = 0;
+    if (!json_is_array(a) || json_array_size(a) > OUTRANGES_MAX)
+        return bad_field(e, "output", "missing", "missing, not a list, or too long");
+    for (size_t i = 0; i < json_array_size(a) && rc == 0; i++) {
+        w->n_missing = i + 1;
+        rc = object_from_json(missing_fields, json_array_get(a, i), &w->missing[i],
+                              "missing", e);
+    }
+    return rc;
+}
+
+static int output_from_json(struct report_view *v, const json_t *root, struct err *e)
+{
+    const json_t *o = json_object_get(root, "output"), *rows;
+    if (!o) { /* of an older version */
+        for (size_t i = 0; i < v->n_ranks; i++) {
+            v->ranks[i].out_kept = v->ranks[i].out_bytes;
+            v->ranks[i].err_kept = v->ranks[i].err_bytes;
+        }
+        return 0;
+    }
+    int rc = object_from_json(rotate_fields, o, v, "output", e);
+    if (rc == 0)
+        rc = rows_from_json(o, "not_whole", output_fields, 2 * (size_t)LIMIT_RANKS,
+                            sizeof *v->outputs, &v->outputs, &v->n_outputs, e);
+    rows = json_object_get(o, "not_whole");
+    for (size_t i = 0; i < v->n_outputs && rc == 0; i++)
+        rc = missing_from_json(&v->outputs[i], json_array_get(rows, i), e);
     return rc;
 }
 
@@ -398,9 +493,13 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     if (rc == 0)
         rc = rows_from_json(root, "nodes", node_fields, LIMIT_NODES, sizeof *v->nodes,
                             &v->nodes, &v->n_nodes, e);
+    if (rc == 0 && json_object_get(root, "replaced"))
+        rc = rows_from_json(root, "replaced", replaced_fields, LIMIT_HOSTS,
+                            sizeof *v->replaced, &v->replaced, &v->n_replaced, e);
     if (rc == 0)
         rc = rows_from_json(root, "ranks", rank_fields, LIMIT_RANKS, sizeof *v->ranks,
                             &v->ranks, &v->n_ranks, e);
+    rc = rc ? rc : output_from_json(v, root, e);
     rc = rc ? rc : warnings_from_json(v, root, e);
     return rc ? rc : steps_from_json(v, root, e);
 }

@@ -44,6 +44,7 @@ void view_fini(struct report_view *v)
     }
     for (size_t i = 0; v->warnings && i < v->n_warnings; i++)
         free(v->warnings[i].text);
+    view_free_outputs(v);
     free(v->phases);
     free(v->nodes);
     free(v->ranks);
@@ -114,6 +115,8 @@ static bool copy_ranks(struct report_view *v, const struct summary *s)
         r->max_rss_kib = from->max_rss_kib;
         r->out_bytes = from->out_bytes;
         r->err_bytes = from->err_bytes;
+        r->out_kept = from->out_kept;
+        r->err_kept = from->err_kept;
         if (s->steps)
             steps_rank(s->steps, from->rank, &r->steps);
         if (!(r->cpus = view_text(from->cpus)) || !(r->end = view_text(from->end)))
@@ -136,7 +139,8 @@ int view_from_summary(struct report_view *v, const struct summary *s)
 {
     *v = (struct report_view){.culprit = -1};
     if (!copy_run(v, s) || !copy_phases(v, s) || !copy_nodes(v, s) ||
-        !copy_ranks(v, s) || !copy_warnings(v, s)) {
+        !copy_ranks(v, s) || !copy_warnings(v, s) ||
+        view_copy_outputs(v, s) < 0) {
         view_fini(v);
         return -ENOMEM;
     }

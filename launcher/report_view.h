@@ -24,7 +24,21 @@ struct view_rank {
     char *cpus, *end;
     bool ended_by_us;
     uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes;
+    uint64_t out_kept, err_kept;
     struct steps_rank steps; /* zeroes when no rank marked steps */
+};
+
+struct view_missing {
+    uint64_t from, to, bytes;
+    char *why;
+};
+
+struct view_output {
+    uint32_t rank;
+    bool is_err;
+    uint64_t bytes, first, last;
+    struct view_missing missing[OUTRANGES_MAX];
+    size_t n_missing;
 };
 
 struct view_warning {
@@ -39,6 +53,9 @@ struct report_view {
     struct view_phase *phases;
     struct view_node *nodes;
     struct view_rank *ranks;
+    uint64_t rotate_bytes, rotate_keep;
+    struct view_output *outputs;
+    size_t n_outputs;
     struct view_warning *warnings;
     size_t n_phases, n_nodes, n_ranks, n_warnings;
     bool has_steps;
@@ -56,8 +73,14 @@ char *view_text(const char *text);
 int view_to_json(const struct report_view *v, struct buf *out);
 int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e);
 
-/* report_steps.c */
+/* report_output.c */
 struct page;
+int view_copy_outputs(struct report_view *v, const struct summary *s);
+void view_free_outputs(struct report_view *v);
+void page_outputs(struct page *p, const struct report_view *v);
+const char *view_format_bytes(uint64_t n, char out[24]);
+
+/* report_steps.c */
 void page_steps(struct page *p, const struct report_view *v);
 const char *view_node_name(const struct report_view *v, uint32_t node);
 

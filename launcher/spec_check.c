@@ -104,6 +104,15 @@ static void check_slurm_job(struct spec_loader *l)
     (void)strlist_add(&l->s->notes, text); /* a hint: without it the job still runs */
 }
 
+static void check_rotation(struct spec_loader *l)
+{
+    const struct spec *s = l->s;
+    if (s->job.output_keep > 0 && s->job.output_rotate == 0)
+        spec_complain_key(l, spec_key("job.output_keep"),
+                          "output_keep counts the files of rotated output: set "
+                          "output_rotate too");
+}
+
 int spec_resolve(struct spec_loader *l, char *const *extra_args)
 {
     struct spec *s = l->s;
@@ -119,6 +128,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
             l, spec_key("job.ranks_per_node"),
             "this version does not look for GPUs: give the number of ranks "
             "per node");
+    check_rotation(l);
     check_slurm_job(l);
     return note_later(l);
 }

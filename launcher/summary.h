@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "launcher/outrotate.h"
 #include "launcher/steps.h"
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
@@ -34,7 +35,15 @@ struct summary_rank {
         *end; /* "exit 0", "exit 3", "signal 9 (Killed)", "lost", "not started" */
     bool ended_by_us;
     uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib;
-    uint64_t out_bytes, err_bytes;
+    uint64_t out_bytes, err_bytes; /* written */
+    uint64_t out_kept, err_kept;   /* of them in the run directory */
+};
+
+struct summary_output { /* a stream of which not all is there */
+    uint32_t rank;
+    bool is_err;
+    uint64_t bytes, first, last; /* written; kept at both ends; last 0: not rotated */
+    struct outranges missing;
 };
 
 struct summary {
@@ -49,6 +58,9 @@ struct summary {
     size_t n_nodes;
     const struct summary_rank *ranks;
     size_t n_ranks;
+    struct outrotate rotate;
+    const struct summary_output *outputs;
+    size_t n_outputs;
     const char *const *warnings;
     size_t n_warnings;
     const struct steps *steps; /* NULL: no rank marked steps */

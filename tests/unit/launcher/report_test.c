@@ -6,6 +6,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -171,12 +172,40 @@ static struct run *run_short(void)
     return r;
 }
 
+static struct run *run_rotated(void)
+{
+    static const struct summary_output outputs[] = {
+        {.rank = 0,
+         .bytes = UINT64_C(40) << 30,
+         .first = 512 << 20,
+         .last = (512 << 20) - 7},
+        {.rank = 0,
+         .is_err = true,
+         .bytes = 10 << 20,
+         .first = 10 << 20,
+         .missing = {.n = 1, .r = {{65536, 131072, 65536, -ENOSPC}}}},
+        {.rank = 1,
+         .bytes = 1 << 20,
+         .first = 1000,
+         .last = 24000,
+         .missing = {.n = 2, .r = {{9, 10, 1, 0}, {1040000, 1040900, 100, -EIO}}}},
+    };
+    struct run *r = run_of(1, 2);
+    r->ranks[0].out_bytes = UINT64_C(40) << 30;
+    r->ranks[0].out_kept = (1 << 30) - 7;
+    r->s.rotate.size = 512 << 20;
+    r->s.rotate.keep = 2;
+    r->s.outputs = outputs;
+    r->s.n_outputs = 3;
+    return r;
+}
+
 static const struct {
     const char *name;
     struct run *(*make)(void);
 } runs[] = {
     {"good", run_good}, {"balanced", run_balanced}, {"failed", run_failed},
-    {"many", run_many}, {"short", run_short},
+    {"many", run_many}, {"short", run_short},       {"rotated", run_rotated},
 };
 #define N_RUNS (sizeof runs / sizeof *runs)
 
