@@ -141,8 +141,9 @@ void job_conclude(struct job *j)
 
 uint32_t job_lost_port(const struct job *j, const char **ret_node)
 {
-    bool is_void = j->port_taken && !j->saw_steps && !j->sent_input && !j->stop.unclean &&
-                   j->stop.cause == STOP_RANK && j->exit_status != 0;
+    bool is_void = j->port_taken && !j->saw_steps && !j->sent_input &&
+                   !j->stop.unclean && j->stop.cause == STOP_RANK &&
+                   j->exit_status != 0;
     *ret_node = job_node_name(j, 0);
     return is_void ? j->master_port : 0;
 }
