@@ -21,31 +21,61 @@ struct cgroup {
     int entrance;
 };
 
-/* A line: id parent major:minor root mount-point options [tags] - type source options */
-static bool cgroup_parse_mount(const char *line, char root[PATH_MAX], char at[PATH_MAX])
+/* One of the words that commas part. */
+static bool cgroup_lists(const char *list, size_t len, const char *word)
+{
+    size_t n = strlen(word);
+    for (const char *p = list, *end = list + len; p < end;) {
+        const char *comma = memchr(p, ',', (size_t)(end - p));
+        const char *stop = comma ? comma : end;
+        if ((size_t)(stop - p) == n && memcmp(p, word, n) == 0)
+            return true;
+        p = stop + 1;
+    }
+    return false;
+}
+
+/* A line: id parent major:minor root mount-point options [tags] - type source options.
+ * controller: of version 1; NULL: version 2. */
+static bool cgroup_parse_mount(const char *line, const char *controller,
+                               char root[PATH_MAX], char at[PATH_MAX])
 {
     _Static_assert(PATH_MAX == 4096, "the field widths below");
     if (sscanf(line, "%*s %*s %*s %4095s %4095s", root, at) != 2)
         return false;
     const char *dash = strstr(line, " - ");
-    return dash && strncmp(dash + 3, "cgroup2 ", 8) == 0;
+    if (!controller)
+        return dash && strncmp(dash + 3, "cgroup2 ", 8) == 0;
+    if (!dash || strncmp(dash + 3, "cgroup ", 7) != 0)
+        return false;
+    const char *options = strrchr(dash, ' ') + 1;
+    return cgroup_lists(options, strlen(options), controller);
 }
 
-/* The line "0::<path>" is the one of version 2. */
-static bool cgroup_parse_own(const char *own, char path[PATH_MAX])
+/* A line: id:controllers:path; the one of version 2 is "0::path". */
+static bool cgroup_parse_own(const char *own, const char *controller,
+                             char path[PATH_MAX])
 {
     for (const char *p = own; p; p = strchr(p, '\n')) {
         p += *p == '\n';
-        if (sscanf(p, "0::%4095[^\n]", path) == 1)
+        const char *list = strchr(p, ':'), *end = list ? strchr(list + 1, ':') : NULL;
+        const char *eol = strchr(p, '\n');
+        if (!end || (eol && end > eol))
+            continue;
+        size_t len = (size_t)(end - list - 1);
+        bool meant = controller ? cgroup_lists(list + 1, len, controller)
+                                : strncmp(p, "0::", 3) == 0;
+        if (meant && sscanf(end, ":%4095[^\n]", path) == 1)
             return true;
     }
     return false;
 }
 
-int cgroup_locate(const char *mountinfo, const char *own, struct buf *ret)
+int cgroup_locate(const char *mountinfo, const char *own, const char *controller,
+                  struct buf *ret)
 {
     char path[PATH_MAX], root[PATH_MAX], at[PATH_MAX];
-    if (!cgroup_parse_own(own, path))
+    if (!cgroup_parse_own(own, controller, path))
         return -ENOENT;
     for (const char *line = mountinfo; line && *line;) {
         const char *end = strchr(line, '\n');
@@ -53,7 +83,7 @@ int cgroup_locate(const char *mountinfo, const char *own, struct buf *ret)
         (void)snprintf(one, sizeof one, "%.*s",
                        end ? (int)(end - line) : (int)strlen(line), line);
         line = end ? end + 1 : NULL;
-        if (!cgroup_parse_mount(one, root, at))
+        if (!cgroup_parse_mount(one, controller, root, at))
             continue;
         /* Only a part of the tree may be mounted: its root is cut off our path. */
         size_t cut = strcmp(root, "/") == 0 ? 0 : strlen(root);
@@ -105,15 +135,25 @@ int cgroup_adopt(const char *path, struct cgroup **ret, struct err *e)
     return 0;
 }
 
-int cgroup_create(const char *name, struct cgroup **ret, struct err *e)
+int cgroup_own(const char *controller, struct buf *ret)
 {
-    struct buf mounts = {0}, own = {0}, path;
-    buf_init(&path, PATH_MAX);
+    struct buf mounts = {0}, own = {0};
     int rc = cgroup_read("/proc/self/mountinfo", 8u << 20, &mounts);
     if (rc == 0)
         rc = cgroup_read("/proc/self/cgroup", 1u << 20, &own);
     if (rc == 0)
-        rc = cgroup_locate((const char *)mounts.data, (const char *)own.data, &path);
+        rc = cgroup_locate((const char *)mounts.data, (const char *)own.data,
+                           controller, ret);
+    buf_fini(&mounts);
+    buf_fini(&own);
+    return rc;
+}
+
+int cgroup_create(const char *name, struct cgroup **ret, struct err *e)
+{
+    struct buf path;
+    buf_init(&path, PATH_MAX);
+    int rc = cgroup_own(NULL, &path);
     if (rc == 0)
         rc = buf_printf(&path, "/%s", name);
     if (rc < 0) {
@@ -129,8 +169,6 @@ int cgroup_create(const char *name, struct cgroup **ret, struct err *e)
     if (rc < 0)
         (void)rmdir((const char *)path.data);
 out:
-    buf_fini(&mounts);
-    buf_fini(&own);
     buf_fini(&path);
     return rc;
 }

@@ -16,8 +16,11 @@
 struct cgroup;
 
 /* Where this process's group is to be found, from the texts of /proc/self/mountinfo and
- * /proc/self/cgroup. -ENOENT: no cgroup v2 here. */
-int cgroup_locate(const char *mountinfo, const char *own, struct buf *ret);
+ * /proc/self/cgroup. controller: the group of version 1 that has it; NULL: the one of
+ * version 2. -ENOENT: there is none here. */
+int cgroup_locate(const char *mountinfo, const char *own, const char *controller,
+                  struct buf *ret);
+int cgroup_own(const char *controller, struct buf *ret); /* of this process */
 
 /* Make the group `name` below our own. -ENOENT, -EACCES, -EROFS: not here; a normal case. */
 int cgroup_create(const char *name, struct cgroup **ret, struct err *e);

@@ -23,25 +23,33 @@ static void test_locate(void **state)
 {
     (void)state;
     static const struct {
-        const char *mounts, *own;
+        const char *mounts, *own, *controller;
         int rc;
         const char *want;
     } table[] = {
-        {V1 V2, "4:memory:/x\n0::/\n", 0, "/sys/fs/cgroup/unified"},
-        {V2, "0::/user.slice/a b/c\n", 0, "/sys/fs/cgroup/unified/user.slice/a b/c"},
-        {V2P, "0::/user.slice/s.scope\n", 0, "/cg/s.scope"},
-        {V2P, "0::/user.slice\n", 0, "/cg"},
-        {V2P, "0::/system.slice\n", -ENOENT, NULL},
-        {V2P, "0::/user.slices/x\n", -ENOENT, NULL},
-        {V1, "4:memory:/x\n0::/\n", -ENOENT, NULL},
-        {V2, "4:memory:/x\n", -ENOENT, NULL},
-        {"", "0::/\n", -ENOENT, NULL},
-        {"nonsense\n - cgroup2 \n", "0::/\n", -ENOENT, NULL},
+        {V1 V2, "4:memory:/x\n0::/\n", NULL, 0, "/sys/fs/cgroup/unified"},
+        {V2, "0::/user.slice/a b/c\n", NULL, 0,
+         "/sys/fs/cgroup/unified/user.slice/a b/c"},
+        {V2P, "0::/user.slice/s.scope\n", NULL, 0, "/cg/s.scope"},
+        {V2P, "0::/user.slice\n", NULL, 0, "/cg"},
+        {V2P, "0::/system.slice\n", NULL, -ENOENT, NULL},
+        {V2P, "0::/user.slices/x\n", NULL, -ENOENT, NULL},
+        {V1, "4:memory:/x\n0::/\n", NULL, -ENOENT, NULL},
+        {V2, "4:memory:/x\n", NULL, -ENOENT, NULL},
+        {"", "0::/\n", NULL, -ENOENT, NULL},
+        {"nonsense\n - cgroup2 \n", "0::/\n", NULL, -ENOENT, NULL},
+        {V1 V2, "4:memory:/x\n0::/\n", "memory", 0, "/sys/fs/cgroup/memory/x"},
+        {V1, "3:cpu:/y\n4:cpuset,memory:/\n", "memory", 0, "/sys/fs/cgroup/memory"},
+        {V1, "4:memories:/x\n", "memory", -ENOENT, NULL},
+        {V2, "0::/x\n", "memory", -ENOENT, NULL},
+        {V1, "4:memory\n:/x\n::\n", "memory", -ENOENT, NULL},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct buf b;
         buf_init(&b, 4096);
-        assert_int_equal(cgroup_locate(table[i].mounts, table[i].own, &b), table[i].rc);
+        assert_int_equal(
+            cgroup_locate(table[i].mounts, table[i].own, table[i].controller, &b),
+            table[i].rc);
         if (table[i].want)
             assert_string_equal((char *)b.data, table[i].want);
         buf_fini(&b);
