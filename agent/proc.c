@@ -51,17 +51,18 @@ int proc_stat_parse(const char *text, struct proc_stat *ret)
     if (n >= sizeof s.name)
         n = sizeof s.name - 1;
     memcpy(s.name, open_at + 1, n);
-    int ppid;
+    int ppid, session;
     unsigned long long start;
-    /* state ppid, then 17 fields up to starttime, which is the 22nd of the line */
+    /* state ppid pgrp session, then 15 fields up to starttime, the 22nd of the line */
     int got =
         sscanf(close_at + 1,
-               " %c %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+               " %c %d %*s %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
                "%*s %*s %llu",
-               &s.state, &ppid, &start);
-    if (got != 3)
+               &s.state, &ppid, &session, &start);
+    if (got != 4)
         return ERR_PARSE;
     s.ppid = ppid;
+    s.session = session;
     s.start = start;
     *ret = s;
     return 0;
@@ -79,17 +80,46 @@ int proc_stat_read(pid_t pid, struct proc_stat *ret)
 
 /* The owner of /proc/<pid> is root for processes that do not let themselves be dumped, so
  * whose it really is stands in the status file. */
-static bool proc_is_ours(pid_t pid)
+static bool proc_read_uids(pid_t pid, uid_t *ret_real, uid_t *ret_effective)
 {
     char path[64], text[2048];
     (void)snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
     if (proc_read_file(path, text, sizeof text) <= 0)
         return false;
     const char *at = strstr(text, "\nUid:");
-    unsigned real, effective;
-    if (!at || sscanf(at + 5, "%u %u", &real, &effective) != 2)
-        return false;
-    return real == getuid() || effective == geteuid();
+    return at && sscanf(at + 5, "%u %u", ret_real, ret_effective) == 2;
+}
+
+static bool proc_is_ours(pid_t pid)
+{
+    uid_t real, effective;
+    return proc_read_uids(pid, &real, &effective) &&
+           (real == getuid() || effective == geteuid());
+}
+
+int64_t proc_user(pid_t pid)
+{
+    uid_t real, effective;
+    return proc_read_uids(pid, &real, &effective) ? (int64_t)real : -1;
+}
+
+bool proc_has_stuck_thread(pid_t pid)
+{
+    char path[64], text[1024];
+    struct proc_stat st;
+    bool stuck = false;
+    const struct dirent *entry;
+    (void)snprintf(path, sizeof path, "/proc/%d/task", (int)pid);
+    DIR *dir = opendir(path);
+    while (dir && !stuck && (entry = readdir(dir))) {
+        int n = snprintf(path, sizeof path, "/proc/%d/task/%.20s/stat", (int)pid,
+                         entry->d_name);
+        stuck = n > 0 && proc_read_file(path, text, sizeof text) > 0 &&
+                proc_stat_parse(text, &st) == 0 && st.state == 'D';
+    }
+    if (dir)
+        closedir(dir);
+    return stuck;
 }
 
 static bool proc_text_has_entry(const char *text, size_t len, const char *entry)

@@ -17,13 +17,16 @@
 struct proc_stat {
     char name[16];
     char state; /* 'R', 'S', 'D', 'Z', ... */
-    pid_t ppid;
+    pid_t ppid, session;
     uint64_t start; /* clock ticks since boot */
 };
 
 /* Parse the text of /proc/<pid>/stat; the name may hold anything, ") " included. */
 int proc_stat_parse(const char *text, struct proc_stat *ret);
 int proc_stat_read(pid_t pid, struct proc_stat *ret); /* -ESRCH: gone */
+int64_t proc_user(pid_t pid);                         /* its real user; -1: not known */
+/* One of its threads waits in the kernel in a way that nothing can interrupt. */
+bool proc_has_stuck_thread(pid_t pid);
 
 enum proc_mark { PROC_MARK_NO, PROC_MARK_YES, PROC_MARK_UNREADABLE };
 /* mark: "AOLANI_MARK=...", compared as a whole entry. Unreadable: it is a process of our

@@ -8,7 +8,10 @@
 
 #include "agent/cgroup.h"
 #include "agent/heads.h"
+#include "agent/oom.h"
 #include "agent/proc.h"
+#include "agent/shmname.h"
+#include "agent/sysvleft.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -26,11 +29,21 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         abort();
     struct sockaddr_storage at;
     (void)heads_parse(text, &at);
-    struct buf path;
-    buf_init(&path, 4096);
-    if (cgroup_locate(text, second, &path) == 0 && path.len > 4096)
+    static const char *const controllers[] = {NULL, "memory"};
+    for (size_t i = 0; i < 2; i++) {
+        struct buf path;
+        buf_init(&path, 4096);
+        if (cgroup_locate(text, second, controllers[i], &path) == 0 && path.len > 4096)
+            abort();
+        buf_fini(&path);
+    }
+    uint64_t count;
+    (void)oom_parse(text, &count);
+    struct shmname name;
+    if (shmname_parse(text, &name) && name.pid < 0)
         abort();
-    buf_fini(&path);
+    struct sysvleft segment;
+    (void)sysvleft_parse(text, &segment);
 
     Aolani__Boot boot = AOLANI__BOOT__INIT;
     char *list[] = {text};
