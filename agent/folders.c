@@ -46,11 +46,12 @@ int folders_init(struct folders *f, const char *run_id, uint32_t node, struct er
     f->pmix = folders_join("%s/pmix", f->base);
     f->tmp = folders_join("%s/tmp", f->base);
     f->owner = folders_join("%s/owner", f->base);
+    f->pids = folders_join("%s/pids", f->base);
     if (access("/dev/shm", W_OK | X_OK) == 0)
         f->shm = folders_join("/dev/shm/aolani-%s-n%u", run_id, node);
     else
         f->shm = folders_join("%s/shm", f->base);
-    if (!f->spool || !f->pmix || !f->tmp || !f->owner || !f->shm)
+    if (!f->spool || !f->pmix || !f->tmp || !f->owner || !f->pids || !f->shm)
         goto fail;
     return 0;
 fail:
@@ -68,6 +69,7 @@ void folders_fini(struct folders *f)
     free(f->tmp);
     free(f->shm);
     free(f->owner);
+    free(f->pids);
     *f = (struct folders){.owner_fd = -1};
 }
 

@@ -3,6 +3,7 @@
  *
  *   <base>/aolani-<uid>-<run id>-n<node>/    base: $TMPDIR or /tmp
  *       owner     the agent: "pid start-ticks control-group"; locked while it lives
+ *       pids      of the ranks, see shmleft.h
  *       swept.PID left by the keeper of the agent PID, see keeper.h
  *       spool/    the ranks' output, see output.h
  *       pmix/     rendezvous files of the PMIx server
@@ -23,7 +24,7 @@
 
 struct folders {
     char *base, *spool, *pmix, *tmp, *shm; /* owned */
-    char *owner;                           /* path of the owner file */
+    char *owner, *pids;                    /* paths of these files */
     int owner_fd;                          /* -1: none; holds the lock */
 };
 

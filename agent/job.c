@@ -240,6 +240,8 @@ static void job_on_recovered(void *arg, const struct recover_found *found, int s
     if (found->folders)
         j->swept = folders_swept_path(&j->folders, found->agent);
     j->recover_failed = status < 0;
+    if (found->folders && job_open_shmleft(j, found->since, NULL) == 0)
+        (void)shmleft_load_pids(j->shm, j->folders.pids, NULL);
     job_end_teardown(j);
 }
 
@@ -287,6 +289,8 @@ void job_destroy(struct job *j)
     teardown_destroy(j->teardown);
     pmixlink_destroy(j->pmix);
     ranks_destroy(j->ranks);
+    oom_destroy(j->oom);
+    shmleft_destroy(j->shm);
     steprelay_destroy(j->steps);
     stdinpipe_destroy(j->input);
     ptyrelay_destroy(j->ptys);

@@ -14,9 +14,29 @@
 
 #define JOB_STEP_MS 100 /* look again for what comes without a call */
 
+/* Also as a line of the log: the evidence of a clean end is not kept. */
+static void job_tell_shared_memory(struct job *j, const char *what, const char *which)
+{
+    if (!which[0])
+        return;
+    if (j->teardown)
+        teardown_note(j->teardown, false, "%s: %s", what, which);
+    job_log(j, LOG_INFO_, "%s: %s", what, which);
+}
+
+static void job_clear_shared_memory(struct job *j)
+{
+    struct shmleft_found f;
+    shmleft_clear(j->shm, &f);
+    job_tell_shared_memory(j, "removed from /dev/shm", f.removed);
+    job_tell_shared_memory(j, "removed System V shared memory", f.sysv);
+    job_tell_shared_memory(j, "left in /dev/shm", f.left);
+}
+
 static void job_on_teardown(void *arg)
 {
     struct job *j = arg;
+    job_clear_shared_memory(j);
     j->cleared = true;
     job_end_step(j);
 }
@@ -26,6 +46,7 @@ void job_end_teardown(struct job *j)
     struct teardown_config c = {.mark = j->mark,
                                 .cgroup = j->cgroup,
                                 .helper = j->pmix_pid,
+                                .shm = j->shm,
                                 .recovering = j->c.recovering,
                                 .since = j->recover_since,
                                 .swept = j->swept};

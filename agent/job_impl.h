@@ -9,11 +9,13 @@
 #include "agent/job.h"
 #include "agent/jobstate.h"
 #include "agent/masterport.h"
+#include "agent/oom.h"
 #include "agent/output.h"
 #include "agent/plan.h"
 #include "agent/pmixlink.h"
 #include "agent/ranks.h"
 #include "agent/recover.h"
+#include "agent/shmleft.h"
 #include "agent/steprelay.h"
 #include "agent/teardown.h"
 #include "proto/base/log.h"
@@ -44,6 +46,8 @@ struct job {
     pid_t pmix_pid;        /* of the helper; 0: none */
     bool pmix_ready;
     struct ranks *ranks;
+    struct oom *oom;     /* NULL: not running */
+    struct shmleft *shm; /* NULL: no process to look at */
 
     /* Ending. */
     bool abandoned;      /* without the head */
@@ -69,6 +73,7 @@ void job_log(struct job *j, enum log_level level, const char *fmt, ...)
 /* ---- job_prepare.c ---- */
 void job_prepare(struct job *j); /* READY or UNFIT follows, now or later */
 int job_start(struct job *j, const Aolani__Start *m, struct err *e);
+int job_open_shmleft(struct job *j, uint64_t since, struct err *e);
 int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
 
 /* ---- job_end.c ---- */

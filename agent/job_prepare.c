@@ -2,14 +2,17 @@
 /* job_prepare.c - from the plan to running ranks, and what is told of them. */
 #include "agent/job_impl.h"
 
+#include "agent/proc.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 #include <assert.h>
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 static int64_t job_send(struct job *j, enum message_type type,
@@ -86,6 +89,11 @@ int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e)
                          job_on_delivered, j, &j->output, e);
 }
 
+int job_open_shmleft(struct job *j, uint64_t since, struct err *e)
+{
+    return shmleft_create("/dev/shm", j->folders.shm, since, &j->shm, e);
+}
+
 static void job_open_cgroup(struct job *j)
 {
     char name[64];
@@ -137,6 +145,10 @@ static int job_open_parts(struct job *j, struct err *e)
         return ERR_BOOT;
     j->folders_made = true;
     job_open_cgroup(j);
+    struct proc_stat self = {.start = UINT64_MAX};
+    (void)proc_stat_read(getpid(), &self);
+    if (job_open_shmleft(j, self.start, e) < 0)
+        return ERR_BOOT;
     if (job_open_streams(j, e) < 0 ||
         steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e) < 0)
         return ERR_BOOT;
@@ -172,6 +184,18 @@ void job_prepare(struct job *j)
 
 /* ---- running ---- */
 
+/* For who comes after us, should we be killed. */
+static void job_save_pids(const struct job *j, const struct task *tasks, size_t n)
+{
+    struct err e;
+    pid_t *pids = calloc(n + 1, sizeof *pids);
+    for (size_t i = 0; pids && i < n; i++)
+        pids[i] = tasks[i].pid;
+    if (pids && shmleft_save_pids(j->folders.pids, pids, n, &e) < 0)
+        log_err(&e);
+    free(pids);
+}
+
 static void job_on_settled(void *arg)
 {
     struct job *j = arg;
@@ -195,6 +219,7 @@ static void job_on_settled(void *arg)
     (void)job_send(j, MSG_STARTED, &m.base);
     free(all);
     free(list);
+    job_save_pids(j, tasks, n);
     if (!ranks_are_in_cgroup(j->ranks))
         log_debug("ranks could not enter the control group");
 }
@@ -223,6 +248,31 @@ static bool job_lost_port(struct job *j, const struct task *t)
     return masterport_is_taken(j->port.port);
 }
 
+static void job_on_other_oom(void *arg, const char *evidence)
+{
+    job_log(arg, LOG_WARN_,
+            "the kernel ended a process of the job for want of memory, but no rank: %s",
+            evidence);
+}
+
+/* The rank's end, as far as the wait status does not tell it. */
+static bool job_was_oom(struct job *j, const struct task *t)
+{
+    char evidence[OOM_EVIDENCE_BYTES];
+    int ws = t->wait_status;
+    if (ws == 0 || t->ended_by_us || t->outcome.call)
+        return false;
+    if (!WIFSIGNALED(ws) || WTERMSIG(ws) != SIGKILL) {
+        oom_rank_failed(j->oom);
+        return false;
+    }
+    if (!oom_took_rank(j->oom, evidence))
+        return false;
+    job_log(j, LOG_WARN_, "the kernel ended rank %u (pid %d) for want of memory: %s",
+            t->rank, (int)t->pid, evidence);
+    return true;
+}
+
 static void job_on_exited(void *arg, const struct task *t)
 {
     struct job *j = arg;
@@ -237,6 +287,9 @@ static void job_on_exited(void *arg, const struct task *t)
     m.max_rss_kib = (uint64_t)t->usage.ru_maxrss;
     m.aborted = t->aborted;
     m.abort_status = t->abort_status;
+    m.oom_killed = job_was_oom(j, t);
+    if (t->wait_status && t->pid > 0)
+        shmleft_add_pid(j->shm, t->pid);
     m.port_taken = job_lost_port(j, t);
     (void)job_send(j, MSG_RANK_EXIT, &m.base);
     if (j->input && t->rank == j->plan->stdin_rank)
@@ -267,9 +320,13 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
                              .ptys = j->ptys,
                              .input = j->input,
                              .steps = j->steps,
+                             .shm = j->shm,
                              .pmix = j->pmix_ready ? j->pmix : NULL,
                              .attempt = j->attempt};
-    int rc = ranks_create(&c, &ops, j, &j->ranks, e);
+    int rc = oom_create(j->c.loop, j->cgroup ? cgroup_path(j->cgroup) : NULL,
+                        job_on_other_oom, j, &j->oom, e);
+    if (rc == 0)
+        rc = ranks_create(&c, &ops, j, &j->ranks, e);
     if (rc < 0)
         return rc;
     masterport_release(&j->port); /* for rank 0 to take */

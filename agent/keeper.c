@@ -5,6 +5,7 @@
 #include "agent/cgroup.h"
 #include "agent/folders.h"
 #include "agent/proc.h"
+#include "agent/shmleft.h"
 #include "proto/base/clock.h"
 
 #include <errno.h>
@@ -125,6 +126,19 @@ static void keeper_say_swept(const struct folders *f, pid_t agent)
     free(path);
 }
 
+/* Of ranks that died with the agent; nobody has seen what they held. */
+static void keeper_clear_shared_memory(const struct folders *f)
+{
+    struct folders_owner owner;
+    struct shmleft_found found;
+    struct shmleft *s = NULL;
+    if (folders_read_owner(f, &owner, NULL) == 0 &&
+        shmleft_create("/dev/shm", f->shm, owner.start, &s, NULL) == 0 &&
+        shmleft_load_pids(s, f->pids, NULL) == 0)
+        shmleft_clear(s, &found);
+    shmleft_destroy(s);
+}
+
 /* Unless another agent comes within the lease. */
 static void keeper_clean_up(struct folders *f, uint64_t lease_ms)
 {
@@ -171,6 +185,7 @@ void keeper_run(pid_t agent, const char *run_id, uint32_t node, uint64_t lease_m
     /* One that has returned from main has left nothing, or has told the head of it. */
     if (WIFEXITED(status) || folders_init(&f, run_id, node, NULL) < 0)
         keeper_end_as(status);
+    keeper_clear_shared_memory(&f);
     if (swept)
         keeper_say_swept(&f, agent);
     if (fork() == 0) {

@@ -41,9 +41,23 @@ static void ranks_raise_limit(struct ranks *r)
     (void)setrlimit(RLIMIT_NOFILE, &most);
 }
 
+/* What they hold now cannot be known once they are dead. */
+static void ranks_look(struct ranks *r)
+{
+    pid_t *leaders = r->c.shm ? calloc(r->n + 1, sizeof *leaders) : NULL;
+    size_t n = 0;
+    for (size_t i = 0; leaders && i < r->n; i++) {
+        if (task_is_alive(&r->tasks[i]))
+            leaders[n++] = r->tasks[i].pid;
+    }
+    shmleft_look_sessions(r->c.shm, leaders, n);
+    free(leaders);
+}
+
 static void ranks_on_kill(void *arg)
 {
     struct ranks *r = arg;
+    ranks_look(r);
     for (size_t i = 0; i < r->n; i++)
         (void)task_signal(&r->tasks[i], SIGKILL, true);
 }
@@ -277,6 +291,8 @@ void ranks_stop(struct ranks *r, uint64_t grace_ms)
         ranks_on_kill(r);
         return;
     }
+    if (first)
+        ranks_look(r);
     for (size_t i = 0; first && i < r->n; i++) {
         (void)task_signal(&r->tasks[i], SIGTERM, true);
         (void)task_signal(&r->tasks[i], SIGCONT,

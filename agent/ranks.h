@@ -14,6 +14,7 @@
 #include "agent/program.h"
 #include "agent/ptyrelay.h"
 #include "agent/reap.h"
+#include "agent/shmleft.h"
 #include "agent/stdinpipe.h"
 #include "agent/steprelay.h"
 #include "agent/task.h"
@@ -39,6 +40,7 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     struct ptyrelay *ptys;   /* NULL: ranks write to the spool files */
     struct stdinpipe *input; /* NULL: no rank of this node reads */
     struct steprelay *steps;
+    struct shmleft *shm;         /* told of what is ended; NULL: nothing */
     const struct pmixlink *pmix; /* NULL: none */
     uint32_t attempt;
 };

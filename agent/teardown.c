@@ -143,6 +143,8 @@ static void teardown_kill(struct teardown *t)
     for (size_t i = 0; i < t->n_found; i++) {
         const struct teardown_found *f = &t->found[i];
         bool again = teardown_was_killed(t, f);
+        if (!again)
+            shmleft_look(t->c.shm, f->pid);
         if (proc_kill(f->pid, f->st.start) < 0 || again ||
             f->pid == t->c.helper) /* ours: no leftover of the job */
             continue;
@@ -156,6 +158,21 @@ static void teardown_kill(struct teardown *t)
 
 /* ---- the verdict ---- */
 
+static void teardown_note_left(struct teardown *t, const struct teardown_found *f)
+{
+    int64_t user = proc_user(f->pid);
+    int pid = (int)f->pid;
+    if (user >= 0 && geteuid() != 0 && (uid_t)user != geteuid())
+        teardown_note(t, true, "pid %d (%s) is left: it has become user %lld's", pid,
+                      f->st.name, (long long)user);
+    else if (proc_has_stuck_thread(f->pid))
+        teardown_note(t, true, "pid %d (%s) is left: it hangs in the kernel (state D)",
+                      pid, f->st.name);
+    else
+        teardown_note(t, true, "pid %d (%s) in state %c is left", pid, f->st.name,
+                      f->st.state);
+}
+
 static void teardown_conclude(struct teardown *t, bool clean)
 {
     Aolani__NodeDone *r = &t->result;
@@ -167,8 +184,7 @@ static void teardown_conclude(struct teardown *t, bool clean)
         teardown_note(t, false, "killed pid %d (%s)", (int)t->killed[i].pid,
                       t->killed[i].st.name);
     for (size_t i = 0; i < t->n_found && i < 8; i++)
-        teardown_note(t, true, "pid %d (%s) in state %c is left", (int)t->found[i].pid,
-                      t->found[i].st.name, t->found[i].st.state);
+        teardown_note_left(t, &t->found[i]);
     if (!t->c.cgroup)
         teardown_note(t, false, "no control group could be used");
     else if (t->cgroup_empty == 1)

@@ -13,6 +13,7 @@
 #include <stdint.h>
 
 #include "agent/cgroup.h"
+#include "agent/shmleft.h"
 #include "proto/base/loop.h"
 #include "proto/wire/aolani.pb-c.h"
 
@@ -20,6 +21,7 @@ struct teardown;
 struct teardown_config {
     const char *mark;            /* "AOLANI_MARK=..." */
     const struct cgroup *cgroup; /* NULL: none */
+    struct shmleft *shm;         /* told of what is killed; NULL: nothing */
     pid_t helper; /* a child of ours that is no leftover of the job; 0: none */
     /* After the death of another agent its ranks' children are not ours: then processes
      * of this user that cannot be looked into and are not older than `since` (ticks as
