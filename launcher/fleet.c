@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* fleet.c - the lives of the nodes; see fleet.h. Connections: fleet_link.c. */
 #include "launcher/fleet_impl.h"
+#include "launcher/fleet_address.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -186,7 +187,7 @@ static int start_node(struct fleet_node *n, struct err *e)
         .ready = on_boot_ready, .failed = on_boot_failed, .ended = on_boot_ended};
     struct fleet *f = n->fleet;
     n->life = NODE_STARTING;
-    n->starter_ended = n->agent_died = n->has_key = false;
+    n->starter_ended = n->link_closed = n->agent_died = n->has_key = false;
     struct buf blob;
     buf_init(&blob, 1u << 20);
     int rc = fleet_new_session(n, e);
@@ -209,6 +210,19 @@ static int start_node(struct fleet_node *n, struct err *e)
     return rc;
 }
 
+/* Who waits for its start: hosts that take another's place first. NULL: nobody. */
+static struct fleet_node *next_waiting(struct fleet *f)
+{
+    for (uint32_t i = 0; f->replaced > 0 && i < f->next_to_start; i++) {
+        if (f->nodes[i].life == NODE_WAITING) {
+            f->replaced--;
+            return &f->nodes[i];
+        }
+    }
+    f->replaced = 0;
+    return f->next_to_start < f->n_nodes ? &f->nodes[f->next_to_start++] : NULL;
+}
+
 /* A window's worth at a time: thousands of starts that fail at once must not keep the
  * loop from its other work. */
 static void on_more(void *arg)
@@ -216,10 +230,10 @@ static void on_more(void *arg)
     struct fleet *f = arg;
     uint32_t window = (uint32_t)f->config.spec->ssh.window;
     for (uint32_t i = 0; i < window && f->starting < window; i++) {
-        if (f->next_to_start == f->n_nodes)
-            return;
-        struct fleet_node *n = &f->nodes[f->next_to_start++];
+        struct fleet_node *n = next_waiting(f);
         struct err e;
+        if (!n)
+            return;
         n->in_window = true;
         f->starting++;
         if (start_node(n, &e) < 0)
@@ -253,6 +267,34 @@ int fleet_recover(struct fleet *f, uint32_t node, struct err *e)
     return start_node(n, e);
 }
 
+static void make_key(struct fleet_node *n)
+{
+    const struct fleet_config *c = &n->fleet->config;
+    const uint32_t *hosts = c->nodes->n_replaced;
+    n->generation = c->attempt << 16 | (hosts ? hosts[n->index] & 0xffff : 0);
+    secure_node_key(&c->job_key, n->index, n->generation, &n->key);
+}
+
+/* Not at once: the starter of the first host may be on the stack. */
+void fleet_replace(struct fleet *f, uint32_t node)
+{
+    struct fleet_node *n = node_at(f, node);
+    assert(n->life == NODE_LOST);
+    make_key(n);
+    if (n->info)
+        aolani__node_info__free_unpacked(n->info, NULL);
+    n->info = NULL;
+    n->copied = false;
+    n->address[0] = n->path_why[0] = n->starter_words[0] = '\0';
+    n->path = FLEET_PATH_NONE;
+    n->clock = (struct clocksync){0};
+    n->pings = 0;
+    n->ungranted = 0;
+    n->life = NODE_WAITING;
+    f->replaced++;
+    loop_timer_start(f->more, 0, 0);
+}
+
 /* ---------------------------------------------------------------- messages */
 
 static int on_node_info(struct fleet_node *n, const struct envelope *v, struct err *e)
@@ -266,8 +308,6 @@ static int on_node_info(struct fleet_node *n, const struct envelope *v, struct e
     if (n->info)
         aolani__node_info__free_unpacked(n->info, NULL);
     n->info = m;
-    if (n->address[0] == '\0' && m->n_addresses > 0)
-        (void)snprintf(n->address, sizeof n->address, "%s", m->addresses[0]);
     n->life = NODE_UP;
     session_set_phase(n->session, PHASE_READY);
     f->ops->up(f->arg, n->index);
@@ -410,6 +450,12 @@ bool fleet_is_starting(const struct fleet *f, uint32_t node)
     return node_at(f, node)->life == NODE_STARTING;
 }
 
+bool fleet_may_live(const struct fleet *f, uint32_t node)
+{
+    const struct fleet_node *n = node_at(f, node);
+    return n->has_key && !n->agent_died && !(n->starter_ended && n->link_closed);
+}
+
 bool fleet_was_copied(const struct fleet *f, uint32_t node)
 {
     return node_at(f, node)->copied;
@@ -428,9 +474,19 @@ const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node)
 const char *fleet_address(const struct fleet *f, uint32_t node)
 {
     const struct fleet_node *n = node_at(f, node);
+    const char *name = f->config.nodes->names[node], *at = strchr(name, '@');
+    const Aolani__NodeInfo **infos = calloc(f->n_nodes, sizeof *infos);
+    const char *picked = NULL;
+    for (uint32_t i = 0; infos && i < f->n_nodes; i++)
+        infos[i] = f->nodes[i].info;
     if (f->local)
-        return "127.0.0.1";
-    return n->address[0] ? n->address : f->config.nodes->names[node];
+        picked = "127.0.0.1";
+    else if (infos)
+        picked = fleet_pick_address(infos, f->n_nodes, node, n->address);
+    free(infos);
+    if (picked)
+        return picked;
+    return f->n_nodes == 1 ? "127.0.0.1" : at ? at + 1 : name;
 }
 
 enum fleet_path fleet_path(const struct fleet *f, uint32_t node)
@@ -455,7 +511,7 @@ static int init_node(struct fleet *f, uint32_t i)
     struct fleet_node *n = &f->nodes[i];
     n->fleet = f;
     n->index = i;
-    secure_node_key(&f->config.job_key, i, 0, &n->key);
+    make_key(n);
     n->lost = loop_timer_create(f->loop, on_lost_timer, n);
     return n->lost ? 0 : -ENOMEM;
 }

@@ -42,6 +42,7 @@ struct fleet_config {
     uint8_t run_id[SECURE_RUN_BYTES];
     struct secure_key job_key;
     uint64_t epoch;
+    uint32_t attempt; /* of the job: an agent of one never speaks in another */
 };
 
 int fleet_create(struct loop *l, const struct fleet_config *c,
@@ -65,13 +66,20 @@ void fleet_release(struct fleet *f, uint32_t node);
 /* Start an agent that cleans up after the lost one; up, boot_failed or lost follows. */
 int fleet_recover(struct fleet *f, uint32_t node, struct err *e);
 
+/* From within boot_failed or lost: the node has another host now (nodes_take_spare), and
+ * all is as at its start, under a key of its own. It is started at once. */
+void fleet_replace(struct fleet *f, uint32_t node);
+/* Its agent was not seen to end, and has its key: it ends by itself, with its lease. */
+bool fleet_may_live(const struct fleet *f, uint32_t node);
+
 bool fleet_is_up(const struct fleet *f, uint32_t node);
 bool fleet_is_starting(const struct fleet *f, uint32_t node);
 bool fleet_was_copied(const struct fleet *f, uint32_t node);
 const Aolani__NodeInfo *fleet_info(const struct fleet *f,
                                    uint32_t node); /* NULL: never */
 const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node);
-/* Where other nodes reach it: as the head sees it, or its first address, or its name. */
+/* Where other nodes reach it (fleet_address.h); failing that its name, and a job of one
+ * node is content with loopback. */
 const char *fleet_address(const struct fleet *f, uint32_t node);
 enum fleet_path fleet_path(const struct fleet *f, uint32_t node);
 /* What the agent met when it tried the head's addresses; "" while FLEET_PATH_DIRECT, and

@@ -19,6 +19,7 @@ enum node_life {
 struct fleet_node {
     struct fleet *fleet;
     uint32_t index;
+    uint32_t generation; /* of its key: counts attempts and hosts */
     enum node_life life;
     bool recovering, copied;
     bool has_key;   /* the agent, which then answers for itself */
@@ -51,6 +52,7 @@ struct fleet {
     bool local, hold, closing;
     struct fleet_node *nodes;
     uint32_t n_nodes, next_to_start, starting;
+    uint32_t replaced; /* nodes that wait again, among those already passed */
     struct loop_listener *listener;
     uint16_t port;
     struct strlist heads;           /* "address:port" */

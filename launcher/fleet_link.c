@@ -26,6 +26,7 @@ struct caller {
         *node;    /* who it has proved to be, or over whose starter it comes */
     bool channel; /* over a starter's streams: only that node may speak */
     bool proven;
+    uint32_t generation; /* of the key that it was measured by */
     struct conn *conn;
     char address[64];
     struct caller *prev, *next;
@@ -81,6 +82,7 @@ static const struct secure_key *on_key(void *arg, uint32_t node)
     struct caller *c = arg;
     if (node >= c->fleet->n_nodes || (c->channel && c->node->index != node))
         return NULL;
+    c->generation = c->fleet->nodes[node].generation;
     return &c->fleet->nodes[node].key;
 }
 
@@ -90,7 +92,8 @@ static struct session *on_session(void *arg, struct conn *conn, uint32_t node,
     struct caller *c = arg;
     struct fleet_node *n = &c->fleet->nodes[node];
     (void)epoch;
-    if (!n->session || n->life == NODE_LOST || n->life == NODE_RELEASED)
+    if (!n->session || n->life == NODE_LOST || n->life == NODE_RELEASED ||
+        c->generation != n->generation) /* of a host whose place another has taken */
         return NULL;
     if (!c->channel && !c->proven)
         c->fleet->links->unproven--;

@@ -286,8 +286,11 @@ int job_create(struct loop *l, const struct job_config *c, struct job **ret,
     int rc = j->nodes && j->limit && j->grace && j->tick
                  ? 0
                  : err_sys(e, -ENOMEM, "make a job of %u nodes", j->n_nodes);
-    struct fleet_config fc = {
-        .spec = c->spec, .nodes = c->nodes, .job_key = c->job_key, .epoch = c->epoch};
+    struct fleet_config fc = {.spec = c->spec,
+                              .nodes = c->nodes,
+                              .job_key = c->job_key,
+                              .epoch = c->epoch,
+                              .attempt = c->attempt};
     for (size_t i = 0; i < sizeof fc.run_id; i++) {
         unsigned byte = 0;
         (void)sscanf(c->run_id + 2 * i, "%2x", &byte);
@@ -364,6 +367,8 @@ void job_destroy(struct job *j)
     free(j->nodes);
     free(j->sum_phases);
     free(j->sum_nodes);
+    free(j->sum_replaced);
+    free(j->replaced);
     free(j->sum_ranks);
     free(j->sum_outputs);
     free(j);

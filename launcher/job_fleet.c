@@ -1,15 +1,140 @@
 /* SPDX-License-Identifier: MIT */
 /* job_fleet.c - what becomes of a job's nodes: up, refused, lost, recovered, given up.
  *
- * A lost node is recovered before the job ends: a new agent there ends what the dead one
+ * Until all agents are up nothing runs, so a spare host may take the place of one that
+ * cannot be used. A lost node is recovered before the job ends: a new agent there ends what the dead one
  * left and proves it, and its NODE_DONE counts as the node's.
  */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
+#include "launcher/failures.h"
 #include "launcher/job_impl.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 #define END_SILENT_MS 30000u /* a node that says nothing for so long after END */
+
+/* ---------------------------------------------------------------- in words */
+
+static size_t list_failures(const struct job *j, enum node_step step,
+                            struct failure *ret)
+{
+    size_t n = 0;
+    for (size_t i = 0; step == NODE_REFUSED && i < j->n_replaced; i++) {
+        const struct job_replaced *r = &j->replaced[i];
+        ret[n++] = (struct failure){r->host, r->why, r->hint};
+    }
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        const struct job_node *own = &j->nodes[i];
+        if (own->step == step && own->error[0])
+            ret[n++] = (struct failure){job_node_name(j, i), own->error, own->hint};
+    }
+    return n;
+}
+
+void job_group_errors(const struct job *j, enum node_step step, char *text, size_t len)
+{
+    struct failure *all = calloc(j->n_nodes + j->n_replaced, sizeof *all);
+    size_t n = all ? list_failures(j, step, all) : 0;
+    failures_format(all, n, text, len);
+    free(all);
+}
+
+/* ---------------------------------------------------------------- hosts under two names */
+
+struct host_of {
+    const Aolani__NodeInfo *info;
+    const char *name;
+};
+
+static int compare_hosts(const void *a, const void *b)
+{
+    const Aolani__NodeInfo *x = ((const struct host_of *)a)->info;
+    const Aolani__NodeInfo *y = ((const struct host_of *)b)->info;
+    int by = strcmp(x->boot_id, y->boot_id);
+    by = by ? by : strcmp(x->hostname, y->hostname);
+    by =
+        by ? by : (x->n_addresses > y->n_addresses) - (x->n_addresses < y->n_addresses);
+    for (size_t i = 0; i < x->n_addresses && !by; i++)
+        by = strcmp(x->addresses[i], y->addresses[i]);
+    return by;
+}
+
+/* Containers of one machine share its boot, and may share a name, but not addresses. */
+static void warn_same_host(struct job *j)
+{
+    struct host_of *all = calloc(j->n_nodes, sizeof *all);
+    const char *first = NULL, *second = NULL;
+    uint32_t pairs = 0;
+    for (uint32_t i = 0; all && i < j->n_nodes; i++)
+        all[i] = (struct host_of){fleet_info(j->fleet, i), job_node_name(j, i)};
+    if (all)
+        qsort(all, j->n_nodes, sizeof *all, compare_hosts);
+    for (uint32_t i = 1; all && i < j->n_nodes; i++) {
+        if (!all[i].info->boot_id[0] || compare_hosts(&all[i - 1], &all[i]) != 0)
+            continue;
+        first = first ? first : all[i - 1].name;
+        second = second ? second : all[i].name;
+        pairs++;
+    }
+    if (pairs == 1)
+        job_warn(j, "%s and %s are the same host", first, second);
+    else if (pairs > 1)
+        job_warn(j,
+                 "%s and %s are the same host, and %u more names are of one that "
+                 "has another",
+                 first, second, pairs - 1);
+    free(all);
+}
+
+/* ---------------------------------------------------------------- spares */
+
+static const char *agent_of(const struct job *j, uint32_t node, bool came_up)
+{
+    if (fleet_may_live(j->fleet, node))
+        return "not proven";
+    return came_up ? "ended" : "not started";
+}
+
+static void warn_replaced(struct job *j, const struct job_replaced *r)
+{
+    char lease[32];
+    clock_format_duration(j->config.spec->failure.head_lease_ms, lease, sizeof lease);
+    bool lives = strcmp(r->agent, "not proven") == 0;
+    job_warn(j, "%s: %s; %s takes its place%s%s", r->host, r->why, r->by,
+             lives ? "; an agent that may be left there ends by itself within " : "",
+             lives ? lease : "");
+}
+
+/* While no rank has a plan, any host is as good. */
+static bool take_spare(struct job *j, uint32_t node, const struct err *e, bool came_up)
+{
+    if (j->state != JOB_BOOTING || j->nodes[node].recovering)
+        return false;
+    struct job_replaced *more =
+        realloc(j->replaced, (j->n_replaced + 1) * sizeof *more);
+    if (!more)
+        return false;
+    j->replaced = more;
+    const char *agent = agent_of(j, node, came_up);
+    const char *gone = nodes_take_spare(j->config.nodes, node);
+    if (!gone)
+        return false;
+    struct job_replaced *r = &j->replaced[j->n_replaced++];
+    *r = (struct job_replaced){
+        .host = gone, .by = job_node_name(j, node), .node = node, .agent = agent};
+    (void)snprintf(r->why, sizeof r->why, "%s", e->text);
+    (void)snprintf(r->hint, sizeof r->hint, "%s", e->hint);
+    job_journal_replaced(j, r);
+    warn_replaced(j, r);
+    j->nodes[node].step = NODE_AWAITED;
+    fleet_replace(j->fleet, node);
+    return true;
+}
+
+/* ---------------------------------------------------------------- up, refused, lost */
 
 static void check_booted(struct job *j)
 {
@@ -20,6 +145,8 @@ static void check_booted(struct job *j)
         refused = refused || j->nodes[i].step == NODE_REFUSED;
     }
     if (!refused) {
+        if (j->config.nodes->backend != BACKEND_LOCAL)
+            warn_same_host(j);
         job_event(j, JOB_EV_ALL_UP);
         return;
     }
@@ -89,6 +216,8 @@ static void on_boot_failed(void *arg, uint32_t node, const struct err *e)
         job_give_up(j, node, e->text);
         return;
     }
+    if (take_spare(j, node, e, false))
+        return;
     log_info("%s: %s", job_node_name(j, node), e->text);
     n->step = NODE_REFUSED;
     n->teardown = "not started";
@@ -119,6 +248,8 @@ static void on_lost(void *arg, uint32_t node, const struct err *e)
         job_give_up(j, node, e->text);
         return;
     }
+    if (take_spare(j, node, e, true))
+        return;
     log_warn("node \"%s\" is lost: %s", job_node_name(j, node), e->text);
     job_set_stop(j, STOP_NODE_LOST, 0, "node \"%s\" was lost: %s",
                  job_node_name(j, node), e->text);

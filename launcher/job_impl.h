@@ -35,6 +35,15 @@ struct job_node {
     uint64_t end_sent_ms;
 };
 
+/* A host whose place a spare has taken. Names are those of struct nodes. */
+struct job_replaced {
+    const char *host, *by;
+    const char *agent; /* as in summary_replaced */
+    uint32_t node;
+    char why[sizeof((struct err *)0)->text];
+    char hint[sizeof((struct err *)0)->hint];
+};
+
 struct job_rank {
     struct verdict_rank v;
     char *cpus;
@@ -59,6 +68,8 @@ struct job {
     struct verdict_stop stop;
     char stop_text[1100], sentence[1200];
     struct job_node *nodes;
+    struct job_replaced *replaced; /* in order */
+    size_t n_replaced;
     struct job_rank *ranks; /* plan.world_size, once planned */
     const char **node_of_rank;
     uint32_t n_nodes;
@@ -74,6 +85,7 @@ struct job {
     size_t n_warnings;
     struct summary_phase *sum_phases;
     struct summary_node *sum_nodes;
+    struct summary_replaced *sum_replaced;
     struct summary_rank *sum_ranks;
     struct summary_output *sum_outputs;
     size_t n_sum_outputs, cap_sum_outputs;
@@ -98,6 +110,9 @@ void job_send_end(struct job *j, uint32_t node);
 bool job_awaits(const struct job *j, uint32_t node);
 void job_give_up(struct job *j, uint32_t node, const char *why);
 void job_watch_ending(struct job *j, uint64_t now_ms);
+/* What went wrong on the nodes at this step, grouped (failures.h); with NODE_REFUSED also
+ * on the hosts that were replaced. */
+void job_group_errors(const struct job *j, enum node_step step, char *text, size_t len);
 
 /* ---- job_progress.c ---- */
 void job_show_progress(struct job *j, uint64_t now_ms);
@@ -119,13 +134,12 @@ extern const struct fence_ops job_fence_ops;
 
 /* ---- job_summary.c ---- */
 void job_conclude(struct job *j); /* exit status and sentence */
-/* Group nodes by what went wrong: "gpu[003,007]: connection refused; gpu009: ...". */
-void job_group_errors(const struct job *j, enum node_step step, char *text, size_t len);
 
 /* ---- job_journal.c ---- */
 int64_t job_journal_phase(struct job *j, const char *phase);
 void job_journal_node(struct job *j, uint32_t node, const char *event,
                       const char *detail, const Aolani__NodeInfo *info);
+void job_journal_replaced(struct job *j, const struct job_replaced *r);
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
 void job_journal_steps(struct job *j, const Aolani__Steps *m);
 

@@ -25,6 +25,17 @@ void job_journal_node(struct job *j, uint32_t node, const char *event,
     (void)journal_append(j->config.journal, JOURNAL_NODE, &m.base);
 }
 
+void job_journal_replaced(struct job *j, const struct job_replaced *r)
+{
+    Aolani__JNode m = AOLANI__JNODE__INIT;
+    m.node = r->node;
+    m.event = "replaced";
+    m.detail = (char *)r->why;
+    m.name = (char *)r->by;
+    m.t_real_ns = clock_real_ns();
+    (void)journal_append(j->config.journal, JOURNAL_NODE, &m.base);
+}
+
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid)
 {
     const struct job_rank *r = &j->ranks[rank];

@@ -1,131 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* job_summary.c - what a job comes to: exit status, sentence, tables. */
-#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "launcher/job_impl.h"
 #include "proto/base/clock.h"
-#include "proto/base/hostlist.h"
-
-#define NAMES_SHOWN 160 /* of the nodes that failed alike */
-#define ERROR_KINDS 64u /* further ones stand alone */
-#define ERROR_TEXT  480u
-#define MORE_TEXT   40u /* room for how many are left out */
-
-/* An error with the node's own name taken out, so that those of many nodes are one:
- * "ssh: Could not resolve hostname <host>: ...". */
-static void anonymous_error(const struct job *j, uint32_t node, char *text, size_t len)
-{
-    const char *name = job_node_name(j, node), *p = j->nodes[node].error;
-    const char *at = strchr(name, '@');
-    name = at ? at + 1 : name;
-    size_t n = strlen(name), out = 0;
-    while (*p && out + 7 < len) {
-        if (strncmp(p, name, n) == 0 && !isalnum((unsigned char)p[n]) &&
-            (p == j->nodes[node].error || !isalnum((unsigned char)p[-1]))) {
-            memcpy(text + out, "<host>", 6);
-            out += 6;
-            p += n;
-        } else {
-            text[out++] = *p++;
-        }
-    }
-    text[out] = '\0';
-}
-
-static bool has_error(const struct job *j, uint32_t node, enum node_step step)
-{
-    return j->nodes[node].step == step && j->nodes[node].error[0];
-}
-
-/* The folded names of all nodes whose error is like that of `node`, and their number; 0
- * when an earlier one has said it. `like`: of each node, the first with the same error. */
-static uint32_t names_alike(const struct job *j, const uint32_t *like, uint32_t node,
-                            enum node_step step, struct buf *out)
-{
-    struct hostlist l = {.names = calloc(j->n_nodes, sizeof *l.names)};
-    for (uint32_t i = node; l.names && like[node] == node && i < j->n_nodes; i++) {
-        if (has_error(j, i, step) && like[i] == node)
-            l.names[l.n++] = j->config.nodes->names[i];
-    }
-    uint32_t n = (uint32_t)l.n;
-    if (n > 0 && hostlist_format(&l, out) < 0)
-        n = 0;
-    free(l.names);
-    return n;
-}
-
-/* Most nodes fail alike, so a few comparisons find the first of their kind. */
-static uint32_t *find_alike(const struct job *j, enum node_step step)
-{
-    uint32_t *like = calloc(j->n_nodes, sizeof *like);
-    uint32_t *kinds = calloc(ERROR_KINDS, sizeof *kinds);
-    char(*texts)[ERROR_TEXT] = calloc(ERROR_KINDS, sizeof *texts);
-    uint32_t n = 0;
-    for (uint32_t i = 0; like && kinds && texts && i < j->n_nodes; i++) {
-        char mine[ERROR_TEXT];
-        uint32_t k = 0;
-        like[i] = i;
-        if (!has_error(j, i, step))
-            continue;
-        anonymous_error(j, i, mine, sizeof mine);
-        while (k < n && strcmp(texts[k], mine) != 0)
-            k++;
-        if (k < n) {
-            like[i] = kinds[k];
-        } else if (n < ERROR_KINDS) {
-            kinds[n] = i;
-            memcpy(texts[n++], mine, sizeof mine);
-        }
-    }
-    free(kinds);
-    free(texts);
-    return like;
-}
-
-static size_t add_group(const struct job *j, uint32_t node, const char *names,
-                        uint32_t n, char *text, size_t len)
-{
-    const struct job_node *own = &j->nodes[node];
-    char error[ERROR_TEXT];
-    if (n > 1)
-        anonymous_error(j, node, error, sizeof error);
-    else
-        (void)snprintf(error, sizeof error, "%s", own->error);
-    int at = snprintf(text, len, "%.*s%s: %s%s%s%s", NAMES_SHOWN, names,
-                      strlen(names) > NAMES_SHOWN ? "..." : "", error,
-                      own->hint[0] ? " (" : "", own->hint, own->hint[0] ? ")" : "");
-    return at < 0 ? len : (size_t)at;
-}
-
-void job_group_errors(const struct job *j, enum node_step step, char *text, size_t len)
-{
-    size_t at = 0;
-    uint32_t more = 0;
-    uint32_t *like = find_alike(j, step);
-    text[0] = '\0';
-    for (uint32_t i = 0; like && i < j->n_nodes; i++) {
-        struct buf names;
-        char group[ERROR_TEXT + NAMES_SHOWN + 300];
-        if (!has_error(j, i, step))
-            continue;
-        buf_init(&names, 1u << 24);
-        uint32_t n = names_alike(j, like, i, step, &names);
-        size_t need =
-            n ? add_group(j, i, (char *)names.data, n, group, sizeof group) : 0;
-        buf_fini(&names);
-        if (at > 0 && at + need + MORE_TEXT > len)
-            more += n;
-        else if (n > 0)
-            at += (size_t)snprintf(text + at, len - at, "%s%s", at ? "; " : "", group);
-        at = at < len ? at : len - 1;
-    }
-    if (more > 0 && at < len)
-        (void)snprintf(text + at, len - at, "; %u more nodes failed", more);
-    free(like);
-}
 
 void job_conclude(struct job *j)
 {
@@ -268,6 +148,7 @@ void job_summary(struct job *j, struct summary *ret)
     struct summary s = {.exit_status = j->exit_status, .sentence = j->sentence};
     fill_phases(j, &s);
     fill_nodes(j, &s);
+    fill_replaced(j, &s);
     fill_ranks(j, &s);
     fill_outputs(j, &s);
     s.warnings = (const char *const *)j->warnings;

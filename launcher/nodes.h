@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT */
-/* nodes - which nodes a job runs on, from the spec alone: no contact with any. */
+/* nodes - which nodes a job runs on, from the spec alone: no contact with any. A node is a
+ * place in the job (an index); the host in that place may be replaced by a spare one. */
 #ifndef LAUNCHER_NODES_H
 #define LAUNCHER_NODES_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 #include "launcher/spec.h"
 
@@ -11,10 +13,16 @@ struct nodes {
     enum spec_backend backend; /* never BACKEND_AUTO or _SLURM */
     char **names;              /* as typed; owned */
     size_t n;
+    char **spares; /* behind the names; one that is used up holds whom it replaced */
+    size_t n_spares, next_spare;
+    uint32_t *n_replaced; /* per node: how many hosts were replaced; NULL: no spares */
 };
 
 /* ERR_USAGE: no hosts, or more asked for than there are. */
 int nodes_resolve(const struct spec *s, struct nodes *ret, struct err *e);
+/* A spare host takes the place of this one: names[node] is the spare's from now. The name
+ * of the host that goes, or NULL: no spare is left. Names stay valid until nodes_fini. */
+const char *nodes_take_spare(struct nodes *n, size_t node);
 void nodes_fini(struct nodes *n);
 
 #endif

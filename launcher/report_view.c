@@ -38,6 +38,12 @@ void view_fini(struct report_view *v)
         free(v->nodes[i].teardown);
         free(v->nodes[i].detail);
     }
+    for (size_t i = 0; v->replaced && i < v->n_replaced; i++) {
+        free(v->replaced[i].host);
+        free(v->replaced[i].by);
+        free(v->replaced[i].why);
+        free(v->replaced[i].agent);
+    }
     for (size_t i = 0; v->ranks && i < v->n_ranks; i++) {
         free(v->ranks[i].cpus);
         free(v->ranks[i].end);
@@ -47,6 +53,7 @@ void view_fini(struct report_view *v)
     view_free_outputs(v);
     free(v->phases);
     free(v->nodes);
+    free(v->replaced);
     free(v->ranks);
     free(v->warnings);
     free(v->run_id);
@@ -100,6 +107,21 @@ static bool copy_nodes(struct report_view *v, const struct summary *s)
     return v->nodes != NULL;
 }
 
+static bool copy_replaced(struct report_view *v, const struct summary *s)
+{
+    v->replaced = calloc(s->n_replaced + 1, sizeof *v->replaced);
+    v->n_replaced = s->n_replaced;
+    for (size_t i = 0; v->replaced && i < s->n_replaced; i++) {
+        const struct summary_replaced *from = &s->replaced[i];
+        struct view_replaced *r = &v->replaced[i];
+        r->node = from->node;
+        if (!(r->host = view_text(from->host)) || !(r->by = view_text(from->by)) ||
+            !(r->why = view_text(from->why)) || !(r->agent = view_text(from->agent)))
+            return false;
+    }
+    return v->replaced != NULL;
+}
+
 static bool copy_ranks(struct report_view *v, const struct summary *s)
 {
     v->ranks = calloc(s->n_ranks + 1, sizeof *v->ranks);
@@ -139,7 +161,7 @@ int view_from_summary(struct report_view *v, const struct summary *s)
 {
     *v = (struct report_view){.culprit = -1};
     if (!copy_run(v, s) || !copy_phases(v, s) || !copy_nodes(v, s) ||
-        !copy_ranks(v, s) || !copy_warnings(v, s) ||
+        !copy_replaced(v, s) || !copy_ranks(v, s) || !copy_warnings(v, s) ||
         view_copy_outputs(v, s) < 0) {
         view_fini(v);
         return -ENOMEM;

@@ -19,6 +19,11 @@ struct view_node {
     bool copied;
 };
 
+struct view_replaced {
+    char *host, *by, *why, *agent;
+    uint32_t node;
+};
+
 struct view_rank {
     uint32_t rank, node;
     char *cpus, *end;
@@ -52,12 +57,13 @@ struct report_view {
     uint32_t attempts; /* 0: not known */
     struct view_phase *phases;
     struct view_node *nodes;
+    struct view_replaced *replaced;
     struct view_rank *ranks;
     uint64_t rotate_bytes, rotate_keep;
     struct view_output *outputs;
     size_t n_outputs;
     struct view_warning *warnings;
-    size_t n_phases, n_nodes, n_ranks, n_warnings;
+    size_t n_phases, n_nodes, n_replaced, n_ranks, n_warnings;
     bool has_steps;
     struct steps_job job;
     int64_t culprit; /* a rank, or -1 */

@@ -178,6 +178,8 @@ static void put_node(struct rundb *b, const ProtobufCMessage *base)
     const Aolani__NodeInfo *n = m->info;
     put(b, PUT_NODE_EVENT, "issi", (int64_t)m->node, m->event, m->detail,
         (int64_t)m->t_real_ns);
+    if (m->name[0])
+        put(b, PUT_NODE_NAME, "is", (int64_t)m->node, m->name);
     if (n)
         put(b, PUT_NODE_INFO, "issssssii", (int64_t)m->node, n->hostname,
             n->agent_version, n->arch, n->kernel, n->boot_id, n->allowed_cpus,

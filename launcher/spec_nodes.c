@@ -188,6 +188,16 @@ static int max(int a, int b)
     return a > b ? a : b;
 }
 
+/* A site's or the job file's spares do no harm to a job that is made local above them. */
+static void drop_spares(struct spec_loader *l, int local)
+{
+    const struct spec_key *spares = spec_key("nodes.spares");
+    if (l->s->nodes.spares > 0 && layer(l->s, spares) >= local)
+        spec_complain_key(
+            l, spares, "simulated nodes have no spares; leave it out, or give hosts");
+    drop(l, spares);
+}
+
 /* Hosts speak for ssh, simulated nodes for local; the higher layer is followed. */
 static void resolve_backend(struct spec_loader *l)
 {
@@ -233,6 +243,7 @@ static void resolve_backend(struct spec_loader *l)
     } else {
         drop(l, hosts);
         drop(l, spec_key("nodes.hostfile"));
+        drop_spares(l, local);
     }
 }
 
@@ -302,12 +313,26 @@ static int64_t count_local(struct spec_loader *l)
 static int64_t count_ssh(struct spec_loader *l, int64_t n_hosts)
 {
     struct spec *s = l->s;
-    if (s->nodes.count > n_hosts && n_hosts > 0)
+    int64_t count = s->nodes.count, spares = s->nodes.spares;
+    const char *plural = n_hosts == 1 ? "" : "s", *are = n_hosts == 1 ? "is" : "are";
+    if (count > n_hosts && n_hosts > 0)
         spec_complain_key(l, spec_key("nodes.count"),
                           "%lld nodes are asked for, but there %s %lld host%s",
-                          (long long)s->nodes.count, n_hosts == 1 ? "is" : "are",
-                          (long long)n_hosts, n_hosts == 1 ? "" : "s");
-    return s->nodes.count > 0 && s->nodes.count < n_hosts ? s->nodes.count : n_hosts;
+                          (long long)count, are, (long long)n_hosts, plural);
+    else if (count > 0 && count + spares > n_hosts && n_hosts > 0)
+        spec_complain_key(l, spec_key("nodes.spares"),
+                          "%lld nodes and %lld spares are asked for, but there %s %lld "
+                          "host%s",
+                          (long long)count, (long long)spares, are, (long long)n_hosts,
+                          plural);
+    else if (count == 0 && spares >= n_hosts && n_hosts > 0)
+        spec_complain_key(l, spec_key("nodes.spares"),
+                          "%lld spares leave no node to run on: there %s %lld host%s "
+                          "in all",
+                          (long long)spares, are, (long long)n_hosts, plural);
+    else if (count == 0)
+        return n_hosts - spares;
+    return count > 0 && count < n_hosts ? count : n_hosts;
 }
 
 static void check_numbers(struct spec_loader *l, int64_t n)
@@ -327,10 +352,6 @@ static void check_numbers(struct spec_loader *l, int64_t n)
         spec_complain_key(l, spec_key("failure.min_nodes"),
                           "the job has only %lld node%s", (long long)n,
                           n == 1 ? "" : "s");
-    if (s->nodes.spares >= n)
-        spec_complain_key(l, spec_key("nodes.spares"),
-                          "spares leave no node to run on: the job has %lld in all",
-                          (long long)n);
 }
 
 int spec_resolve_nodes(struct spec_loader *l)

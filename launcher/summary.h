@@ -28,6 +28,14 @@ struct summary_node {
     bool copied; /* the agent had to be copied there */
 };
 
+/* A host whose place a spare has taken. */
+struct summary_replaced {
+    const char *host, *by; /* as typed */
+    const char *why;
+    const char *agent; /* on that host: "not started", "ended", "not proven" */
+    uint32_t node;     /* index */
+};
+
 struct summary_rank {
     uint32_t rank, node; /* node: index */
     const char *cpus;    /* as applied; "" not bound */
@@ -56,6 +64,8 @@ struct summary {
     size_t n_phases;
     const struct summary_node *nodes;
     size_t n_nodes;
+    const struct summary_replaced *replaced;
+    size_t n_replaced;
     const struct summary_rank *ranks;
     size_t n_ranks;
     struct outrotate rotate;
