@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <unistd.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -313,23 +314,22 @@ static int64_t count_local(struct spec_loader *l)
 static int64_t count_ssh(struct spec_loader *l, int64_t n_hosts)
 {
     struct spec *s = l->s;
+    const struct spec_key *key = spec_key("nodes.spares");
     int64_t count = s->nodes.count, spares = s->nodes.spares;
-    const char *plural = n_hosts == 1 ? "" : "s", *are = n_hosts == 1 ? "is" : "are";
-    if (count > n_hosts && n_hosts > 0)
+    char hosts[60];
+    (void)snprintf(hosts, sizeof hosts, "there %s %lld host%s",
+                   n_hosts == 1 ? "is" : "are", (long long)n_hosts,
+                   n_hosts == 1 ? "" : "s");
+    if (n_hosts == 0)
+        return 0;
+    if (count > n_hosts)
         spec_complain_key(l, spec_key("nodes.count"),
-                          "%lld nodes are asked for, but there %s %lld host%s",
-                          (long long)count, are, (long long)n_hosts, plural);
-    else if (count > 0 && count + spares > n_hosts && n_hosts > 0)
-        spec_complain_key(l, spec_key("nodes.spares"),
-                          "%lld nodes and %lld spares are asked for, but there %s %lld "
-                          "host%s",
-                          (long long)count, (long long)spares, are, (long long)n_hosts,
-                          plural);
-    else if (count == 0 && spares >= n_hosts && n_hosts > 0)
-        spec_complain_key(l, spec_key("nodes.spares"),
-                          "%lld spares leave no node to run on: there %s %lld host%s "
-                          "in all",
-                          (long long)spares, are, (long long)n_hosts, plural);
+                          "%lld nodes are asked for, but %s", (long long)count, hosts);
+    if (spares >= n_hosts)
+        spec_complain_key(l, key, "spares leave no node to run on: %s in all", hosts);
+    else if (count <= n_hosts && count + spares > n_hosts)
+        spec_complain_key(l, key, "%lld nodes and %lld spares are asked for, but %s",
+                          (long long)count, (long long)spares, hosts);
     else if (count == 0)
         return n_hosts - spares;
     return count > 0 && count < n_hosts ? count : n_hosts;

@@ -69,9 +69,9 @@ static void test_bounds(void **state)
         const char *name, *error, *begins, *ends;
     } table[] = {
         {900, "gpu%zu", REFUSED, "gpu[0-899]: connection", "refused"},
-        {900, "rack%zu-x", REFUSED, "rack[0-", "-x: connection refused"},
-        /* Names that do not fold. */
-        {900, "%zu.a.b", REFUSED, "", " more: connection refused"},
+        {900, "rack%zu-x", REFUSED, "rack[0-899]-x: connection", "refused"},
+        /* Names that hardly fold. */
+        {900, "%zx-of-all", REFUSED, "", " more: connection refused"},
         /* No two alike. */
         {900, "n%zu", "error %zu", "n0: error 0; n1: error 1;", " more nodes failed"},
     };
@@ -81,7 +81,8 @@ static void test_bounds(void **state)
         char text[600];
         failures_format(all, table[i].n, text, sizeof text);
         size_t len = strlen(text), end = strlen(table[i].ends);
-        assert_memory_equal(text, table[i].begins, strlen(table[i].begins));
+        if (strncmp(text, table[i].begins, strlen(table[i].begins)) != 0)
+            fail_msg("%s", text);
         assert_true(len > end && len < sizeof text - 1);
         assert_string_equal(text + len - end, table[i].ends);
         many_free(all, table[i].n);

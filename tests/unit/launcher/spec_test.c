@@ -362,6 +362,14 @@ static void test_backend(void **state)
         {"[nodes]\nhosts=\"a[1-3]\"\ncount=2\n", {0}, BACKEND_SSH, 1},
         {"[nodes]\nhosts=\"a[1-3]\"\n", {"nodes.count", "4", "-N"}, ERR_USAGE, 0},
         {"[nodes]\nhosts=\"a[1-3],a2\"\n", {0}, ERR_USAGE, 0},
+        {"[nodes]\nhosts=\"a[1-3]\"\ncount=2\nspares=1\n", {0}, BACKEND_SSH, 1},
+        {"[nodes]\nhosts=\"a[1-3]\"\ncount=2\nspares=2\n", {0}, ERR_USAGE, 0},
+        {"[nodes]\nhosts=\"a[1-3]\"\n",
+         {"nodes.spares", "3", "--spares"},
+         ERR_USAGE,
+         0},
+        {"[nodes]\nspares=1\n", {0}, ERR_USAGE, 0},
+        {"[nodes]\nspares=1\n", {"local.nodes", "2", "-N"}, BACKEND_LOCAL, 2},
         {"[nodes]\nhosts=[]\nbackend=\"ssh\"\n", {0}, ERR_USAGE, 0},
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
