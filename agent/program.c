@@ -2,6 +2,7 @@
 /* program.c - see program.h. The search is that of execvp(3). */
 #include "agent/program.h"
 
+#include "agent/progfile.h"
 #include "agent/setup.h"
 
 #include <errno.h>
@@ -144,13 +145,17 @@ int program_find(char *const *argv, size_t argc, const char *path_var,
         return err_set(e, -EINVAL, "start the job: the command is empty");
     char path[PATH_MAX];
     rc = program_resolve(argv[0], path_var, workdir, path, e);
+    if (rc == 0)
+        rc = progfile_check(path, e);
     if (rc < 0)
         return rc;
     const char *const front[] = {"sh", path};
     p.path = strdup(path);
     p.argv = program_vector(NULL, 0, argv, argc);
-    p.sh_argv = program_vector(front, 2, argv + 1, argc - 1);
-    rc = p.path && p.argv && p.sh_argv ? 0 : -ENOMEM;
+    bool text = progfile_is_text(path);
+    if (text)
+        p.sh_argv = program_vector(front, 2, argv + 1, argc - 1);
+    rc = p.path && p.argv && (p.sh_argv || !text) ? 0 : -ENOMEM;
     if (rc < 0) {
         program_fini(&p);
         return err_sys(e, rc, "start the job");

@@ -12,7 +12,7 @@
 struct program {
     char *path;
     char **argv;    /* NULL-ended */
-    char **sh_argv; /* for a script without "#!"; NULL with a setup text */
+    char **sh_argv; /* for a script without "#!"; NULL: it is none */
 };
 
 /* path_var: PATH of the rank. -ENOENT, -EACCES: with the words for the user. */
