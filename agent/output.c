@@ -267,7 +267,7 @@ static int64_t send_some(struct output *o, struct stream *s)
     int rc = send_up(o, s, MSG_OUTPUT, &m.base, s->spool.sent + n);
     if (rc)
         return rc;
-    s->spool.sent += n;
+    spool_sent(&s->spool, o->chunk, n);
     return (int64_t)n;
 }
 

@@ -7,7 +7,8 @@
  *
  * Offsets in the messages are those of the stream. They are the file's, until a program
  * truncates its own output (`> /dev/stdout` does): then the file begins anew, and `shift`
- * keeps the stream's going on.
+ * keeps the stream's going on. A file that has grown longer again since is known by the
+ * bytes before those that come next: they are not the ones that were sent.
  */
 #include "agent/spool.h"
 
@@ -16,6 +17,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #include "proto/base/limits.h"
@@ -98,7 +100,8 @@ static void spool_punch(struct spool *s, uint64_t from, uint64_t end)
 
 static void spool_punch_acked(struct spool *s)
 {
-    uint64_t end = s->acked - s->acked % PUNCH;
+    uint64_t end = s->acked > SPOOL_TAIL ? s->acked - SPOOL_TAIL : 0;
+    end -= end % PUNCH;
     if (end <= s->punched)
         return;
     spool_punch(s, s->punched, end);
@@ -120,6 +123,44 @@ static void spool_skip_to(struct spool *s, uint64_t end)
 {
     s->gap += end - s->sent;
     s->sent = s->given_up = end;
+    s->tail_len = 0;
+}
+
+/* Its program has truncated it; what we had not seen is gone. */
+static void spool_begin_anew(struct spool *s)
+{
+    s->shift += s->sent;
+    s->sent = s->acked = s->punched = s->given_up = 0;
+    s->tail_len = 0;
+    s->truncated++;
+}
+
+/* Bytes from s->sent on; 0: none; -ESTALE: the file is not the one that was read before. */
+static ssize_t spool_pread(struct spool *s, uint8_t *to, size_t want)
+{
+    uint8_t before[SPOOL_TAIL];
+    struct iovec v[2] = {{before, s->tail_len}, {to, want}};
+    ssize_t n;
+    do
+        n = preadv(s->fd, v, 2, (off_t)(s->sent - s->tail_len));
+    while (n < 0 && errno == EINTR);
+    if (n < 0)
+        return -errno;
+    if ((size_t)n < s->tail_len)
+        return 0;
+    if (memcmp(before, s->tail, s->tail_len) != 0)
+        return -ESTALE;
+    return n - (ssize_t)s->tail_len;
+}
+
+void spool_sent(struct spool *s, const uint8_t *data, size_t len)
+{
+    size_t n = len < SPOOL_TAIL ? len : SPOOL_TAIL, old = SPOOL_TAIL - n;
+    old = old < s->tail_len ? old : s->tail_len;
+    memmove(s->tail, s->tail + s->tail_len - old, old);
+    memcpy(s->tail + old, data + len - n, n);
+    s->tail_len = old + n;
+    s->sent += len;
 }
 
 size_t spool_read(struct spool *s, uint8_t *to, size_t want)
@@ -135,13 +176,13 @@ size_t spool_read(struct spool *s, uint8_t *to, size_t want)
         if (hole > data && (uint64_t)(hole - data) < want)
             want = (size_t)(hole - data);
     }
-    ssize_t n;
-    do
-        n = pread(s->fd, to, want, (off_t)s->sent);
-    while (n < 0 && errno == EINTR);
+    ssize_t n = spool_pread(s, to, want);
     if (n > 0)
         return (size_t)n;
-    if (n < 0) /* a broken disk: the job goes on, the gap is said */
+    if (n == -ESTALE) {
+        spool_begin_anew(s);
+        s->adopted = true; /* or written over: then what was punched is no data */
+    } else if (n < 0)      /* a broken disk: the job goes on, the gap is said */
         spool_skip_to(s, s->size);
     else /* truncated since we asked for the size: the next turn sees it */
         s->size = s->sent;
@@ -154,13 +195,15 @@ void spool_look(struct spool *s, uint64_t bound)
     if (fstat(s->fd, &st))
         return;
     uint64_t size = (uint64_t)st.st_size;
-    if (size <
-        s->sent) { /* its program has truncated it; what we had not seen is gone */
-        s->shift += s->sent;
-        s->sent = s->acked = s->punched = s->given_up = 0;
-        s->truncated++;
+    uint64_t changed_ns =
+        (uint64_t)st.st_mtim.tv_sec * 1000000000u + (uint64_t)st.st_mtim.tv_nsec;
+    uint8_t none[1];
+    bool as_long = size == s->sent && changed_ns != s->changed_ns;
+    if (size < s->sent || (as_long && spool_pread(s, none, 0) == -ESTALE)) {
+        spool_begin_anew(s);
         s->adopted = false;
     }
+    s->changed_ns = changed_ns;
     s->size = size;
     uint64_t kept_from = s->acked > s->given_up ? s->acked : s->given_up;
     uint64_t waiting = s->size - kept_from, unsent = s->size - s->sent;

@@ -11,6 +11,8 @@
 #include "proto/base/err.h"
 #include "proto/wire/aolani.pb-c.h"
 
+#define SPOOL_TAIL 64u
+
 struct spool {
     uint32_t rank;
     Aolani__Stream which;
@@ -20,10 +22,13 @@ struct spool {
     uint64_t sent;    /* what comes next */
     uint64_t acked;   /* all before it is at the head */
     uint64_t punched; /* all before it is off the disk */
-    uint64_t given_up;  /* the end of the last gap */
-    uint64_t gap;       /* the length of a gap before `sent` that has not been said */
-    uint64_t shift;     /* offset in the stream minus offset in the file */
-    uint32_t truncated; /* how often: acknowledgements of before mean another file */
+    uint64_t given_up;   /* the end of the last gap */
+    uint64_t gap;        /* the length of a gap before `sent` that has not been said */
+    uint64_t shift;      /* offset in the stream minus offset in the file */
+    uint32_t truncated;  /* how often: acknowledgements of before mean another file */
+    uint64_t changed_ns; /* when the file was last changed, when last asked */
+    uint8_t tail[SPOOL_TAIL]; /* the last bytes before `sent` */
+    size_t tail_len;
 };
 
 /* A new file in dir. *ret_child: the program's descriptor of it, which only appends. */
@@ -39,6 +44,8 @@ void spool_close(struct spool *s);
 void spool_look(struct spool *s, uint64_t bound);
 /* The bytes from s->sent on, at most `want`; 0 when they are a gap. */
 size_t spool_read(struct spool *s, uint8_t *to, size_t want);
+/* These, which spool_read gave, are on their way. */
+void spool_sent(struct spool *s, const uint8_t *data, size_t len);
 /* All before `end` is at the head; truncated: s->truncated when that was sent. */
 void spool_acked(struct spool *s, uint64_t end, uint32_t truncated);
 

@@ -407,6 +407,32 @@ static void test_a_program_that_truncates_its_output(void **state)
     (void)close(fd[1]);
 }
 
+/* `> /dev/stdout`, and then as much as before or more: the size does not tell. */
+static void test_a_program_that_writes_its_output_anew(void **state)
+{
+    struct rig *r = *state;
+    static const char *const anew[] = {"ABCDEFGHIJ", "and this is longer than before",
+                                       "AND THIS IS AS LONG AS BEFORE.", "short"};
+    char want[200] = "0123456789";
+    int fd[2];
+    open_rank(r, 0, fd);
+    write_all(fd[0], want, 10);
+    for (size_t i = 0; i < sizeof anew / sizeof *anew; i++) {
+        run_for(r, 120);
+        output_acked(r->o, (uint64_t)r->seq);
+        assert_int_equal(ftruncate(fd[0], 0), 0);
+        write_all(fd[0], anew[i], strlen(anew[i]));
+        strcat(want, anew[i]);
+    }
+    output_finish(r->o);
+    run_for(r, 60);
+    assert_int_equal(r->s[0].end, strlen(want));
+    assert_memory_equal(r->s[0].bytes, want, strlen(want));
+    assert_int_equal(r->s[0].gaps, 0);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+
 /* An agent sent and had acknowledged a part, and died; the next one goes on. */
 static void test_adopt(void **state)
 {
@@ -503,6 +529,7 @@ int main(void)
         TEST(test_disk_is_given_back),
         TEST(test_a_gap_is_said_and_the_rest_arrives),
         TEST(test_a_program_that_truncates_its_output),
+        TEST(test_a_program_that_writes_its_output_anew),
         TEST(test_adopt),
         TEST(test_adopt_with_a_hole),
         TEST(test_adopt_nowhere),
