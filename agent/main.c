@@ -2,6 +2,7 @@
 /* aolani-agent - what runs on a node. Started by aolani-run, by ssh or directly; people
  * have no use for it but --version. */
 #include "agent/bootstrap.h"
+#include "agent/cache.h"
 #include "agent/keeper.h"
 #include "agent/node.h"
 #include "agent/unpack.h"
@@ -64,6 +65,7 @@ static int main_stdio(struct err *e)
     Aolani__Boot *boot = NULL;
     int in = -1, out = -1;
     (void)signal(SIGPIPE, SIG_IGN);
+    cache_note_use();
     if (main_write("AOLANI-READY " AOLANI_VERSION "\n") < 0)
         return err_set(e, -EIO, "write to standard output");
     int rc = bootstrap_read(STDIN_FILENO, &boot, e);

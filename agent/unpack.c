@@ -1,8 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* unpack.c - see unpack.h. */
+/* unpack.c - see unpack.h.
+ *
+ * A cache may be in a home that many hosts share, all of them at this at once: temporary
+ * names hold a word drawn by lot, not a process id. And on NFS a file that is renamed over
+ * is gone for those who run it on another host: what is there already, and right, stays.
+ */
 #include "agent/unpack.h"
 
 #include "agent/bootstrap.h"
+#include "agent/cache.h"
 #include "agent/folders.h"
 #include "proto/base/cur.h"
 #include "proto/wire/secure.h"
@@ -31,6 +37,7 @@ struct unpack_file {
 struct unpack {
     int fd, dir_fd;
     const char *dir, *self;
+    char token[17]; /* in temporary names */
     struct unpack_file files[UNPACK_FILES_MAX];
     size_t n;
 };
@@ -50,9 +57,10 @@ static bool unpack_name_is_good(const char *name, size_t len)
     return true;
 }
 
-static void unpack_temp_name(const struct unpack_file *f, char ret[NAME_MAX])
+static void unpack_temp_name(const struct unpack *u, const struct unpack_file *f,
+                             char ret[NAME_MAX])
 {
-    (void)snprintf(ret, NAME_MAX, ".%s.%d", f->name, (int)getpid());
+    (void)snprintf(ret, NAME_MAX, ".%s.%s", f->name, u->token);
 }
 
 static int unpack_read_header(struct unpack *u, struct unpack_file *f, struct err *e)
@@ -135,8 +143,7 @@ static int unpack_copy(struct unpack *u, const struct unpack_file *f, int out,
 static int unpack_file(struct unpack *u, struct unpack_file *f, struct err *e)
 {
     char temp[NAME_MAX], path[PATH_MAX];
-    unpack_temp_name(f, temp);
-    (void)unlinkat(u->dir_fd, temp, 0);
+    unpack_temp_name(u, f, temp);
     int out = openat(u->dir_fd, temp,
                      O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
     if (out < 0)
@@ -174,17 +181,36 @@ static int unpack_files(struct unpack *u, struct err *e)
                 : err_set(e, ERR_PROTO, "unpack: the bundle lists no %s", UNPACK_AGENT);
 }
 
-static int unpack_rename(struct unpack *u, struct err *e)
+/* Another host may have been quicker. */
+static bool unpack_is_there(const struct unpack *u, const struct unpack_file *f)
+{
+    char path[PATH_MAX];
+    struct stat st;
+    if (fstatat(u->dir_fd, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
+        !S_ISREG(st.st_mode) || (st.st_mode & 0777) != f->mode)
+        return false;
+    (void)snprintf(path, sizeof path, "/proc/self/fd/%d/%s", u->dir_fd, f->name);
+    return unpack_compare(path, f, NULL) == 0;
+}
+
+static int unpack_place(struct unpack *u, struct unpack_file *f, struct err *e)
 {
     char temp[NAME_MAX];
+    unpack_temp_name(u, f, temp);
+    if (linkat(u->dir_fd, temp, u->dir_fd, f->name, 0) == 0 || unpack_is_there(u, f))
+        return 0; /* the temporary name goes at the end */
+    if (renameat(u->dir_fd, temp, u->dir_fd, f->name) < 0)
+        return err_sys(e, -errno, "rename \"%s\" in \"%s\"", f->name, u->dir);
+    f->written = false;
+    return 0;
+}
+
+static int unpack_place_all(struct unpack *u, struct err *e)
+{
     for (size_t i = 0; i < u->n; i++) {
-        struct unpack_file *f = &u->files[i];
-        unpack_temp_name(f, temp);
-        if (!f->written)
-            continue;
-        if (renameat(u->dir_fd, temp, u->dir_fd, f->name) < 0)
-            return err_sys(e, -errno, "rename \"%s\" in \"%s\"", f->name, u->dir);
-        f->written = false;
+        int rc = u->files[i].written ? unpack_place(u, &u->files[i], e) : 0;
+        if (rc < 0)
+            return rc;
     }
     if (fsync(u->dir_fd) < 0)
         return err_sys(e, -errno, "write the folder \"%s\"", u->dir);
@@ -197,18 +223,23 @@ int unpack(int fd, const char *dir, const char *self, struct err *e)
     int rc = folders_make_private(dir, e);
     if (rc < 0)
         return rc;
+    uint8_t lot[8];
+    secure_random(lot, sizeof lot);
+    secure_hex(lot, sizeof lot, u.token);
     u.dir_fd = open(dir, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
     if (u.dir_fd < 0)
         return err_sys(e, -errno, "open the folder \"%s\"", dir);
     rc = unpack_files(&u, e);
     if (rc == 0)
-        rc = unpack_rename(&u, e);
+        rc = unpack_place_all(&u, e);
     for (size_t i = 0; i < u.n; i++) {
         char temp[NAME_MAX];
-        unpack_temp_name(&u.files[i], temp);
+        unpack_temp_name(&u, &u.files[i], temp);
         if (u.files[i].written)
             (void)unlinkat(u.dir_fd, temp, 0);
     }
     close(u.dir_fd);
+    if (rc == 0)
+        cache_prune(dir);
     return rc;
 }

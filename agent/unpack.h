@@ -5,6 +5,8 @@
  * size, SHA-256, then the bytes; little endian. "aolani-agent" is listed without bytes:
  * it is the program that reads this, and must be what the bundle says. Files are written
  * under other names, compared, synchronised, and get their own names when all are whole.
+ * Several may unpack the same bundle into the same folder at once, also from other hosts.
+ * Afterwards the cache is pruned, see cache.h.
  */
 #ifndef AGENT_UNPACK_H
 #define AGENT_UNPACK_H

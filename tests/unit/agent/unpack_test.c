@@ -11,9 +11,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "agent/bootstrap.h"
+#include "agent/cache.h"
 #include "agent/folders.h"
 #include "agent/unpack.h"
 #include "proto/base/buf.h"
@@ -235,6 +237,108 @@ static void test_bundles_that_lie(void **state)
     assert_int_equal(count_files(), 0);
 }
 
+static void write_file(const char *name, const char *text, unsigned age_days)
+{
+    char path[200];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    for (char *p = path + strlen(dir) + 1; (p = strchr(p, '/')); *p++ = '/') {
+        *p = '\0';
+        (void)mkdir(path, 0700);
+    }
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+    struct timespec t = {.tv_sec = time(NULL) - (time_t)age_days * 86400};
+    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[]){t, t}, 0), 0);
+}
+
+static ino_t inode(const char *name)
+{
+    char path[200];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    return stat(path, &st) == 0 ? st.st_ino : 0;
+}
+
+/* On NFS, who runs a file that is renamed over loses it. */
+static void test_a_good_file_stays_a_bad_one_goes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *there;
+        mode_t mode;
+        bool stays;
+    } table[] = {
+        {"good", 0700, true}, {"goof", 0700, false}, {"goo", 0700, false},
+        {"", 0700, false},    {"good", 0600, false},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct buf b;
+        struct err e;
+        char path[128], text[16] = "";
+        write_file("helper", table[i].there, 0);
+        (void)snprintf(path, sizeof path, "%s/helper", dir);
+        assert_int_equal(chmod(path, table[i].mode), 0);
+        ino_t was = inode("helper");
+        begin(&b, 2);
+        add_self(&b);
+        add_file(&b, "helper", 0700, "good");
+        assert_int_equal(try(&b, b.len, NULL, &e), 0);
+        if ((inode("helper") == was) != table[i].stays)
+            fail_msg("row %zu: the file was %s", i, table[i].stays ? "lost" : "kept");
+        FILE *f = fopen(path, "r");
+        assert_non_null(f);
+        assert_int_equal(fread(text, 1, sizeof text - 1, f), 4);
+        fclose(f);
+        assert_string_equal(text, "good");
+        assert_int_equal(count_files(), 1);
+        assert_int_equal(unlink(path), 0);
+        buf_fini(&b);
+    }
+}
+
+static void test_the_cache_is_pruned(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        unsigned days;
+        bool stays;
+    } table[] = {
+        {"0123456789abcdef/aolani-agent", 0, true},
+        {"0123456789abcde0/aolani-agent", CACHE_UNUSED_DAYS - 1, true},
+        {"0123456789abcde1/aolani-agent", CACHE_UNUSED_DAYS + 1, false},
+        {"0123456789abcde1/aolani-pmix", CACHE_UNUSED_DAYS + 1, false},
+        {"0123456789abcde2/.agent.broken", CACHE_UNUSED_DAYS + 1,
+         true}, /* its folder is new */
+        {"0123456789abcdef/.agent.1", CACHE_BROKEN_DAYS + 1, false},
+        {"0123456789abcdef/.agent.2", 0, true},
+        {"0123456789ABCDEF/aolani-agent", CACHE_UNUSED_DAYS + 1, true}, /* not ours */
+        {"something/aolani-agent", CACHE_UNUSED_DAYS + 1, true},
+        {"aolani-agent", CACHE_UNUSED_DAYS + 1, true},
+    };
+    char own[100], outside[] = "/tmp/aolani-unpack-outside-XXXXXX", link[100];
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+        write_file(table[i].name, "x", table[i].days);
+    assert_non_null(mkdtemp(outside));
+    (void)snprintf(link, sizeof link, "%s/0123456789abcde3", dir);
+    assert_int_equal(symlink(outside, link), 0);
+    (void)snprintf(own, sizeof own, "%s/0123456789abcdef", dir);
+    cache_prune(own);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        if ((inode(table[i].name) != 0) != table[i].stays)
+            fail_msg("%s is%s there", table[i].name, table[i].stays ? " not" : "");
+    }
+    assert_int_equal(rmdir(outside), 0);
+    cache_prune("/"); /* and what is no cache at all */
+    cache_prune("");
+    cache_prune("relative");
+    assert_int_equal(folders_remove_tree(dir, NULL), 0);
+    assert_int_equal(mkdir(dir, 0700), 0);
+}
+
 static void test_a_folder_of_others_is_refused(void **state)
 {
     (void)state;
@@ -316,6 +420,8 @@ int main(void)
         cmocka_unit_test(test_names_that_are_not_allowed),
         cmocka_unit_test(test_every_cut_is_noticed_and_leaves_nothing),
         cmocka_unit_test(test_bundles_that_lie),
+        cmocka_unit_test(test_a_good_file_stays_a_bad_one_goes),
+        cmocka_unit_test(test_the_cache_is_pruned),
         cmocka_unit_test(test_a_folder_of_others_is_refused),
         cmocka_unit_test(test_bootstrap),
     };
