@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* boot.c - see boot.h. A table of words from the node drives a small state machine. */
+/* boot.c - see boot.h. A table of words from the node drives a small state machine. An
+ * ssh that sshd dropped for want of room is started anew after a wait; whoever is dropped
+ * together must not come back together, so the waits grow and are drawn by lot. */
 #include "launcher/boot.h"
 
 #include <errno.h>
@@ -11,6 +13,8 @@
 #include <sys/wait.h>
 
 #include "launcher/bootscript.h"
+#include "launcher/said.h"
+#include "launcher/sshwords.h"
 #include "proto/base/cur.h"
 #include "proto/base/log.h"
 #include "proto/base/loop_proc.h"
@@ -21,9 +25,14 @@
 #define BOOT_PUSH_MS   120000u /* a cold node on a slow link */
 #define BOOT_SLACK_MS  3000u   /* let ssh's own time-out, which says more, come first */
 #define BOOT_WORDS_MS  500u    /* a multiplexing ssh may keep the pipe open for ever */
+#define BOOT_TRIES     7u
+#define BOOT_WAIT_MS \
+    250u /* before the second try; about twice as long before each other */
+#define BOOT_WAIT_MAX 4000u /* at the most */
 
 enum boot_state {
     BOOT_CONNECTING,
+    BOOT_WAITING, /* to try again; no starter runs */
     BOOT_PUSHING,
     BOOT_UNPACKING,
     BOOT_READY,
@@ -38,10 +47,13 @@ struct boot {
     void *arg;
     char *name;
     bool local, copied;
+    bool killed; /* there will be no other try */
     bool exited; /* the starter is gone; its last words may still be on their way */
     bool ended;  /* told to the caller */
     int wait_status;
-    uint64_t limit_ms;
+    uint64_t limit_ms;    /* for an answer of the node */
+    uint64_t deadline_ms; /* by the loop's clock; all tries together */
+    unsigned tries;
     enum boot_state state;
     struct loop_proc *proc;
     struct loop_stream *io, *words;
@@ -49,8 +61,8 @@ struct boot {
     struct buf in; /* stdout, up to the agent's READY */
     size_t noise;
     struct buf blob;
-    struct buf stderr_line;
-    char last_words[256];
+    struct said said;   /* on standard error */
+    char greeting[256]; /* the last line that a start-up file printed */
 };
 
 static void boot_fail(struct boot *b, const struct err *e)
@@ -115,8 +127,8 @@ static void on_unpacked(struct boot *b, const char *rest)
 static void on_node_fail(struct boot *b, const char *rest)
 {
     struct err e;
-    err_set(&e, ERR_BOOT, "%.300s%s%s", rest, b->last_words[0] ? "; it said: " : "",
-            b->last_words);
+    err_set(&e, ERR_BOOT, "%.300s%s%s", rest, b->said.last[0] ? "; it said: " : "",
+            b->said.last);
     boot_fail(b, &e);
 }
 
@@ -152,12 +164,7 @@ static void on_line(struct boot *b, char *line)
         {"AOLANI-STORED", on_stored},  {"AOLANI-UNPACKED", on_unpacked},
         {"AOLANI-FAIL", on_node_fail}, {"AOLANI-READY", on_ready},
     };
-    size_t len = 0;
-    for (const char *p = line; *p; p++) { /* a terminal may read it in the end */
-        if ((unsigned char)*p >= ' ' && *p != 0x7f)
-            line[len++] = *p;
-    }
-    line[len] = '\0';
+    said_strip(line);
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         size_t n = strlen(table[i].word);
         if (strncmp(line, table[i].word, n) == 0 &&
@@ -167,6 +174,8 @@ static void on_line(struct boot *b, char *line)
         }
     }
     log_info("%s: start-up output: %s", b->name, line);
+    if (line[0])
+        (void)snprintf(b->greeting, sizeof b->greeting, "%.255s", line);
 }
 
 static bool is_starting(const struct boot *b)
@@ -182,6 +191,7 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
     if (b->noise > BOOT_NOISE_MAX || buf_add(&b->in, data, len) < 0) {
         err_set(&e, ERR_BOOT, "the node's start-up files print more than %u bytes",
                 BOOT_NOISE_MAX);
+        err_hint(&e, "let them print for interactive shells alone");
         boot_fail(b, &e);
         return;
     }
@@ -212,8 +222,9 @@ static void on_end(void *arg, int status)
         loop_timer_start(b->limit, BOOT_SLACK_MS, 0);
 }
 
-static void words_line(struct boot *b, const char *line)
+static void words_line(void *arg, const char *line)
 {
+    struct boot *b = arg;
     static const char agent[] = "aolani-agent: ", debug[] = "debug: ";
     if (strncmp(line, agent, sizeof agent - 1) == 0)
         log_note("%s: %s", b->name, line);
@@ -222,23 +233,13 @@ static void words_line(struct boot *b, const char *line)
     if (strncmp(line, agent, sizeof agent - 1) == 0)
         line += sizeof agent - 1;
     if (strncmp(line, debug, sizeof debug - 1) != 0) /* that is no last word */
-        (void)snprintf(b->last_words, sizeof b->last_words, "%s", line);
+        said_keep(&b->said, line);
 }
 
 static void on_words(void *arg, const uint8_t *data, size_t len)
 {
     struct boot *b = arg;
-    for (size_t i = 0; i < len; i++) {
-        bool full = b->stderr_line.len == b->stderr_line.max;
-        if (data[i] != '\n' && !full) {
-            if (data[i] >= ' ' || data[i] == '\t')
-                (void)buf_add(&b->stderr_line, &data[i], 1);
-            continue;
-        }
-        if (b->stderr_line.len > 0)
-            words_line(b, (char *)b->stderr_line.data);
-        b->stderr_line.len = 0;
-    }
+    said_add(&b->said, data, len, words_line, b);
 }
 
 static const char *starter_name(const struct boot *b)
@@ -246,28 +247,78 @@ static const char *starter_name(const struct boot *b)
     return b->local ? "the agent" : b->spec->ssh.command.items[0];
 }
 
+static void read_words(const struct boot *b, struct sshwords *ret)
+{
+    bool silent = b->said.last[0] == '\0';
+    sshwords_read(silent ? b->greeting : said_kept(&b->said), b->wait_status, ret);
+}
+
 static void fail_of_exit(struct boot *b, int ws)
 {
     struct err e;
+    struct sshwords w = {.hint = ""};
     const char *starter = starter_name(b);
-    if (b->last_words[0])
-        err_set(&e, ERR_BOOT, "%s", b->last_words);
+    if (b->local)
+        (void)snprintf(w.text, sizeof w.text, "%s", b->said.last);
+    else
+        read_words(b, &w);
+    if (w.text[0] && w.retry && b->tries > 1)
+        err_set(&e, ERR_BOOT, "%s, also when tried again", w.text);
+    else if (w.text[0])
+        err_set(&e, ERR_BOOT, "%s", w.text);
     else if (WIFSIGNALED(ws))
         err_set(&e, ERR_BOOT, "%s was ended by signal %d", starter, WTERMSIG(ws));
     else
         err_set(&e, ERR_BOOT, "%s ended with status %d before the agent was ready",
                 starter, WEXITSTATUS(ws));
+    if (w.hint[0])
+        err_hint(&e, "%s", w.hint);
     boot_fail(b, &e);
+}
+
+/* How long to wait before the next try; 0: there is none. */
+static uint64_t retry_wait(const struct boot *b)
+{
+    struct sshwords w;
+    uint16_t lot;
+    if (b->local || b->killed || b->state != BOOT_CONNECTING || b->tries >= BOOT_TRIES)
+        return 0;
+    read_words(b, &w);
+    uint64_t now = loop_now_ms(b->loop), base = BOOT_WAIT_MS << (b->tries - 1);
+    base = base < BOOT_WAIT_MAX ? base : BOOT_WAIT_MAX;
+    secure_random(&lot, sizeof lot);
+    uint64_t wait = base / 2 + base * lot / UINT16_MAX;
+    bool late = now + wait + BOOT_SLACK_MS >= b->deadline_ms;
+    if (!w.retry || late)
+        return 0;
+    log_info("%s: %s; trying again in %.1f s", b->name, w.text, (double)wait / 1000.0);
+    return wait;
+}
+
+static void release_starter(struct boot *b)
+{
+    loop_stream_destroy(b->io);
+    loop_stream_destroy(b->words);
+    loop_proc_destroy(b->proc);
+    b->io = b->words = NULL;
+    b->proc = NULL;
 }
 
 static void boot_ended(struct boot *b)
 {
     if (b->ended)
         return;
+    uint64_t wait = retry_wait(b);
+    if (wait > 0) {
+        b->state = BOOT_WAITING;
+        release_starter(b);
+        loop_timer_start(b->limit, wait, 0);
+        return;
+    }
     b->ended = true;
     loop_timer_stop(b->limit);
     fail_of_exit(b, b->wait_status);
-    b->ops->ended(b->arg, b->wait_status, b->last_words);
+    b->ops->ended(b->arg, b->wait_status, b->said.last);
 }
 
 static void on_exit_status(void *arg, int ws)
@@ -285,58 +336,101 @@ static void on_words_end(void *arg, int status)
 {
     struct boot *b = arg;
     (void)status;
-    if (b->stderr_line.len > 0)
-        words_line(b, (char *)b->stderr_line.data);
+    said_end(&b->said, words_line, b);
     loop_stream_destroy(b->words);
     b->words = NULL;
     if (b->exited)
         boot_ended(b);
 }
 
-static void on_limit(void *arg)
+static void fail_of_silence(struct boot *b)
 {
-    struct boot *b = arg;
     struct err e;
-    if (b->exited) {
-        boot_ended(b);
-        return;
-    }
-    const char *it_said = b->last_words[0] ? "; it said: " : "";
+    const char *it_said = b->said.last[0] ? "; it said: " : "";
     if (!b->io)
         err_set(&e, ERR_BOOT, "%s closed its output before the agent was ready%s%s",
-                starter_name(b), it_said, b->last_words);
-    else if (b->state == BOOT_CONNECTING)
-        err_set(&e, ERR_BOOT, "no answer from the node within %.0f s%s%s",
-                (double)b->limit_ms / 1000.0, it_said, b->last_words);
-    else
+                starter_name(b), it_said, b->said.last);
+    else if (b->state != BOOT_CONNECTING)
         err_set(&e, ERR_BOOT, "the agent could not be copied within %u s%s%s",
-                BOOT_PUSH_MS / 1000, it_said, b->last_words);
+                BOOT_PUSH_MS / 1000, it_said, b->said.last);
+    else
+        err_set(&e, ERR_BOOT, "no answer from the node within %.0f s%s%s",
+                (double)b->limit_ms / 1000.0, it_said, b->said.last);
+    if (b->io && b->state == BOOT_CONNECTING && !b->local)
+        err_hint(&e,
+                 "does a start-up file of your login shell there wait? try ssh HOST "
+                 "echo hello");
     boot_fail(b, &e);
 }
 
-static int boot_spawn(struct boot *b, const struct boot_config *c, struct err *e)
+static void boot_try(struct boot *b);
+
+static void on_limit(void *arg)
 {
-    char *local_argv[] = {c->bundle->agent_path, "--stdio", NULL};
+    struct boot *b = arg;
+    if (b->state == BOOT_WAITING)
+        boot_try(b);
+    else if (b->exited)
+        boot_ended(b);
+    else
+        fail_of_silence(b);
+}
+
+static int boot_spawn(struct boot *b, struct err *e)
+{
+    char *local_argv[] = {b->bundle->agent_path, "--stdio", NULL};
     struct strlist ssh = {0};
-    int rc = c->local ? 0 : bootscript_argv(c->spec, c->bundle, c->name, &ssh);
+    int rc = b->local ? 0 : bootscript_argv(b->spec, b->bundle, b->name, &ssh);
     if (rc < 0) {
         err_sys(e, rc, "start an agent");
     } else {
-        char *const *argv = c->local ? local_argv : ssh.items;
+        char *const *argv = b->local ? local_argv : ssh.items;
         struct loop_proc_spec ps = {
             .file = argv[0], .argv = argv, .extra_fd = -1, .stderr_to_stream = true};
         rc = loop_proc_spawn(b->loop, &ps, on_exit_status, b, &b->proc, e);
+        if (rc == -ENOENT && !b->local)
+            err_hint(e, "install an ssh client, or name another ([ssh] command)");
     }
     strlist_fini(&ssh);
     return rc;
 }
 
-int boot_create(struct loop *l, const struct boot_config *c, const struct boot_ops *ops,
-                void *arg, struct boot **ret, struct err *e)
+static int boot_start(struct boot *b, struct err *e)
 {
     static const struct loop_stream_ops io_ops = {.on_data = on_data, .on_end = on_end};
     static const struct loop_stream_ops words_ops = {.on_data = on_words,
                                                      .on_end = on_words_end};
+    int rc = boot_spawn(b, e);
+    if (rc < 0)
+        return rc;
+    b->state = BOOT_CONNECTING;
+    b->exited = false;
+    b->tries++;
+    b->io = loop_proc_take_io(b->proc);
+    b->words = loop_proc_take_stderr(b->proc);
+    loop_stream_set(b->io, &io_ops, b);
+    loop_stream_read(b->io, true);
+    loop_stream_set(b->words, &words_ops, b);
+    loop_stream_read(b->words, true);
+    loop_timer_start(b->limit, b->deadline_ms - loop_now_ms(b->loop), 0);
+    return 0;
+}
+
+static void boot_try(struct boot *b)
+{
+    struct err e;
+    said_forget(&b->said);
+    b->greeting[0] = '\0';
+    b->noise = b->in.len = 0;
+    if (boot_start(b, &e) == 0)
+        return;
+    boot_fail(b, &e);
+    boot_ended(b);
+}
+
+int boot_create(struct loop *l, const struct boot_config *c, const struct boot_ops *ops,
+                void *arg, struct boot **ret, struct err *e)
+{
     struct boot *b = calloc(1, sizeof *b);
     if (!b)
         return err_sys(e, -ENOMEM, "start an agent on \"%s\"", c->name);
@@ -349,23 +443,17 @@ int boot_create(struct loop *l, const struct boot_config *c, const struct boot_o
     b->local = c->local;
     buf_init(&b->in, BOOT_NOISE_MAX);
     buf_init(&b->blob, 1u << 20);
-    buf_init(&b->stderr_line, BOOT_LINE_MAX);
+    said_init(&b->said);
     b->name = strdup(c->name);
     b->limit = loop_timer_create(l, on_limit, b);
     if (!b->name || !b->limit || buf_add(&b->blob, c->blob, c->blob_len) < 0) {
         err_sys(e, -ENOMEM, "start an agent on \"%s\"", c->name);
         goto fail;
     }
-    if ((rc = boot_spawn(b, c, e)) < 0)
-        goto fail;
-    b->io = loop_proc_take_io(b->proc);
-    b->words = loop_proc_take_stderr(b->proc);
-    loop_stream_set(b->io, &io_ops, b);
-    loop_stream_read(b->io, true);
-    loop_stream_set(b->words, &words_ops, b);
-    loop_stream_read(b->words, true);
     b->limit_ms = c->spec->ssh.connect_timeout_ms + BOOT_SLACK_MS;
-    loop_timer_start(b->limit, b->limit_ms, 0);
+    b->deadline_ms = loop_now_ms(l) + b->limit_ms;
+    if ((rc = boot_start(b, e)) < 0)
+        goto fail;
     *ret = b;
     return 0;
 fail:
@@ -380,6 +468,12 @@ bool boot_has_ended(const struct boot *b)
 
 void boot_kill(struct boot *b, int signum)
 {
+    if (b)
+        b->killed = true;
+    if (b && b->state == BOOT_WAITING) { /* no starter to end: the wait is over */
+        b->state = BOOT_CONNECTING;
+        loop_timer_start(b->limit, 0, 0);
+    }
     if (!b || !b->proc || loop_proc_exited(b->proc))
         return;
     /* What reaches a host may be a script with an ssh below it; an agent sees to its own. */
@@ -394,14 +488,12 @@ void boot_destroy(struct boot *b)
     if (!b)
         return;
     loop_timer_destroy(b->limit);
-    loop_stream_destroy(b->io);
-    loop_stream_destroy(b->words);
-    loop_proc_destroy(b->proc);
+    release_starter(b);
     if (b->blob.data)
         secure_wipe(b->blob.data, b->blob.len);
     buf_fini(&b->blob);
     buf_fini(&b->in);
-    buf_fini(&b->stderr_line);
+    said_fini(&b->said);
     free(b->name);
     free(b);
 }

@@ -5,6 +5,11 @@
  * Once the agent has them, the same stream is given to the caller: it can carry the
  * session where TCP cannot. The starter (ssh, or the agent itself) stays ours to watch
  * until it ends.
+ *
+ * Where sshd drops a connection before the login (MaxStartups, a reset in the first
+ * exchange), ssh is started again after growing waits, within ssh.connect_timeout; any
+ * other failure is final. The caller is told nothing of it, and a node that waits keeps
+ * its place in the caller's window: who is short of logins is not helped by more at once.
  */
 #ifndef LAUNCHER_BOOT_H
 #define LAUNCHER_BOOT_H
@@ -22,7 +27,7 @@ struct boot_ops {
     /* The agent could not be started; nothing else will come but `ended`. */
     void (*failed)(void *arg, const struct err *e);
     /* The starter has ended; called once, also after failed, never after boot_destroy.
-     * words: its last line on standard error, or "". */
+     * words: its last line on standard error, or "". After tries: of the last one. */
     void (*ended)(void *arg, int wait_status, const char *words);
 };
 struct boot_config {

@@ -9,15 +9,16 @@ setup()
 {
     work
     export TEST_MARK=$W
-    unset XDG_CACHE_HOME AOLANI_CACHE
-    mkdir tmp
+    unset XDG_CACHE_HOME XDG_RUNTIME_DIR AOLANI_CACHE
+    mkdir tmp shm
     # As sshd does it: the login shell gets one command line.
     script ssh <<'END'
 for arg; do host=$line; line=$arg; done
 export HOME=${HOST_HOME-$TEST_MARK/$host}
 [ "$HOME" = /dev/null ] || mkdir -p "$HOME"
 [ -z "${NOISE-}" ] || head -c "$NOISE" /dev/zero | tr '\0' '\n'
-exec ${LOGIN_SHELL:-sh} -c "$(printf %s "$line" | sed "s|/tmp/|$TEST_MARK/tmp/|g")"
+line=$(printf %s "$line" | sed "s|/tmp/|$TEST_MARK/tmp/|g; s|/dev/shm/|$TEST_MARK/shm/|g")
+exec ${LOGIN_SHELL:-sh} -c "$line"
 END
     job <<'END'
 [job]
@@ -62,7 +63,7 @@ sentence() { tr '\n' ' ' <<<"$stderr"; }
     [[ $(sentence) == *"h[1-2]: the node's start-up files print more than"* ]]
 }
 
-@test "a home that cannot take the agent: /tmp is used, but no folder of somebody else's" {
+@test "a home that cannot take the agent: /tmp, then memory, but no folder of somebody else's" {
     uid=$(id -u)
     export HOST_HOME=/dev/null
     boot -N 1
@@ -71,14 +72,27 @@ sentence() { tr '\n' ' ' <<<"$stderr"; }
     mv "tmp/aolani-cache-$uid" elsewhere
     ln -s "$W/elsewhere" "tmp/aolani-cache-$uid"
     boot -N 1
+    [ "$status" -eq 0 ]
+    [ "$(run_json '.nodes[0].copied')" = true ]
+    [ "$(stat -c %a "shm/aolani-cache-$uid")" = 700 ]
+    mv "shm/aolani-cache-$uid" elsewhere-too
+    ln -s "$W/elsewhere-too" "shm/aolani-cache-$uid"
+    boot -N 1
     [ "$status" -eq 80 ]
-    [[ $(sentence) == *"neither /dev/null/.cache/aolani nor /tmp can take the agent"* ]]
+    [[ $(sentence) == *"h1: no place for the agent: /dev/null/.cache/aolani: Not a directory; \
+$W/tmp/aolani-cache-$uid: not a folder of this user; \
+$W/shm/aolani-cache-$uid: not a folder of this user"* ]]
+    mkdir -m 700 run
+    XDG_RUNTIME_DIR=$W/run boot -N 1
+    [ "$status" -eq 0 ]
+    [ -x "$(echo run/aolani/*/aolani-agent)" ]
     [ "$uid" = 0 ] || return 0
-    rm "tmp/aolani-cache-$uid"
+    rm -r "tmp/aolani-cache-$uid" "shm/aolani-cache-$uid"
     mv elsewhere "tmp/aolani-cache-$uid"
     chown 65534 "tmp/aolani-cache-$uid"
     boot -N 1
-    [ "$status" -eq 80 ]
+    [ "$status" -eq 0 ]
+    [ -d "shm/aolani-cache-$uid" ]
 }
 
 @test "half a copy in the cache is not an agent" {
@@ -132,13 +146,46 @@ END
 @test "a starter that prints garbage" {
     refused 'h[1-2]: no answer from the node within' <<<'head -c 300000 /dev/urandom; sleep 100'
 }
-@test "a starter that complains: its last words, the hosts folded" {
-    refused 'h[1-2]: ssh: connect to host <host> port 22: Connection refused' <<'END'
+@test "a starter that complains: what it means, the hosts folded, the way out" {
+    refused 'h[1-2]: connection refused (is sshd running there' <<'END'
 for arg; do host=$line; line=$arg; done
 echo "ssh: connect to host $host port 22: Connection refused" >&2
 exit 255
 END
 }
+@test "a starter that complains in words of its own" {
+    refused 'h[1-2]: tunnel to <host> is closed' <<'END'
+for arg; do host=$line; line=$arg; done
+echo "tunnel to $host is closed" >&2
+exit 3
+END
+}
+@test "a start-up file that ends the shell" {
+    refused "h[1-2]: $W/ssh ended with status 0 before the agent was ready (a start-up file" <<'END'
+exit 0
+END
+}
+@test "a connection that sshd drops for want of room is tried again, and counted" {
+    script ssh-dropped <<'END'
+echo "kex_exchange_identification: Connection closed by remote host" >&2
+echo "Connection closed by 10.0.0.1 port 22" >&2
+exit 255
+END
+    script second <<'END'
+for arg; do host=$line; line=$arg; done
+echo x >>"$TEST_MARK/tries-$host"
+[ "$(wc -l <"$TEST_MARK/tries-$host")" -ge 3 ] || exec "$TEST_MARK/ssh-dropped"
+exec "$TEST_MARK/ssh" "$@"
+END
+    VIA=second boot
+    [ "$status" -eq 0 ]
+    [ "$(cat tries-h1 tries-h2 | wc -l)" = 6 ]
+    [[ $stderr != *"dropped"* ]]
+    VIA=ssh-dropped boot
+    [ "$status" -eq 80 ]
+    [[ $(sentence) == *"h[1-2]: sshd dropped the connection before the login, also when tried again (raise MaxStartups"* ]]
+}
+
 @test "an agent of another version" {
     refused 'h[1-2]: the agent is version 9.9.9, aolani-run is ' <<<'echo AOLANI-READY 9.9.9; sleep 9'
 }
