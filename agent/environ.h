@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* environ - the environment of a rank. Pure: all comes in, one array goes out.
  *
- * Weakest first: the agent's own environment (without what an outer launcher left in it),
- * what this module computes, PMIx, Prepare.env, RankPlan.env. So what the user set wins,
- * but for the AOLANI_* identity and the PMIx variables, which must be true.
+ * Weakest first: the base (see envbase.h), what this module computes, Prepare.env,
+ * RankPlan.env, PMIx. So what the user set wins, but for the AOLANI_* identity and the PMIx
+ * variables, which must be true.
  */
 #ifndef AGENT_ENVIRON_H
 #define AGENT_ENVIRON_H
@@ -16,9 +16,11 @@
 #include "proto/wire/aolani.pb-c.h"
 
 struct environ_spec {
-    char *const *base; /* the agent's own; NULL-ended */
+    char *const *base; /* NULL-ended, each name once */
+    bool after_setup;  /* it comes from a setup text, which knew Prepare.env */
     const Aolani__Prepare *plan;
     const Aolani__RankPlan *rank;
+    const char *workdir; /* for PWD */
     uint32_t attempt;
     const char *master_addr;
     uint32_t master_port;
@@ -35,8 +37,9 @@ struct environ_spec {
 
 /* *ret: NULL-ended, one allocation per entry; for environ_free. */
 int environ_build(const struct environ_spec *s, char ***ret, struct err *e);
+/* What the setup text itself runs in: no rank's. */
+int environ_build_setup(const struct environ_spec *s, char ***ret, struct err *e);
 void environ_free(char **env);
-const char *environ_get(char *const *env, const char *name); /* NULL: not set */
 
 /* "AOLANI_MARK=<run>.<node>", by which processes of a job are found; buf of 80 bytes. */
 #define ENVIRON_MARK_BYTES 80

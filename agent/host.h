@@ -9,10 +9,12 @@
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 #include "proto/base/rankset.h"
+#include "proto/base/rlimits.h"
 #include "proto/wire/aolani.pb-c.h"
 
 struct host {
     Aolani__NodeInfo *info; /* owned, as protobuf-c allocates */
+    struct rlimits limits;  /* as we were started */
     struct rankset allowed; /* the CPUs that the agent may use */
     char *dir;              /* where the agent and its helpers lie */
     char *pmix_helper;      /* path; NULL: not there */

@@ -219,7 +219,7 @@ static void job_on_rank_exit(void *arg, pid_t pid, int status,
                              const struct rusage *usage)
 {
     struct job *j = arg;
-    if (j->ranks)
+    if (!setup_exited(j->setup, pid, status) && j->ranks)
         ranks_exited(j->ranks, pid, status, usage);
 }
 
@@ -297,6 +297,8 @@ void job_destroy(struct job *j)
     output_destroy(j->output);
     reap_destroy(j->reap);
     cgroup_destroy(j->cgroup);
+    setup_destroy(j->setup);
+    rankbase_fini(&j->base);
     program_fini(&j->program);
     folders_fini(&j->folders);
     free(j->swept);

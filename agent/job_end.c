@@ -66,6 +66,8 @@ void job_end(struct job *j)
 {
     if (j->ranks)
         ranks_stop(j->ranks, 0);
+    setup_destroy(j->setup);
+    j->setup = NULL;
     pmixlink_destroy(j->pmix);
     j->pmix = NULL;
     if (!j->c.recovering)

@@ -13,6 +13,7 @@
 #include "agent/output.h"
 #include "agent/plan.h"
 #include "agent/pmixlink.h"
+#include "agent/rankbase.h"
 #include "agent/ranks.h"
 #include "agent/recover.h"
 #include "agent/shmleft.h"
@@ -33,6 +34,9 @@ struct job {
     struct folders folders;
     bool folders_made;
     struct cgroup *cgroup;
+    struct rankbase base;
+    struct setup *setup; /* NULL: no text; kept until the end */
+    bool wants_pmix;
     struct program program;
     struct masterport port; /* on node 0 */
     bool port_looked_at;    /* whether another has it: at the first failure */
@@ -72,9 +76,15 @@ void job_log(struct job *j, enum log_level level, const char *fmt, ...)
 
 /* ---- job_prepare.c ---- */
 void job_prepare(struct job *j); /* READY or UNFIT follows, now or later */
+void job_prepare_pmix(struct job *j); /* the last part of it */
+void job_unfit(struct job *j, int code, const struct err *e);
 int job_start(struct job *j, const Aolani__Start *m, struct err *e);
 int job_open_shmleft(struct job *j, uint64_t since, struct err *e);
 int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
+
+/* ---- job_environ.c ---- */
+int job_make_base(struct job *j, struct err *e);
+int job_run_setup(struct job *j, struct err *e); /* job_prepare_pmix or job_unfit follows */
 
 /* ---- job_end.c ---- */
 void job_end(struct job *j);      /* begin: entering JOB_ENDING */

@@ -5,6 +5,7 @@
 #include "agent/proc.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/wire/limitwire.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -21,9 +22,11 @@ static int64_t job_send(struct job *j, enum message_type type,
     return j->c.up->send(j->c.up->arg, type, m);
 }
 
+#define PROGRAM_SHOWN 1024u /* a longer path could make the message too long */
+
 /* ---- preparing ---- */
 
-static void job_unfit(struct job *j, int code, const struct err *e)
+void job_unfit(struct job *j, int code, const struct err *e)
 {
     Aolani__Prepared m = AOLANI__PREPARED__INIT;
     m.error = (char *)e->text;
@@ -39,6 +42,12 @@ static void job_ready(struct job *j)
     Aolani__Prepared m = AOLANI__PREPARED__INIT;
     m.master_port = j->port.port;
     m.mpi = (char *)(j->pmix_ready ? "pmix" : "none");
+    struct limitwire limits;
+    limitwire_fill(&limits, &j->base.limits);
+    m.limits = limits.list;
+    m.n_limits = limits.n;
+    if (!j->plan->setup[0] && strlen(j->program.path) < PROGRAM_SHOWN)
+        m.program = j->program.path;
     (void)job_send(j, MSG_PREPARED, &m.base);
     if (j->state == JOB_PREPARING)
         j->ops->phase(j->arg, PHASE_PREPARED);
@@ -158,23 +167,31 @@ static int job_open_parts(struct job *j, struct err *e)
 void job_prepare(struct job *j)
 {
     struct err e = {0};
-    bool pmix = false;
-    int rc = plan_wants_pmix(j->plan, j->c.host, &pmix, &e);
+    int rc = plan_wants_pmix(j->plan, j->c.host, &j->wants_pmix, &e);
     if (rc == 0)
-        rc = plan_fit(j->plan, j->c.host, &j->program, &e);
+        rc = plan_fit(j->plan, j->c.host, &e);
+    if (rc == 0)
+        rc = job_make_base(j, &e);
     if (rc == 0)
         rc = job_open_parts(j, &e);
-    if (rc < 0) {
+    if (rc == 0 && j->plan->setup[0])
+        rc = job_run_setup(j, &e);
+    if (rc < 0)
         job_unfit(j, rc, &e);
-        return;
-    }
-    if (!pmix) {
+    else if (!j->setup)
+        job_prepare_pmix(j);
+}
+
+void job_prepare_pmix(struct job *j)
+{
+    struct err e;
+    if (!j->wants_pmix) {
         job_ready(j);
         return;
     }
     j->pmix_up =
         (struct upward){.send = job_pmix_send, .credit = job_pmix_credit, .arg = j};
-    rc = pmixlink_create(j->c.loop, j->c.host->pmix_helper, j->plan, j->folders.pmix,
+    int rc = pmixlink_create(j->c.loop, j->c.host->pmix_helper, j->plan, j->folders.pmix,
                          &j->pmix_up, job_on_pmix_ready, j, &j->pmix, &e);
     if (rc < 0)
         job_on_pmix_ready(j, rc, &e);
@@ -313,6 +330,7 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
                              .reap = j->reap,
                              .plan = j->plan,
                              .host = j->c.host,
+                             .base = &j->base,
                              .program = &j->program,
                              .folders = &j->folders,
                              .cgroup = j->cgroup,

@@ -2,6 +2,7 @@
 /* plan.c - see plan.h. */
 #include "agent/plan.h"
 
+#include "agent/program.h"
 #include "proto/base/limits.h"
 
 #include <stdlib.h>
@@ -16,11 +17,12 @@ int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
                        "node %u of run \"%s\"",
                        p->node_index, p->run_id, node, run_id);
     if (p->n_ranks > LIMIT_LOCAL_RANKS || p->world_size > LIMIT_RANKS ||
-        p->n_nodes > LIMIT_NODES || p->n_argv > LIMIT_ARGV || p->n_env > LIMIT_ENV)
+        p->n_nodes > LIMIT_NODES || p->n_argv > LIMIT_ARGV || p->n_env > LIMIT_ENV ||
+        p->n_forwarded > LIMIT_ENV)
         return err_set(e, ERR_PROTO,
                        "take a plan with %zu ranks of %u, %zu arguments, %zu "
                        "variables: too many",
-                       p->n_ranks, p->world_size, p->n_argv, p->n_env);
+                       p->n_ranks, p->world_size, p->n_argv, p->n_env + p->n_forwarded);
     if (p->has_stdin && p->stdin_rank >= p->world_size)
         return err_set(e, ERR_PROTO, "take a plan that gives rank %u standard input",
                        p->stdin_rank);
@@ -36,28 +38,12 @@ int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
     return 0;
 }
 
-static const char *plan_path_var(const Aolani__Prepare *p)
-{
-    const char *path = p->clean_env ? NULL : getenv("PATH");
-    for (size_t i = 0; i < p->n_env; i++) {
-        if (strcmp(p->env[i]->key, "PATH") == 0)
-            path = p->env[i]->value;
-    }
-    return path;
-}
-
-int plan_fit(const Aolani__Prepare *p, const struct host *h, struct program *ret,
-             struct err *e)
+int plan_fit(const Aolani__Prepare *p, const struct host *h, struct err *e)
 {
     int rc = program_check_workdir(p->workdir, e);
     for (size_t i = 0; rc == 0 && i < p->n_ranks; i++)
         rc = host_check_cpus(h, p->ranks[i]->cpus, e);
-    if (rc < 0)
-        return rc;
-    if (p->setup[0])
-        return program_with_setup(p->argv, p->n_argv, p->setup, p->env, p->n_env, ret,
-                                  e);
-    return program_find(p->argv, p->n_argv, plan_path_var(p), p->workdir, ret, e);
+    return rc;
 }
 
 int plan_wants_pmix(const Aolani__Prepare *p, const struct host *h, bool *ret,

@@ -3,7 +3,6 @@
 #include "agent/program.h"
 
 #include "agent/progfile.h"
-#include "agent/setup.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -112,30 +111,6 @@ static char **program_vector(const char *const *front, size_t n_front,
 }
 
 /* bash where there is one: what clusters define for their users (module) is written for it. */
-int program_with_setup(char *const *argv, size_t argc, const char *text,
-                       Aolani__KeyValue *const *env, size_t n_env, struct program *ret,
-                       struct err *e)
-{
-    const char *shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
-    char *outer = NULL, *inner = NULL;
-    struct program p = {0};
-    int rc = setup_script(shell, text, env, n_env, &outer, &inner);
-    if (rc == 0) {
-        const char *const front[] = {"sh", "-c", outer, inner};
-        p.path = strdup("/bin/sh");
-        p.argv = program_vector(front, 4, argv, argc);
-        rc = p.path && p.argv ? 0 : -ENOMEM;
-    }
-    free(outer);
-    free(inner);
-    if (rc < 0) {
-        program_fini(&p);
-        return err_sys(e, rc, "make a script of job.setup");
-    }
-    *ret = p;
-    return 0;
-}
-
 int program_find(char *const *argv, size_t argc, const char *path_var,
                  const char *workdir, struct program *ret, struct err *e)
 {

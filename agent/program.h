@@ -7,22 +7,16 @@
 #include <stddef.h>
 
 #include "proto/base/err.h"
-#include "proto/wire/aolani.pb-c.h"
 
 struct program {
     char *path;
     char **argv;    /* NULL-ended */
-    char **sh_argv; /* for a script without "#!"; NULL: it is none */
+    char **sh_argv; /* for a script without "#!" */
 };
 
 /* path_var: PATH of the rank. -ENOENT, -EACCES: with the words for the user. */
 int program_find(char *const *argv, size_t argc, const char *path_var,
                  const char *workdir, struct program *ret, struct err *e);
-/* Shells that run a setup text, then become argv (see setup.h): whether the program can be
- * found is known only after the text has run. env: what the job file sets. */
-int program_with_setup(char *const *argv, size_t argc, const char *text,
-                       Aolani__KeyValue *const *env, size_t n_env, struct program *ret,
-                       struct err *e);
 void program_fini(struct program *p);
 /* The folder exists and may be entered. ERR_USAGE: not. */
 int program_check_workdir(const char *workdir, struct err *e);

@@ -14,8 +14,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#define RANKS_OOM_SCORE 500 /* the kernel shall take a rank before the agent */
-
 struct ranks {
     struct ranks_config c;
     const struct ranks_ops *ops;
@@ -26,19 +24,17 @@ struct ranks {
     size_t n_unmeasured; /* without a step ring */
     uint64_t kill_at_ms; /* 0: not stopping */
     struct loop_timer *kill;
-    struct rlimit nofile; /* of the ranks: as it was found */
 };
 
-/* Four descriptors for each rank are more than the 1024 of a login; programs that use
- * select(2) need that number to stay theirs. */
-static void ranks_raise_limit(struct ranks *r)
+/* Four descriptors for each rank are more than the 1024 of a login. The ranks get limits of
+ * their own: programs that use select(2) need that number to stay theirs. */
+static void ranks_raise_limit(void)
 {
-    if (getrlimit(RLIMIT_NOFILE, &r->nofile) < 0) {
-        r->nofile.rlim_cur = 0;
+    struct rlimit l;
+    if (getrlimit(RLIMIT_NOFILE, &l) < 0)
         return;
-    }
-    struct rlimit most = {r->nofile.rlim_max, r->nofile.rlim_max};
-    (void)setrlimit(RLIMIT_NOFILE, &most);
+    l.rlim_cur = l.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &l);
 }
 
 /* What they hold now cannot be known once they are dead. */
@@ -88,7 +84,7 @@ int ranks_create(const struct ranks_config *c, const struct ranks_ops *ops, void
         const Aolani__RankPlan *p = c->plan->ranks[r->n];
         task_init(&r->tasks[r->n], p->rank, p->cpus, ranks_on_settled, r);
     }
-    ranks_raise_limit(r);
+    ranks_raise_limit();
     *ret = r;
     return 0;
 fail:
@@ -142,7 +138,9 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
                          uint32_t master_port, char ***ret, struct err *e)
 {
     const Aolani__RankPlan *p = r->c.plan->ranks[i];
-    struct environ_spec s = {.base = environ,
+    struct environ_spec s = {.base = r->c.base->env.v,
+                             .after_setup = r->c.base->after_setup,
+                             .workdir = r->c.base->workdir,
                              .plan = r->c.plan,
                              .rank = p,
                              .attempt = r->c.attempt,
@@ -182,12 +180,12 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
                            .argv = r->c.program->argv,
                            .sh_argv = r->c.program->sh_argv,
                            .env = env,
-                           .workdir = r->c.plan->workdir,
+                           .workdir = r->c.base->workdir,
                            .cgroup_entrance =
                                r->c.cgroup ? cgroup_entrance(r->c.cgroup) : -1,
-                           .umask = (mode_t)r->c.plan->umask & 0777,
-                           .oom_score_adj = RANKS_OOM_SCORE,
-                           .nofile = r->nofile.rlim_cur ? &r->nofile : NULL};
+                           .umask = r->c.base->umask,
+                           .oom_score_adj = RANKBASE_OOM_SCORE,
+                           .limits = &r->c.base->limits};
     int rc = ranks_cpu_set(t->cpus, &cpus, &s.cpus_bytes, e);
     if (rc < 0)
         return rc;
@@ -214,7 +212,7 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
 static void ranks_tell_exit(struct ranks *r, struct task *t)
 {
     struct err e;
-    struct spawn_spec s = {.path = r->c.program->path, .workdir = r->c.plan->workdir};
+    struct spawn_spec s = {.path = r->c.program->path, .workdir = r->c.base->workdir};
     if (t->outcome.call && t->pid > 0) {
         (void)spawn_outcome_err(&t->outcome, &s, &e);
         r->ops->failed(r->arg, t, &e);

@@ -12,6 +12,7 @@
 #include "agent/output.h"
 #include "agent/pmixlink.h"
 #include "agent/program.h"
+#include "agent/rankbase.h"
 #include "agent/ptyrelay.h"
 #include "agent/reap.h"
 #include "agent/shmleft.h"
@@ -33,6 +34,7 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     struct reap *reap;
     const Aolani__Prepare *plan;
     const struct host *host;
+    const struct rankbase *base;
     const struct program *program;
     const struct folders *folders;
     const struct cgroup *cgroup; /* NULL: none */

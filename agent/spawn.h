@@ -13,10 +13,10 @@
 #include <sched.h>
 #include <stdbool.h>
 #include <stddef.h>
-#include <sys/resource.h>
 #include <sys/types.h>
 
 #include "proto/base/err.h"
+#include "proto/base/rlimits.h"
 
 struct spawn_spec {
     const char *path; /* of the program, found before */
@@ -32,8 +32,8 @@ struct spawn_spec {
     bool on_terminal;    /* fd_out is one, and must not become a controlling one */
     int cgroup_entrance; /* -1: none */
     mode_t umask;
-    int oom_score_adj;           /* raised to this where that is allowed */
-    const struct rlimit *nofile; /* NULL: as ours */
+    int oom_score_adj;            /* raised to this where that is allowed */
+    const struct rlimits *limits; /* NULL: as ours */
 };
 
 enum spawn_call {

@@ -21,6 +21,8 @@ const struct spec_key spec_keys[] = {
     {"job", "workdir", SPEC_PATH, 0, AT(job.workdir), ".", NULL, 0, 0},
     {"job", "env", SPEC_ENV, 0, AT(job.env), NULL, NULL, 0, 0},
     {"job", "setup", SPEC_STRING, 0, AT(job.setup), NULL, NULL, 0, 0},
+    {"job", "setup_limit", SPEC_DURATION, 0, AT(job.setup_limit_ms), "10m", NULL, SEC,
+     DAY},
     {"job", "ranks_per_node", SPEC_INT, 0, AT(job.ranks_per_node), "1", "gpu", 1,
      LIMIT_LOCAL_RANKS},
     {"job", "time_limit", SPEC_DURATION, 0, AT(job.time_limit_ms), "none", "none", SEC,
@@ -44,8 +46,7 @@ const struct spec_key spec_keys[] = {
     {"nodes", "hosts", SPEC_HOSTS, 0, AT(nodes.hosts), NULL, NULL, 0, 0},
     {"nodes", "hostfile", SPEC_PATH, 0, AT(nodes.hostfile), NULL, NULL, 0, 0},
     {"nodes", "count", SPEC_INT, 0, AT(nodes.count), "all", "all", 1, LIMIT_NODES},
-    {"nodes", "spares", SPEC_INT, 0, AT(nodes.spares), "0", NULL, 0,
-     LIMIT_NODES},
+    {"nodes", "spares", SPEC_INT, 0, AT(nodes.spares), "0", NULL, 0, LIMIT_NODES},
 
     {"ssh", "command", SPEC_ARGV, 0, AT(ssh.command), "ssh", NULL, 0, 0},
     {"ssh", "options", SPEC_ARGV, 0, AT(ssh.options), NULL, NULL, 0, 0},

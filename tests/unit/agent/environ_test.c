@@ -28,11 +28,9 @@ struct fixture {
 
 static void set_up(struct fixture *f)
 {
-    static char *const base[] = {"PATH=/bin",       "HOME=/home/u",
-                                 "PMIX_RANK=3",     "OMPI_COMM_WORLD_RANK=9",
-                                 "AOLANI_MARK=x.1", "TORCHELASTIC_RUN_ID=old",
-                                 "broken",          "LD_LIBRARY_PATH=/site/lib",
-                                 "RANK=77",         NULL};
+    static char *const base[] = {"PATH=/mod:/bin", "HOME=/home/u",
+                                 "PWD=/elsewhere", "LD_LIBRARY_PATH=/site/lib",
+                                 "RANK=77",        NULL};
     memset(f, 0, sizeof *f);
     aolani__prepare__init(&f->plan);
     aolani__rank_plan__init(&f->rank);
@@ -49,6 +47,7 @@ static void set_up(struct fixture *f)
                                     .plan = &f->plan,
                                     .rank = &f->rank,
                                     .attempt = 2,
+                                    .workdir = "/a b",
                                     .master_addr = "10.0.0.1",
                                     .master_port = 4711,
                                     .step_path = "/dev/shm/x/rank-5",
@@ -68,7 +67,11 @@ static char **build(const struct fixture *f)
 
 static void check(char **env, const char *name, const char *want)
 {
-    const char *got = environ_get(env, name);
+    const char *got = NULL;
+    for (size_t i = 0; env[i]; i++) {
+        if (strncmp(env[i], name, strlen(name)) == 0 && env[i][strlen(name)] == '=')
+            got = env[i] + strlen(name) + 1;
+    }
     if (!want && !got)
         return;
     if (!want || !got || strcmp(got, want) != 0)
@@ -112,10 +115,9 @@ static void test_what_every_rank_gets(void **state)
         {"AOLANI_LIBRARY", "/cache/libaolani.so"},
         {"LD_LIBRARY_PATH", "/site/lib:/cache"},
         {"OMP_NUM_THREADS", "4"},
-        {"PATH", "/bin"},
+        {"PATH", "/mod:/bin"},
+        {"PWD", "/a b"},
         {"HOME", "/home/u"},
-        {"PMIX_RANK", NULL}, /* of an outer launcher */
-        {"broken", NULL},
     };
     struct fixture f;
     set_up(&f);
@@ -169,7 +171,6 @@ static void test_what_depends(void **state)
     struct fixture f;
     set_up(&f);
     f.plan.oversubscribed = true;
-    f.plan.clean_env = true;
     f.spec.only_loopback = true;
     f.spec.step_path = NULL;
     f.spec.library = NULL;
@@ -179,11 +180,36 @@ static void test_what_depends(void **state)
     check(env, "OMPI_MCA_btl_tcp_if_include", "lo");
     check(env, "AOLANI_STEP_PATH", NULL);
     check(env, "AOLANI_LIBRARY", NULL);
-    check(env, "LD_LIBRARY_PATH", NULL); /* clean */
+    check(env, "LD_LIBRARY_PATH", "/site/lib");
     check(env, "OMP_NUM_THREADS", NULL);
-    check(env, "HOME", "/home/u");
-    check(env, "PATH", "/usr/local/bin:/usr/bin:/bin");
     environ_free(env);
+}
+
+static void test_the_user_and_the_setup_text(void **state)
+{
+    (void)state;
+    static const struct {
+        bool after_setup;
+        const char *value, *want;
+    } table[] = {
+        {false, "/bin", "/bin"}, /* the base is the node's: the user wins */
+        {true, "/bin", "/mod:/bin"},
+        {true, "/mod", "/mod:/bin"},
+        {true, "/mo", "/mo"},
+        {true, "/other", "/other"},
+        {true, "", ""},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        Aolani__KeyValue kv = kv_of("PATH", table[i].value), *list[] = {&kv};
+        struct fixture f;
+        set_up(&f);
+        f.plan.env = list;
+        f.plan.n_env = 1;
+        f.spec.after_setup = table[i].after_setup;
+        char **env = build(&f);
+        check(env, "PATH", table[i].want);
+        environ_free(env);
+    }
 }
 
 static void test_mark(void **state)
@@ -200,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_what_every_rank_gets),
         cmocka_unit_test(test_what_the_user_set_wins),
         cmocka_unit_test(test_what_depends),
+        cmocka_unit_test(test_the_user_and_the_setup_text),
         cmocka_unit_test(test_mark),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -17,6 +17,7 @@
 #include "agent/folders.h"
 #include "agent/host.h"
 #include "agent/plan.h"
+#include "agent/rankbase.h"
 #include "proto/base/limits.h"
 
 static char sysfs[64];
@@ -222,21 +223,29 @@ static void test_what_fits(void **state)
     bool pmix;
     assert_int_equal(host_describe("/sys", &h, &e), 0);
     make_plan(&f);
-    assert_int_equal(plan_fit(&f.plan, &h, &p, &e), 0);
-    program_fini(&p);
+    assert_int_equal(plan_fit(&f.plan, &h, &e), 0);
     f.rank[1].cpus = (char *)"8000";
-    assert_int_equal(plan_fit(&f.plan, &h, &p, &e), ERR_BIND);
+    assert_int_equal(plan_fit(&f.plan, &h, &e), ERR_BIND);
     make_plan(&f);
     f.plan.workdir = (char *)"/no/such";
-    assert_int_equal(plan_fit(&f.plan, &h, &p, &e), ERR_USAGE);
+    assert_int_equal(plan_fit(&f.plan, &h, &e), ERR_USAGE);
     make_plan(&f);
     Aolani__KeyValue kv = AOLANI__KEY_VALUE__INIT, *list[] = {&kv};
     kv.key = (char *)"PATH";
     kv.value = (char *)"/no/such";
     f.plan.env = list;
     f.plan.n_env = 1;
-    assert_int_equal(plan_fit(&f.plan, &h, &p, &e),
-                     -ENOENT); /* PATH is that of the rank */
+    struct rankbase b = {0};
+    struct folders folders = {.tmp = (char *)"/tmp/x", .shm = (char *)"/dev/shm/x"};
+    assert_int_equal(rankbase_init(&b, &f.plan, &h, &e), 0);
+    /* The PATH is that of the rank. */
+    assert_int_equal(rankbase_find_program(&b, &f.plan, &h, &folders, &p, &e), -ENOENT);
+    kv.value = (char *)"/bin";
+    assert_int_equal(rankbase_find_program(&b, &f.plan, &h, &folders, &p, &e), 0);
+    program_fini(&p);
+    b.limits.v[RLIMITS_STACK].rlim_cur = 4096;
+    assert_int_equal(rankbase_find_program(&b, &f.plan, &h, &folders, &p, &e), -E2BIG);
+    rankbase_fini(&b);
 
     free(h.pmix_helper);
     h.pmix_helper = NULL;
@@ -254,21 +263,6 @@ static void test_what_fits(void **state)
     host_fini(&h);
 }
 
-static void test_a_reserved_port(void **state)
-{
-    (void)state;
-    int fd, other = socket(AF_INET, SOCK_STREAM, 0);
-    uint32_t port = 0;
-    assert_int_equal(plan_reserve_port(&fd, &port, NULL), 0);
-    assert_in_range(port, 1, 65535);
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_port = htons((uint16_t)port)};
-    assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof at), -1);
-    close(fd);
-    assert_int_equal(bind(other, (struct sockaddr *)&at, sizeof at),
-                     0); /* for the rank */
-    close(other);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -276,7 +270,6 @@ int main(void)
         cmocka_unit_test(test_this_host),
         cmocka_unit_test(test_plans_that_are_refused),
         cmocka_unit_test(test_what_fits),
-        cmocka_unit_test(test_a_reserved_port),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }

@@ -186,13 +186,12 @@ static void test_nothing_else_is_open(void **state)
 static void test_limit_of_descriptors(void **state)
 {
     (void)state;
-    struct rlimit was, low = {32, 64}; /* below descriptors that we hold */
+    struct rlimits low = {.v[RLIMITS_NOFILE] = {32, 64}, .known[RLIMITS_NOFILE] = true};
     char *argv[] = {(char *)"sh", (char *)"-c", (char *)"ulimit -Sn; ulimit -Hn", NULL};
     struct result r;
-    assert_int_equal(getrlimit(RLIMIT_NOFILE, &was), 0);
-    int out = fcntl(temp_file(), F_DUPFD, 100);
+    int out = fcntl(temp_file(), F_DUPFD, 100); /* above the limit */
     struct spawn_spec s = spec_of("/bin/sh", argv, out);
-    s.nofile = &low;
+    s.limits = &low;
     run(&s, &r);
     assert_int_equal(r.outcome.call, 0);
     assert_string_equal(r.out, "32\n64\n");
