@@ -104,6 +104,9 @@ void fleet_node_linked(struct fleet_node *n)
     n->heard_ms = loop_now_ms(n->fleet->loop);
     n->pings = 0;
     n->pinged_ms = 0;
+    if (n->path == FLEET_PATH_DIRECT && !n->fleet->local)
+        log_info("%s: connected directly, from %s",
+                 n->fleet->config.nodes->names[n->index], n->address);
 }
 
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
