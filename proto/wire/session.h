@@ -21,8 +21,9 @@
 #include "proto/wire/message.h"
 
 /* What both sides of every session put into initial_credit. A bulk message must fit into
- * half of it, or it may wait for a heartbeat. */
-#define SESSION_INITIAL_CREDIT (4u << 20)
+ * half of it, or it may wait for a heartbeat. The head keeps so much of every node when
+ * nobody takes its output. */
+#define SESSION_INITIAL_CREDIT (1u << 20)
 
 struct session;
 /* The session may be destroyed from within session_input's calls of these; nothing is
