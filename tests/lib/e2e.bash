@@ -73,6 +73,7 @@ left_here()
 {
     local dir p
     for dir in "$W"/runs/*-*; do
+        [ -e "$dir" ] || continue
         # The folder's name ends with the first four digits of the run's id.
         find /tmp /dev/shm -maxdepth 1 -name "aolani-*${dir##*-}????????????-n*" 2>/dev/null
     done
