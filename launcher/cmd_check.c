@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* cmd_check.c - `aolani-run check job.toml`: all that can be known without starting
- * anything or asking any host. */
+/* cmd_check.c - `aolani-run check job.toml`: first all that can be known without starting
+ * anything or asking any host, then the nodes themselves (placecheck.h). */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,6 +10,8 @@
 
 #include "launcher/options.h"
 #include "launcher/nodes.h"
+#include "launcher/placecheck.h"
+#include "launcher/run.h"
 #include "launcher/verbs.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -130,12 +132,13 @@ static void print_word(const char *word)
         putchar('\'');
 }
 
-static void print_summary(const struct spec *s, const struct nodes *n)
+static void print_summary(const struct spec *s, const struct nodes *n,
+                          const char *verdict)
 {
     char limit[24] = "no time limit";
     if (s->job.time_limit_ms)
         clock_format_duration(s->job.time_limit_ms, limit, sizeof limit);
-    printf("%s: ok\n  runs", s->path);
+    printf("%s%s\n  runs", s->path, verdict);
     for (size_t i = 0; i < s->job.command.n && i < 12; i++)
         print_word(s->job.command.items[i]);
     printf("%s\n  on %zu %s%s, %lld rank%s each; %s%s; output in %s\n",
@@ -157,19 +160,39 @@ static int show(const struct spec *s, struct err *e)
     return rc ? err_sys(e, rc, "show the job's values") : 0;
 }
 
+/* What is wrong on this machine, each told with its line. */
+static int check_here(const struct options *o, const struct spec *s,
+                      const struct nodes *n, struct err *e)
+{
+    bool local = n->backend == BACKEND_LOCAL;
+    unsigned bad = check_output(s);
+    if (!local)
+        bad += check_ssh(s);
+    else if (o->offline || o->show)
+        bad += check_local(s);
+    if (!bad)
+        return 0;
+    return err_set(e, ERR_USAGE, "job file \"%s\" cannot run here: %u error%s", s->path,
+                   bad, bad == 1 ? "" : "s");
+}
+
+/* The exit status, or negative. --show is a question about the file. */
 static int check(const struct options *o, const struct spec *s, struct err *e)
 {
     struct nodes nodes = {0};
+    bool offline = o->offline || o->show;
     int rc = o->show ? show(s, e) : 0;
     if (rc || (rc = nodes_resolve(s, &nodes, e)))
         return rc;
-    unsigned bad = check_output(s);
-    bad += nodes.backend == BACKEND_LOCAL ? check_local(s) : check_ssh(s);
-    if (bad)
-        rc = err_set(e, ERR_USAGE, "job file \"%s\" cannot run here: %u error%s",
-                     s->path, bad, bad == 1 ? "" : "s");
-    else if (!o->show)
-        print_summary(s, &nodes);
+    rc = check_here(o, s, &nodes, e);
+    if (!rc && !o->show)
+        print_summary(s, &nodes, offline ? ": ok" : "");
+    if (!rc && !offline) {
+        struct rlimits limits;
+        fflush(stdout);
+        run_raise_limits(nodes.backend, &limits);
+        rc = placecheck(s, &nodes, &limits, e);
+    }
     nodes_fini(&nodes);
     return rc;
 }
@@ -189,5 +212,5 @@ int cmd_check(int argc, char **argv)
         log_err(&e);
     spec_destroy(s);
     options_fini(&o);
-    return done || !rc ? 0 : err_exit_status(rc);
+    return done ? 0 : rc < 0 ? err_exit_status(rc) : rc;
 }

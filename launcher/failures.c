@@ -103,11 +103,15 @@ static void fold_bounded(char **names, size_t n, char *text, size_t len)
         (void)snprintf(text + at, MORE_TEXT, " and %zu more", n - low);
 }
 
-/* The failures that are like the one at `first`; returns how many. */
-static size_t format_group(const struct failure *all, size_t n, const size_t *like,
-                           size_t first, char *text, size_t len)
-{
+struct group {
     char names[NAMES_SHOWN + MORE_TEXT], error[ERROR_TEXT];
+    const char *hint;
+};
+
+/* The failures that are like the one at `first`; returns how many. */
+static size_t make_group(const struct failure *all, size_t n, const size_t *like,
+                         size_t first, struct group *g)
+{
     char **list = calloc(n, sizeof *list);
     size_t found = 0;
     for (size_t i = first; list && i < n; i++) {
@@ -115,17 +119,16 @@ static size_t format_group(const struct failure *all, size_t n, const size_t *li
             list[found++] = (char *)all[i].name;
     }
     if (list)
-        fold_bounded(list, found, names, NAMES_SHOWN);
+        fold_bounded(list, found, g->names, NAMES_SHOWN);
     else
-        (void)snprintf(names, sizeof names, "%.*s", (int)NAMES_SHOWN, all[first].name);
+        (void)snprintf(g->names, sizeof g->names, "%.*s", (int)NAMES_SHOWN,
+                       all[first].name);
     free(list);
     if (found > 1)
-        anonymous_error(&all[first], error, sizeof error);
+        anonymous_error(&all[first], g->error, sizeof g->error);
     else
-        (void)snprintf(error, sizeof error, "%s", all[first].error);
-    const char *hint = all[first].hint;
-    (void)snprintf(text, len, "%s: %s%s%s%s", names, error, hint[0] ? " (" : "", hint,
-                   hint[0] ? ")" : "");
+        (void)snprintf(g->error, sizeof g->error, "%s", all[first].error);
+    g->hint = all[first].hint;
     return found > 0 ? found : 1;
 }
 
@@ -135,10 +138,13 @@ void failures_format(const struct failure *all, size_t n, char *text, size_t len
     size_t *like = find_alike(all, n);
     text[0] = '\0';
     for (size_t i = 0; like && i < n; i++) {
-        char group[ERROR_TEXT + NAMES_SHOWN + MORE_TEXT + 300];
+        char group[sizeof(struct group) + 300];
+        struct group g;
         if (like[i] != i)
             continue;
-        size_t count = format_group(all, n, like, i, group, sizeof group);
+        size_t count = make_group(all, n, like, i, &g);
+        (void)snprintf(group, sizeof group, "%s: %s%s%s%s", g.names, g.error,
+                       g.hint[0] ? " (" : "", g.hint, g.hint[0] ? ")" : "");
         if (at + strlen(group) + 2 + MORE_TEXT > len && at > 0)
             more += count;
         else
@@ -147,5 +153,21 @@ void failures_format(const struct failure *all, size_t n, char *text, size_t len
     }
     if (more > 0 && at < len)
         (void)snprintf(text + at, len - at, "; %zu more nodes failed", more);
+    free(like);
+}
+
+void failures_each(const struct failure *all, size_t n,
+                   void (*each)(void *arg, const char *names, const char *error,
+                                const char *hint),
+                   void *arg)
+{
+    size_t *like = find_alike(all, n);
+    for (size_t i = 0; like && i < n; i++) {
+        struct group g;
+        if (like[i] != i)
+            continue;
+        (void)make_group(all, n, like, i, &g);
+        each(arg, g.names, g.error, g.hint);
+    }
     free(like);
 }

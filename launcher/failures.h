@@ -15,5 +15,10 @@ struct failure {
 /* Whatever there is fits into len bytes (at least 200): names and kinds of failure that do
  * not are counted. */
 void failures_format(const struct failure *all, size_t n, char *text, size_t len);
+/* Each kind of failure by itself: the folded names of whom it concerns, and the words. */
+void failures_each(const struct failure *all, size_t n,
+                   void (*each)(void *arg, const char *names, const char *error,
+                                const char *hint),
+                   void *arg);
 
 #endif

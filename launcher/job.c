@@ -358,6 +358,8 @@ void job_destroy(struct job *j)
     steps_destroy(j->steps);
     for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++)
         free(j->ranks[i].cpus);
+    for (uint32_t i = 0; j->nodes && i < j->n_nodes; i++)
+        free(j->nodes[i].program);
     for (size_t i = 0; i < j->n_warnings; i++)
         free(j->warnings[i]);
     plan_fini(&j->plan);

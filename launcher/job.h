@@ -11,19 +11,23 @@
 #include "launcher/journal.h"
 #include "launcher/live.h"
 #include "launcher/nodes.h"
+#include "launcher/placereport.h"
 #include "launcher/spec.h"
 #include "launcher/summary.h"
+#include "proto/base/rlimits.h"
 #include "proto/wire/secure.h"
 
 struct job;
 struct job_config { /* all by reference */
     const struct spec *spec;
     struct nodes *nodes; /* spares take the places of hosts that cannot be used */
-    struct journal *journal;
+    struct journal *journal; /* NULL: with check_only */
     struct live *live;
-    const char *attempt_dir; /* exists */
+    const char *attempt_dir; /* exists; NULL: with check_only */
+    bool check_only;         /* prepare all, start no rank, prove the teardown */
     const char *run_id;      /* 16 hexadecimal digits */
     struct secure_key job_key;
+    struct rlimits limits; /* of the user: the ranks get as much where they may */
     uint64_t epoch;
     uint32_t attempt;
     void (*finished)(void *arg);
@@ -46,6 +50,9 @@ void job_print_status(const struct job *j); /* a screen of words, by log_answer 
 /* After finished. The summary borrows from the job; its run_id, dir, version, times and
  * name are the caller's to fill. */
 void job_summary(struct job *j, struct summary *ret);
+/* After finished: what was found on each node, borrowed from the job. *ret is to be freed.
+ * -ENOMEM. */
+int job_place(const struct job *j, struct place_node **ret);
 /* After finished: the attempt came to nothing because a program that is not of the job had
  * MASTER_PORT before rank 0, and is proven to be over. The port, else 0; *ret_node: whose. */
 uint32_t job_lost_port(const struct job *j, const char **ret_node);

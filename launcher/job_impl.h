@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
  * job_messages.c (what agents say), job_start.c (plan and start messages), job_stdin.c (--stdin),
- * job_progress.c (what is told meanwhile) and job_summary.c (at the end) share. */
+ * job_progress.c (what is told meanwhile), job_summary.c and job_place.c (at the end)
+ * share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -30,6 +31,8 @@ struct job_node {
     char error[sizeof((struct err *)0)->text];
     char hint[sizeof((struct err *)0)->hint];
     int code;
+    struct rlimits limits; /* of its ranks */
+    char *program;         /* as found there; NULL: not known */
     const char *teardown; /* as in summary_node */
     char detail[240];
     uint64_t end_sent_ms;

@@ -3,6 +3,12 @@
 #include "launcher/job_impl.h"
 #include "proto/base/clock.h"
 
+/* A check keeps nothing. */
+static int64_t append(struct job *j, enum journal_type type, const ProtobufCMessage *m)
+{
+    return j->config.journal ? journal_append(j->config.journal, type, m) : 0;
+}
+
 int64_t job_journal_phase(struct job *j, const char *phase)
 {
     Aolani__JPhase m = AOLANI__JPHASE__INIT;
@@ -10,7 +16,7 @@ int64_t job_journal_phase(struct job *j, const char *phase)
     m.t_real_ns = clock_real_ns();
     m.t_mono_ns = clock_mono_ns();
     m.attempt = j->config.attempt;
-    return journal_append(j->config.journal, JOURNAL_PHASE, &m.base);
+    return append(j, JOURNAL_PHASE, &m.base);
 }
 
 void job_journal_node(struct job *j, uint32_t node, const char *event,
@@ -22,7 +28,7 @@ void job_journal_node(struct job *j, uint32_t node, const char *event,
     m.detail = (char *)detail;
     m.t_real_ns = clock_real_ns();
     m.info = (Aolani__NodeInfo *)info;
-    (void)journal_append(j->config.journal, JOURNAL_NODE, &m.base);
+    (void)append(j, JOURNAL_NODE, &m.base);
 }
 
 void job_journal_replaced(struct job *j, const struct job_replaced *r)
@@ -33,7 +39,7 @@ void job_journal_replaced(struct job *j, const struct job_replaced *r)
     m.detail = (char *)r->why;
     m.name = (char *)r->by;
     m.t_real_ns = clock_real_ns();
-    (void)journal_append(j->config.journal, JOURNAL_NODE, &m.base);
+    (void)append(j, JOURNAL_NODE, &m.base);
 }
 
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid)
@@ -53,7 +59,7 @@ void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t p
     m.cpu_sys_us = r->cpu_sys_us;
     m.max_rss_kib = r->max_rss_kib;
     m.ended_by_us = r->v.ended_by_us;
-    (void)journal_append(j->config.journal, JOURNAL_RANK, &m.base);
+    (void)append(j, JOURNAL_RANK, &m.base);
 }
 
 /* Raw records are bounded by [steps] keep; the statistics go on without. */
@@ -71,5 +77,5 @@ void job_journal_steps(struct job *j, const Aolani__Steps *m)
     Aolani__JSteps js = AOLANI__JSTEPS__INIT;
     js.attempt = j->config.attempt;
     js.steps = &part;
-    (void)journal_append(j->config.journal, JOURNAL_STEPS, &js.base);
+    (void)append(j, JOURNAL_STEPS, &js.base);
 }

@@ -2,11 +2,13 @@
 /* job_messages.c - what the agents say, one function a message. An agent speaks for its
  * own ranks only; anything else ends its link. */
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "launcher/job_impl.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/wire/limitwire.h"
 
 /* Output that the disk or the reader of our stdout has not taken; what the nodes have
  * credit for may come on top. */
@@ -34,6 +36,9 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
     (void)snprintf(n->hint, sizeof n->hint, "%s", m->hint);
     if (n->code == 0)
         fleet_set_phase(j->fleet, node, PHASE_PREPARED);
+    limitwire_read(m->limits, m->n_limits, &n->limits);
+    free(n->program);
+    n->program = strdup(m->program);
     if (node == 0)
         j->master_port = m->master_port;
     bool failed = false;
@@ -43,7 +48,7 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
         failed = failed || j->nodes[i].code != 0;
     }
     if (!failed) {
-        job_event(j, JOB_EV_ALL_PREPARED);
+        job_event(j, j->config.check_only ? JOB_EV_CHECKED : JOB_EV_ALL_PREPARED);
         return 0;
     }
     char text[1000];

@@ -96,7 +96,7 @@ int job_plan(struct job *j, struct err *e)
         warn_no_pmix(j);
     for (size_t i = 0; i < j->plan.n_warnings && rc == 0; i++)
         job_warn(j, "%s", j->plan.warnings[i]);
-    return rc == 0 ? make_rank_tables(j, e) : rc;
+    return rc == 0 && !j->config.check_only ? make_rank_tables(j, e) : rc;
 }
 
 /* "NAME=value" strings as messages; the value points into the string. */

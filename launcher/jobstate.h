@@ -21,6 +21,7 @@
 #define JOB_EVENTS(X)                                                     \
     X(ALL_UP) /* every agent has described its node */                    \
     X(ALL_PREPARED)                                                       \
+    X(CHECKED)    /* all prepared, and no rank shall be started */        \
     X(DURABLE)    /* the journal has the start */                         \
     X(ALL_ENDED)  /* no rank is alive, as far as can be known */          \
     X(FAILED)     /* a rank failed, a node was lost, a step went wrong */ \

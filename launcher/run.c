@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -36,7 +37,19 @@ struct run {
     uint32_t attempt; /* from 1 */
     char attempt_dir[PATH_MAX];
     uint32_t port_retries;
+    struct rlimits limits; /* of the user, before we raised ours */
 };
+
+void run_raise_limits(enum spec_backend backend, struct rlimits *ret_found)
+{
+    rlimits_read(ret_found);
+    struct rlimit r;
+    if (backend == BACKEND_LOCAL || getrlimit(RLIMIT_NOFILE, &r) < 0 ||
+        r.rlim_cur == r.rlim_max)
+        return;
+    r.rlim_cur = r.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &r);
+}
 
 static void on_journal_error(void *arg, const struct err *e)
 {
@@ -115,6 +128,7 @@ static int run_open(struct run *r, struct err *e)
          (rc = job_check_stdin(r->spec, (uint64_t)per_node * r->nodes.n, e)) < 0) ||
         (rc = loop_create(&r->loop, e)) < 0)
         return rc;
+    run_raise_limits(r->nodes.backend, &r->limits);
     if ((rc = rundir_create(r->spec->job.output, r->spec->job.name, r->start_real_ns,
                             r->run_id, &r->dir, e)) < 0)
         return e->hint[0] ? rc : err_hint(e, "choose another folder for runs: -o DIR");
@@ -140,6 +154,7 @@ static int attempt_open(struct run *r, struct err *e)
                            .journal = r->journal,
                            .live = r->live,
                            .attempt_dir = r->attempt_dir,
+                           .limits = r->limits,
                            .run_id = r->run_id,
                            .job_key = r->key,
                            .epoch = 1,

@@ -11,6 +11,11 @@
 
 #include "launcher/spec.h"
 #include "proto/base/err.h"
+#include "proto/base/rlimits.h"
+
+/* A descriptor for each agent's connection and for each starter's three streams. Not with
+ * local nodes, whose ranks would inherit the limit. *ret_found: what the user has. */
+void run_raise_limits(enum spec_backend backend, struct rlimits *ret_found);
 
 struct run;
 /* Make the run directory and begin the journal. Takes the spec, also on failure. */

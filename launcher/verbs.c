@@ -14,7 +14,7 @@ static const struct verb_info verbs[] = {
     {"run", VERB_RUN, cmd_run, "job.toml", "[more arguments of the program]",
      "Start the program of a job file on all its nodes and wait for its end."},
     {"check", VERB_CHECK, cmd_check, "job.toml", "[more arguments of the program]",
-     "Check a job file: everything that can be known without starting."},
+     "Check a job file and its nodes, without starting the program."},
     {"report", VERB_REPORT, cmd_report, "RUN", NULL,
      "Print the report of a run: its directory, or a folder with a run in it."},
 };

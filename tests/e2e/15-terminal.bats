@@ -25,7 +25,7 @@ teardown()
 @test "what cannot be printed is no success" {
     local words
     aolani job.toml
-    for words in help --version "check job.toml" "check --show job.toml" "report runs"; do
+    for words in help --version "check --offline job.toml" "check --show job.toml" "report runs"; do
         status=0
         # shellcheck disable=SC2086 # words of a command line
         "$BUILD/aolani-run" $words >/dev/full 2>log || status=$?
