@@ -200,16 +200,26 @@ static void deferred_finished(void *arg)
     j->config.finished(j->config.arg);
 }
 
+/* The last output may still wait for the disk: on the loop, so that the user can end
+ * that. */
+void job_finish_once(struct job *j)
+{
+    if (j->finished || (j->outfiles && outfiles_unwritten(j->outfiles) > 0))
+        return;
+    j->finished = true;
+    loop_timer_stop(j->tick);
+    if (loop_defer(j->loop, deferred_finished, j) < 0)
+        deferred_finished(j);
+}
+
 static void enter_closed(struct job *j)
 {
     uint64_t now = loop_now_ms(j->loop);
     j->phase_ms[j->phase] = now - j->phase_start_ms[j->phase];
-    loop_timer_stop(j->tick);
     if (j->steps)
         steps_finish(j->steps);
     job_conclude(j);
-    if (loop_defer(j->loop, deferred_finished, j) < 0)
-        deferred_finished(j);
+    job_finish_once(j);
 }
 
 static void enter_state(struct job *j)
@@ -266,6 +276,8 @@ static void on_tick(void *arg)
     job_show_progress(j, now);
     if (j->state == JOB_ENDING)
         job_watch_ending(j, now);
+    if (j->state == JOB_CLOSED)
+        job_finish_once(j);
 }
 
 /* ---------------------------------------------------------------- the caller's side */
@@ -317,8 +329,11 @@ void job_start(struct job *j)
 
 void job_stop(struct job *j, int signum, bool kill)
 {
-    if (j->state >= JOB_ENDING) /* how it ended is settled */
+    if (j->state >= JOB_ENDING) { /* how it ended is settled */
+        if (j->outfiles)
+            outfiles_last(j->outfiles, 0);
         return;
+    }
     job_set_stop(j, STOP_SIGNAL, signum, "%s", strsignal(signum));
     job_event(j, kill ? JOB_EV_KILL_ASKED : JOB_EV_STOP_ASKED);
 }

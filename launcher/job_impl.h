@@ -90,6 +90,7 @@ struct job {
     struct summary_node *sum_nodes;
     struct summary_replaced *sum_replaced;
     struct summary_rank *sum_ranks;
+    bool finished;
     struct summary_output *sum_outputs;
     size_t n_sum_outputs, cap_sum_outputs;
 };
@@ -105,6 +106,7 @@ const char *job_node_name(const struct job *j, uint32_t node);
 void job_check_ended(struct job *j); /* ALL_ENDED when no rank is alive */
 void job_check_done(struct job *j);  /* ALL_DONE when no node is awaited */
 void job_enter_phase(struct job *j, int phase);
+void job_finish_once(struct job *j); /* CLOSED, and maybe all is written now */
 
 /* ---- job_fleet.c ---- */
 extern const struct fleet_ops job_fleet_ops;

@@ -20,6 +20,8 @@ static void on_copying(void *arg, int stream, bool ends_line)
 static void on_drained(void *arg)
 {
     struct job *j = arg;
+    if (j->state == JOB_CLOSED)
+        job_finish_once(j);
     if (!j->held || outfiles_backlog(j->outfiles) >= OUTFILES_LOW_WATER)
         return;
     j->held = false;

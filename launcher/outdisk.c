@@ -97,7 +97,7 @@ static int open_file(struct outdisk *d, struct file *f, uint64_t segment)
     if (d->n_open >= LIMIT_OPEN_OUTPUT)
         close_file(d, d->oldest);
     outdisk_path(d, f->number, segment, path, sizeof path);
-    f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0666);
+    f->fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
     if (f->fd < 0)
         return -errno;
     f->segment = segment;

@@ -225,6 +225,11 @@ size_t outfiles_backlog(const struct outfiles *o)
     return n;
 }
 
+size_t outfiles_unwritten(const struct outfiles *o)
+{
+    return outwriter_queued(o->writer);
+}
+
 void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg)
 {
     o->drained = drained;

@@ -46,6 +46,7 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
 bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length);
 size_t outfiles_backlog(const struct outfiles *o); /* not yet taken or written */
+size_t outfiles_unwritten(const struct outfiles *o); /* of the backlog, the files' */
 /* drained: called whenever the backlog falls below OUTFILES_LOW_WATER. */
 void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg);
 /* The last part of a stream without a newline goes out too (its label kept whole). */

@@ -57,7 +57,7 @@ struct outwriter {
     void (*progress)(void *arg);
     void *arg;
     struct words said_full, said_lost; /* the loop's, like those below */
-    bool said_room;
+    bool said_room, said_last;
     int sync_error;
     size_t sync_file;
 
@@ -159,11 +159,14 @@ static bool do_item(struct outwriter *w, const struct item *i, bool trouble)
         if (!may_pass(rc) || !wait_for_room(w, &p, rc))
             break;
     }
-    if (rc < 0)
+    if (rc < 0) {
         lose(w, &p, rc);
-    else if (trouble)
-        end_trouble(w);
-    return rc < 0;
+        return true;
+    }
+    if (!trouble || i->len == 0) /* an empty file says nothing of the room */
+        return trouble;
+    end_trouble(w);
+    return false;
 }
 
 /* The next item, or NULL: all is done and no more will come. */
@@ -221,6 +224,7 @@ static void speak(struct outwriter *w, bool all)
     char path[4096];
     (void)pthread_mutex_lock(&w->lock);
     struct trouble full = w->full, lost = w->lost;
+    bool last = w->give_up_ms > 0 && w->patience_ms > 0;
     (void)pthread_mutex_unlock(&w->lock);
     if (is_news(&w->said_full, &full, all)) {
         outdisk_path(w->disk, full.file, 0, path, sizeof path);
@@ -235,6 +239,12 @@ static void speak(struct outwriter *w, bool all)
                  ": %s; the run goes on, what is missing will be listed at its end",
                  path, lost.at, strerror(-lost.why));
         w->said_room = false;
+    }
+    if (full.now && !lost.now && last && !w->said_last) {
+        log_note("the ranks have ended; their output waits for room, for %u s at most; "
+                 "interrupt to do without it",
+                 LIMIT_FULL_DISK_MS / 1000);
+        w->said_last = true;
     }
     if (!full.now && !lost.now && !w->said_room) {
         log_note("the output is being written again");
@@ -308,6 +318,7 @@ void outwriter_last(struct outwriter *w, uint64_t ms)
     w->patience_ms = ms;
     (void)pthread_cond_signal(&w->again);
     (void)pthread_mutex_unlock(&w->lock);
+    loop_wake_send(w->wake); /* for the words */
 }
 
 void outwriter_kept(const struct outwriter *w, size_t file, struct outdisk_kept *ret)

@@ -353,6 +353,10 @@ int rundb_build(const char *journal_path, const char *db_path, struct err *e)
     if (rc < 0)
         return rc;
     (void)unlink(temp); /* of a process before us that had our number */
+    /* SQLite would make it for all users. */
+    int fd = open(temp, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    if (fd >= 0)
+        (void)close(fd);
     begin(&b, temp);
     rc = b.rc == SQLITE_OK ? fill(&b, r, db_path, e) : fail_sql(&b, db_path, e);
     journal_reader_close(r);

@@ -557,7 +557,8 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
 static bool is_free(const struct spec_key *k)
 {
     return strcmp(k->section, "nodes") && strcmp(k->section, "local") &&
-           strcmp(k->name, "min_nodes") && strcmp(k->name, "ranks_per_node");
+           strcmp(k->name, "min_nodes") && strcmp(k->name, "ranks_per_node") &&
+           strcmp(k->name, "output_keep");
 }
 
 static void random_job(uint32_t seed, struct buf *out)
