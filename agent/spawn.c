@@ -108,8 +108,8 @@ static void spawn_child(const struct spawn_spec *s, pid_t parent, int report)
     if (s->cpus && sched_setaffinity(0, s->cpus_bytes, s->cpus) < 0)
         spawn_fail(report, SPAWN_AFFINITY);
     report = spawn_arrange_fds(s, report);
-    if (s->limits) /* last: what is open above it stays usable, new ones fail */
-        rlimits_apply(s->limits);
+    if (s->nofile) /* last: what is open above it stays usable, new ones fail */
+        (void)setrlimit(RLIMIT_NOFILE, s->nofile);
     (void)umask(s->umask);
     if (chdir(s->workdir) < 0)
         spawn_fail(report, SPAWN_CHDIR);
@@ -141,7 +141,10 @@ int spawn_start(const struct spawn_spec *s, pid_t *ret_pid, int *ret_fd, struct 
     close(report[1]);
     if (pid < 0) {
         close(report[0]);
-        return err_sys(e, -error, "start a process");
+        return err_set(e, -error, "start a process: %s%s", strerror(error),
+                       error == EAGAIN ? " (the limit of processes, of this user or of "
+                                         "the control group, is reached)"
+                                       : "");
     }
     *ret_pid = pid;
     *ret_fd = report[0];
