@@ -348,6 +348,5 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
     if (rc < 0)
         return rc;
     masterport_release(&j->port); /* for rank 0 to take */
-    ranks_start(j->ranks, m->master_addr, m->master_port);
-    return 0;
+    return ranks_start(j->ranks, m->master_addr, m->master_port, e);
 }

@@ -3,6 +3,7 @@
 #include "agent/ranks.h"
 
 #include "agent/environ.h"
+#include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
 #include "proto/base/rankset.h"
@@ -14,6 +15,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define RANKS_SLICE_NS 20000000u /* of forking, without a look at anything else */
+
 struct ranks {
     struct ranks_config c;
     const struct ranks_ops *ops;
@@ -24,6 +27,10 @@ struct ranks {
     size_t n_unmeasured; /* without a step ring */
     uint64_t kill_at_ms; /* 0: not stopping */
     struct loop_timer *kill;
+    struct loop_timer *start; /* the next of them */
+    size_t n_tried;
+    char *master_addr;
+    uint32_t master_port;
 };
 
 /* Four descriptors for each rank are more than the 1024 of a login. The ranks get limits of
@@ -49,6 +56,8 @@ static void ranks_look(struct ranks *r)
     shmleft_look_sessions(r->c.shm, leaders, n);
     free(leaders);
 }
+
+static void ranks_on_start(void *arg);
 
 static void ranks_on_kill(void *arg)
 {
@@ -78,7 +87,8 @@ int ranks_create(const struct ranks_config *c, const struct ranks_ops *ops, void
     r->arg = arg;
     r->tasks = calloc(c->plan->n_ranks + 1, sizeof *r->tasks);
     r->kill = loop_timer_create(c->loop, ranks_on_kill, r);
-    if (!r->tasks || !r->kill)
+    r->start = loop_timer_create(c->loop, ranks_on_start, r);
+    if (!r->tasks || !r->kill || !r->start)
         goto fail;
     for (; r->n < c->plan->n_ranks; r->n++) {
         const Aolani__RankPlan *p = c->plan->ranks[r->n];
@@ -99,6 +109,8 @@ void ranks_destroy(struct ranks *r)
     for (size_t i = 0; i < r->n; i++)
         task_fini(&r->tasks[i]);
     loop_timer_destroy(r->kill);
+    loop_timer_destroy(r->start);
+    free(r->master_addr);
     free(r->tasks);
     free(r);
 }
@@ -224,31 +236,64 @@ static void ranks_tell_exit(struct ranks *r, struct task *t)
     }
 }
 
-void ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port)
+static void ranks_start_one(struct ranks *r, size_t i)
 {
-    for (size_t i = 0; i < r->n; i++) {
-        struct task *t = &r->tasks[i];
-        struct err e;
-        char **env = NULL;
-        int rc = ranks_environ(r, i, master_addr, master_port, &env, &e);
-        if (rc == 0)
-            rc = ranks_fork(r, i, env, &e);
-        environ_free(env);
-        if (rc == 0)
-            continue;
-        if (t->state == TASK_NEW)
-            task_refuse(t, -rc);
-        r->ops->failed(r->arg, t, &e);
+    struct task *t = &r->tasks[i];
+    struct err e;
+    char **env = NULL;
+    int rc = ranks_environ(r, i, r->master_addr, r->master_port, &env, &e);
+    if (rc == 0)
+        rc = ranks_fork(r, i, env, &e);
+    environ_free(env);
+    if (rc == 0)
+        return;
+    if (t->state == TASK_NEW)
+        task_refuse(t, -rc);
+    r->ops->failed(r->arg, t, &e);
+    if (t->state == TASK_DONE)
+        ranks_tell_exit(r, t);
+}
+
+/* The job is stopped already. */
+static void ranks_leave_out(struct ranks *r, size_t i)
+{
+    task_refuse(&r->tasks[i], ECANCELED);
+    r->tasks[i].ended_by_us = true;
+    ranks_tell_exit(r, &r->tasks[i]);
+}
+
+/* Some, then it is the loop's turn: a head that is waiting for hundreds of forks shall
+ * hear from us, and be able to stop them. */
+static void ranks_on_start(void *arg)
+{
+    struct ranks *r = arg;
+    uint64_t until = clock_mono_ns() + RANKS_SLICE_NS;
+    while (r->n_tried < r->n) {
+        size_t i = r->n_tried++;
+        if (r->kill_at_ms > 0)
+            ranks_leave_out(r, i);
+        else
+            ranks_start_one(r, i);
+        if (clock_mono_ns() >= until)
+            break;
     }
-    /* Only now, so that "gone" finds all of them tried. */
-    for (size_t i = 0; i < r->n; i++) {
-        if (r->tasks[i].state == TASK_DONE)
-            ranks_tell_exit(r, &r->tasks[i]);
-    }
+    if (r->n_tried < r->n)
+        loop_timer_start(r->start, 0, 0);
+}
+
+int ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port,
+                struct err *e)
+{
+    r->master_port = master_port;
+    r->master_addr = strdup(master_addr);
+    if (!r->master_addr)
+        return err_sys(e, -ENOMEM, "start the ranks");
+    ranks_on_start(r);
     if (r->n == 0) {
         r->ops->settled(r->arg);
         r->ops->gone(r->arg);
     }
+    return 0;
 }
 
 void ranks_exited(struct ranks *r, pid_t pid, int wait_status,

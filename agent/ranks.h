@@ -50,8 +50,10 @@ struct ranks_config { /* all by reference; must outlive the ranks */
 int ranks_create(const struct ranks_config *c, const struct ranks_ops *ops, void *arg,
                  struct ranks **ret, struct err *e);
 void ranks_destroy(struct ranks *r); /* ends no process */
-/* Start them all. One that cannot be started is told of as failed and exited. */
-void ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port);
+/* Start them all, some now and the others from the loop. One that cannot be started is
+ * told of as failed and exited; one that ranks_stop comes before, as ended by us. */
+int ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port,
+                struct err *e);
 void ranks_exited(struct ranks *r, pid_t pid, int wait_status,
                   const struct rusage *usage);
 /* which: of these ranks; n 0: of all. */
