@@ -1,8 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
  * job_messages.c (what agents say), job_start.c (plan and start messages), job_stdin.c (--stdin),
- * job_progress.c (what is told meanwhile), job_summary.c and job_place.c (at the end)
- * share. */
+ * job_progress.c (what is told meanwhile), job_summary.c and job_place.c (at the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -10,6 +9,7 @@
 #include "launcher/fleet.h"
 #include "launcher/job.h"
 #include "launcher/jobstate.h"
+#include "launcher/nodelimits.h"
 #include "launcher/outfiles.h"
 #include "launcher/place.h"
 #include "launcher/stdinfeed.h"
@@ -32,6 +32,7 @@ struct job_node {
     char hint[sizeof((struct err *)0)->hint];
     int code;
     struct rlimits limits; /* of its ranks */
+    char limits_text[NODELIMITS_TEXT];
     char *program;         /* as found there; NULL: not known */
     const char *teardown; /* as in summary_node */
     char detail[240];
@@ -132,6 +133,9 @@ void job_begin_stdin(struct job *j); /* after START */
 int job_on_stdin_taken(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                        struct err *e);
 void job_end_stdin(struct job *j);
+
+/* ---- job_limits.c ---- */
+void job_compare_limits(struct job *j);
 
 /* ---- job_messages.c ---- */
 int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e);

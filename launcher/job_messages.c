@@ -48,6 +48,7 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
         failed = failed || j->nodes[i].code != 0;
     }
     if (!failed) {
+        job_compare_limits(j);
         job_event(j, j->config.check_only ? JOB_EV_CHECKED : JOB_EV_ALL_PREPARED);
         return 0;
     }
@@ -57,7 +58,7 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
         code = j->nodes[i].code;
     job_group_errors(j, NODE_PREPARED_, text, sizeof text);
     int status = code == -ENOENT                       ? 127
-                 : code == -EACCES || code == -ENOEXEC ? 126
+                 : code == -EACCES || code == -ENOEXEC || code == -E2BIG ? 126
                                                        : err_exit_status(code);
     job_set_stop(j, STOP_ERROR, status, "the ranks cannot be started: %s", text);
     job_event(j, JOB_EV_FAILED);
@@ -96,6 +97,7 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
     r->v.wait_status = m->wait_status;
     r->v.exec_errno = m->exec_errno;
     r->v.ended_by_us = m->ended_by_us;
+    r->v.oom_killed = m->oom_killed;
     if (m->aborted && !r->v.aborted) {
         r->v.aborted = true;
         r->v.abort_status = m->abort_status;

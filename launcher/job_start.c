@@ -6,8 +6,10 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/forward.h"
 #include "launcher/job_impl.h"
 #include "proto/base/log.h"
+#include "proto/wire/limitwire.h"
 
 static void on_copying(void *arg, int stream, bool ends_line)
 {
@@ -153,6 +155,10 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->workdir = s->job.workdir;
     m->n_env = s->job.env.n;
     m->setup = s->job.setup ? s->job.setup : "";
+    m->setup_ms = s->job.setup_limit_ms;
+    /* A node that is this machine would have all of it without being asked. */
+    m->clean_env = j->config.nodes->backend == BACKEND_LOCAL &&
+                   !forward_takes_all(&s->job.forward_env);
     m->n_first_rank = j->n_nodes + 1;
     m->first_rank = j->plan.first_rank;
     m->n_node_names = j->n_nodes;
@@ -205,18 +211,27 @@ void job_send_prepare(struct job *j)
 {
     struct err e;
     Aolani__Prepare m;
-    int rc = 0;
+    struct forward forwarded = {0};
+    struct limitwire limits;
+    int rc = forward_select(&j->config.spec->job.forward_env, environ, &forwarded, &e);
     common_prepare(j, &m);
-    m.env = env_messages(&j->config.spec->job.env, &e);
+    limitwire_fill(&limits, &j->config.limits);
+    m.limits = limits.list;
+    m.n_limits = limits.n;
+    m.forwarded = forwarded.list;
+    m.n_forwarded = forwarded.n;
+    m.env = rc == 0 ? env_messages(&j->config.spec->job.env, &e) : NULL;
     for (uint32_t i = 0; m.env && i < j->n_nodes && rc == 0; i++) {
         if ((rc = send_prepare_to(j, &m, i)) < 0)
             fail_to_send(j, i, "its plan", rc);
     }
     if (!m.env) {
-        job_set_stop(j, STOP_ERROR, 1, "%s", e.text);
+        job_set_stop(j, STOP_ERROR, rc < 0 ? err_exit_status(rc) : 1, "%s%s%s%s", e.text,
+                     e.hint[0] ? " (" : "", e.hint, e.hint[0] ? ")" : "");
         job_event(j, JOB_EV_FAILED);
     }
     env_free(m.env, j->config.spec->job.env.n);
+    forward_fini(&forwarded);
 }
 
 void job_send_start(struct job *j)

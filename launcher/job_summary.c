@@ -60,7 +60,8 @@ static void fill_nodes(struct job *j, struct summary *s)
                                                 : "",
             .clock_offset_us = c->offset_ns / 1000,
             .clock_error_us = c->known ? (c->error_ns + 999) / 1000 : 0,
-            .copied = fleet_was_copied(j->fleet, i)};
+            .copied = fleet_was_copied(j->fleet, i),
+            .limits = j->nodes[i].limits_text};
         s->n_nodes++;
     }
     s->nodes = j->sum_nodes;

@@ -15,7 +15,8 @@
  *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
  *             "forced", "not clean", "not proven", "lost"), detail, clock_offset_us (node
  *             minus head), clock_error_us (0: not known), copied (the agent had to be
- *             copied there)}]; the index is what ranks refer to
+ *             copied there), limits (of its ranks, soft, in bytes or files:
+ *             "memlock=unlimited stack=8388608 core=0 nofile=1024")}]; the index is what ranks refer to
  *   replaced  [{host, by (as typed: the spare in its place), why, node (its index), agent
  *             (on that host: "not started", "ended", "not proven")}], in order
  *   ranks     [{rank, node, cpus ("" not bound), end ("exit 0", "signal 9 (Killed)", ...),
@@ -89,6 +90,7 @@ static const struct field node_fields[] = {
     {"clock_offset_us", FIELD_I64, N(clock_offset_us)},
     {"clock_error_us", FIELD_U64, N(clock_error_us)},
     {"copied", FIELD_BOOL, N(copied)},
+    {"limits", FIELD_TEXT | FIELD_LATER, N(limits)},
     {0},
 };
 
@@ -347,6 +349,8 @@ static int field_from_json(const struct field *f, const json_t *o, void *to,
     const json_t *v = json_object_get(o, f->name);
     json_int_t i = json_integer_value(v);
     bool good = json_is_integer(v);
+    if (!v && f->type == (FIELD_TEXT | FIELD_LATER))
+        return (*(char **)at = view_text("")) ? 0 : -ENOMEM;
     if (!v && f->type & FIELD_LATER)
         return 0;
     if (!v)

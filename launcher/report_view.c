@@ -37,6 +37,7 @@ void view_fini(struct report_view *v)
         free(v->nodes[i].hostname);
         free(v->nodes[i].teardown);
         free(v->nodes[i].detail);
+        free(v->nodes[i].limits);
     }
     for (size_t i = 0; v->replaced && i < v->n_replaced; i++) {
         free(v->replaced[i].host);
@@ -101,7 +102,8 @@ static bool copy_nodes(struct report_view *v, const struct summary *s)
         if (!(n->name = view_text(from->name)) ||
             !(n->hostname = view_text(from->hostname)) ||
             !(n->teardown = view_text(from->teardown)) ||
-            !(n->detail = view_text(from->detail)))
+            !(n->detail = view_text(from->detail)) ||
+            !(n->limits = view_text(from->limits)))
             return false;
     }
     return v->nodes != NULL;

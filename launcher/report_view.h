@@ -13,7 +13,7 @@ struct view_phase {
 };
 
 struct view_node {
-    char *name, *hostname, *teardown, *detail;
+    char *name, *hostname, *teardown, *detail, *limits;
     int64_t clock_offset_us;
     uint64_t clock_error_us;
     bool copied;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/forward.h"
 #include "proto/base/limits.h"
 
 /* "llama-7b.toml" -> "llama-7b", fit for a folder's name. */
@@ -58,6 +59,18 @@ static int resolve_command(struct spec_loader *l, char *const *extra_args)
         spec_complain_key(l, spec_key("ssh.command"),
                           "the command to reach a host is empty");
     return 0;
+}
+
+static void check_forward(struct spec_loader *l)
+{
+    const struct strlist *words = &l->s->job.forward_env;
+    for (size_t i = 0; i < words->n; i++) {
+        if (!forward_is_policy(words->items[i]))
+            spec_complain_key(l, spec_key("job.forward_env"),
+                              "\"%.80s\" is no name of a variable, and no prefix that "
+                              "ends in \"*\"",
+                              words->items[i]);
+    }
 }
 
 static int note(struct spec *s, const struct spec_key *k, const char *what)
@@ -129,6 +142,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
             "this version does not look for GPUs: give the number of ranks "
             "per node");
     check_rotation(l);
+    check_forward(l);
     check_slurm_job(l);
     return note_later(l);
 }

@@ -16,7 +16,8 @@
 #define LIMIT_LOCAL_RANKS 1024u /* ranks on one node */
 #define LIMIT_CPUS        8192u /* cores of one node; Linux's own maximum */
 #define LIMIT_ARGV        4096u
-#define LIMIT_ENV         8192u /* variables sent to a node */
+#define LIMIT_ENV         8192u      /* variables sent to a node */
+#define LIMIT_ENV_BYTES   (6u << 20) /* of those; Linux gives a program no more */
 
 /* The wire. */
 #define LIMIT_HANDSHAKE    512u         /* bytes in a frame before a peer is known */
@@ -24,11 +25,19 @@
 #define LIMIT_OUTPUT_CHUNK (256u << 10) /* output bytes in one message */
 #define LIMIT_SEND_QUEUE   (64u << 20)  /* unacknowledged bytes kept for one peer */
 #define LIMIT_PENDING_CONNS \
-    1024u                      /* accepted connections that have not yet proved
+    1024u                              /* accepted connections that have not yet proved
                                           who they are */
-#define LIMIT_STEP_BATCH   4096u        /* step records in one message */
-#define LIMIT_STDIN_CHUNK  (64u << 10)  /* standard input in one message */
-#define LIMIT_STDIN_WINDOW (256u << 10) /* sent, and not yet taken by the rank */
+#define LIMIT_PENDING_PER_ADDRESS 256u /* of one address; many nodes may share it */
+#define LIMIT_PROVE_MS            10000u /* for a handshake, from the first byte to the last */
+#define LIMIT_ACCEPTS_PER_TURN    64u /* before others have their turn again */
+#define LIMIT_HELLO_BURST         128u /* of one node: an agent tries 64 addresses at once */
+#define LIMIT_HELLO_EVERY_MS      100u /* after that; an exchange takes 0.1 ms */
+#define LIMIT_HELLOS_KEPT         16u  /* of one node, to know one that is repeated */
+#define LIMIT_ANSWERS             (4u << 20) /* waiting for a peer that does not read */
+#define LIMIT_NODE_WARNINGS       1000u /* that agents may cause in a run's summary */
+#define LIMIT_STEP_BATCH          4096u /* step records in one message */
+#define LIMIT_STDIN_CHUNK         (64u << 10)  /* standard input in one message */
+#define LIMIT_STDIN_WINDOW        (256u << 10) /* sent, and not yet taken by the rank */
 
 /* PMIx. */
 #define LIMIT_FENCES      1024u       /* collectives under way in a job at once */
