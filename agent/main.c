@@ -20,6 +20,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define MAIN_OOM_SCORE "-500"
+
 static const char main_usage[] =
     "usage: aolani-agent --stdio         run a node's part of a job; started by "
     "aolani-run\n"
@@ -60,6 +62,18 @@ static int main_take_channel(int *ret_in, int *ret_out, struct err *e)
     return 0;
 }
 
+/* When memory runs out the kernel shall take a rank, whose exit we then tell, not who would
+ * tell it. Only root may ask for that; the keeper inherits it, ranks are raised. */
+static void main_lower_oom_score(void)
+{
+    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    if (fd < 0)
+        return;
+    ssize_t n = write(fd, MAIN_OOM_SCORE, strlen(MAIN_OOM_SCORE));
+    (void)n;
+    close(fd);
+}
+
 static int main_stdio(struct err *e)
 {
     Aolani__Boot *boot = NULL;
@@ -73,6 +87,7 @@ static int main_stdio(struct err *e)
         return rc;
     if (boot->log_level <= LOG_DEBUG_)
         log_setup("aolani-agent", (enum log_level)boot->log_level, words_say, NULL);
+    main_lower_oom_score();
     pid_t agent = keeper_fork(e);
     if (agent > 0) {
         char run_id[17];
