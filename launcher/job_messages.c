@@ -98,6 +98,7 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
     r->v.exec_errno = m->exec_errno;
     r->v.ended_by_us = m->ended_by_us;
     r->v.oom_killed = m->oom_killed;
+    r->v.oom_killed = m->oom_killed;
     if (m->aborted && !r->v.aborted) {
         r->v.aborted = true;
         r->v.abort_status = m->abort_status;

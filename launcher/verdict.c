@@ -64,17 +64,24 @@ void verdict_rank_end(const struct verdict_rank *r, char *text, size_t len)
         break;
     }
     if (WIFSIGNALED(ws))
-        (void)snprintf(text, len, "signal %d (%s)%s", WTERMSIG(ws),
-                       strsignal(WTERMSIG(ws)), WCOREDUMP(ws) ? ", core dumped" : "");
+        (void)snprintf(text, len, "signal %d (%s)%s%s", WTERMSIG(ws),
+                       strsignal(WTERMSIG(ws)), WCOREDUMP(ws) ? ", core dumped" : "",
+                       r->oom_killed ? ", out of memory" : "");
     else
         (void)snprintf(text, len, "exit %d", WEXITSTATUS(ws));
 }
 
+/* Where the clocks cannot tell who was first, the kernel's own victim was: no rank runs out
+ * of memory because another failed, but many fail because it is gone. */
 static const struct verdict_rank *find_cause(const struct verdict_rank *ranks, size_t n)
 {
     const struct verdict_rank *first = NULL;
     for (size_t i = 0; i < n; i++) {
         if (is_cause(&ranks[i]) && (!first || ranks[i].t_ns < first->t_ns))
+            first = &ranks[i];
+    }
+    for (size_t i = 0; first && !first->oom_killed && i < n; i++) {
+        if (is_cause(&ranks[i]) && ranks[i].oom_killed && !apart(&ranks[i], first))
             first = &ranks[i];
     }
     return first;
@@ -94,6 +101,11 @@ static void say_cause(const struct verdict_rank *ranks, size_t n,
     else if (cause->aborted && hides_abort(cause))
         at = snprintf(text, len, "rank %zu on %s called MPI_Abort(%d)", rank,
                       cause->node, cause->abort_status);
+    else if (cause->oom_killed && WIFSIGNALED((int)cause->wait_status))
+        at = snprintf(text, len,
+                      "rank %zu on %s was killed by the kernel's OOM killer (out of "
+                      "memory)",
+                      rank, cause->node);
     else
         at = snprintf(text, len, "rank %zu on %s failed first: %s%s", rank, cause->node,
                       end, cause->aborted ? " after MPI_Abort" : "");

@@ -4,7 +4,8 @@
  * Ranks that ended after our TERM or KILL are victims, never the cause, but for one that
  * had called MPI_Abort: that is why we ended it. Among the others that failed the earliest
  * on the head's clock is the cause; another whose time differs by less than the two
- * clocks' errors cannot be told from it, and the sentence says so.
+ * clocks' errors cannot be told from it, and the sentence says so. Of those, one that the
+ * kernel killed for want of memory comes first.
  */
 #ifndef LAUNCHER_VERDICT_H
 #define LAUNCHER_VERDICT_H
@@ -26,6 +27,7 @@ struct verdict_rank {
     unsigned wait_status; /* RANK_EXITED: as of waitpid(2) */
     int exec_errno;       /* RANK_EXEC_FAILED */
     bool ended_by_us;
+    bool oom_killed;           /* by the kernel, for want of memory */
     bool aborted;              /* it called MPI_Abort */
     int abort_status;          /* ... with this */
     uint64_t t_ns, t_error_ns; /* on the head's clock */
@@ -53,7 +55,8 @@ struct verdict_stop {
 int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_stop *stop,
             const char *program, char *text, size_t len);
 
-/* "exit 3", "signal 9 (Killed)", "lost", "not started". */
+/* "exit 3", "signal 9 (Killed)", "signal 9 (Killed), out of memory", "lost", "not
+ * started". */
 void verdict_rank_end(const struct verdict_rank *r, char *text, size_t len);
 
 #endif

@@ -39,6 +39,13 @@ static struct verdict_rank aborted(unsigned ws, uint64_t t, int status)
     return r;
 }
 
+static struct verdict_rank starved(uint64_t t)
+{
+    struct verdict_rank r = exited(SIGKILL, false, t, 0);
+    r.oom_killed = true;
+    return r;
+}
+
 static void test_table(void **state)
 {
     (void)state;
@@ -105,6 +112,32 @@ static void test_table(void **state)
          {.cause = STOP_RANK},
          137,
          "rank 0 on n1 failed first: signal 9 (Killed)"},
+        {"the kernel wanted its memory",
+         {exited(SIGTERM, true, 1, 0), starved(2)},
+         2,
+         {.cause = STOP_RANK},
+         137,
+         "rank 1 on n1 was killed by the kernel's OOM killer (out of memory)"},
+        {"where the clocks cannot tell, it was first",
+         {exited(EXIT(1), false, 1000, 400), starved(1300)},
+         2,
+         {.cause = STOP_RANK},
+         137,
+         "rank 1 on n1 was killed by the kernel's OOM killer (out of memory) (rank 0 "
+         "failed within the clocks' error of it)"},
+        {"but not where they can",
+         {exited(EXIT(1), false, 1000, 100), starved(1300)},
+         2,
+         {.cause = STOP_RANK},
+         1,
+         "rank 0 on n1 failed first: exit 1"},
+        {"two of a node that ran out of memory",
+         {starved(1), starved(1)},
+         2,
+         {.cause = STOP_RANK},
+         137,
+         "rank 0 on n1 was killed by the kernel's OOM killer (out of memory) (rank 1 "
+         "failed within the clocks' error of it)"},
         {"a missing program is 127",
          {{.end = RANK_EXEC_FAILED, .exec_errno = ENOENT, .node = "n1"}},
          1,
