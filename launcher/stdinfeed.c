@@ -75,10 +75,25 @@ static bool reader_is_in_background(const struct reader *r)
     return foreground >= 0 && foreground != getpgrp();
 }
 
+/* What a failed read says: 0: try again, or at once an end in *ret_end; else -errno. */
+static int reader_judge(struct reader *r, int error, bool *ret_end)
+{
+    struct pollfd cancel = {.fd = r->cancel, .events = POLLIN};
+    if (error == EINTR || error == EAGAIN)
+        return 0;
+    if (error != EIO || !isatty(r->fd))
+        return -error;
+    if (!reader_is_in_background(r))
+        *ret_end = true; /* its other side has gone */
+    else
+        (void)poll(&cancel, 1, BACKGROUND_MS);
+    return 0;
+}
+
 /* Bytes, 0: the end, or -errno; -ECANCELED: nobody wants it any more. */
 static ssize_t reader_get(struct reader *r, size_t want)
 {
-    for (int wait_ms = 0;; wait_ms = 0) {
+    for (bool end = false; !end;) {
         struct pollfd p[2] = {{.fd = r->cancel, .events = POLLIN},
                               {.fd = r->fd, .events = POLLIN}};
         if (poll(p, 2, -1) < 0 && errno != EINTR)
@@ -88,18 +103,11 @@ static ssize_t reader_get(struct reader *r, size_t want)
         if (!p[1].revents)
             continue;
         ssize_t n = read(r->fd, r->chunk, want);
-        if (n >= 0)
-            return n;
-        if (errno == EIO && isatty(r->fd)) {
-            if (!reader_is_in_background(r))
-                return 0; /* its other side has gone */
-            wait_ms = BACKGROUND_MS;
-        } else if (errno != EINTR && errno != EAGAIN) {
-            return -errno;
-        }
-        if (wait_ms && poll(p, 1, wait_ms) > 0)
-            return -ECANCELED;
+        int rc = n < 0 ? reader_judge(r, errno, &end) : 0;
+        if (n >= 0 || rc < 0)
+            return n >= 0 ? n : rc;
     }
+    return 0;
 }
 
 /* How much may be read; 0: no more. */

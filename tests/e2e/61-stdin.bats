@@ -50,7 +50,7 @@ fed()
 sum_job='test $RANK = 1 || exec cat; exec sha256sum'
 
 @test "100 MB arrive byte for byte at one rank, and at no other" {
-    head -c $size /dev/urandom >big
+    head -c "$size" /dev/urandom >big
     local_job 3 "$sum_job"
     fed job.toml --stdin 1 <big
     [ "$status" -eq 0 ]
@@ -303,12 +303,12 @@ END
             i=$((i + 1)); sleep 0.1
         done | /srv/share/bin/aolani-run job.toml --stdin 1 >out 2>log
         echo $? >status; } >/dev/null 2>&1 </dev/null &'
-    local cuts=0 k
-    for k in 1 2 3 4; do
+    local cuts=0
+    for _ in 1 2 3 4; do
         sleep 0.7
-        "$cluster" exec -u root "$C" head ss -K state established dport != 22 sport != 22 >cut || :
-        cat cut
-        cuts=$((cuts + $(grep -c 10.77 cut || :)))
+        "$cluster" exec -u root "$C" head ss -K state established dport != 22 sport != 22 >killed || :
+        cat killed
+        cuts=$((cuts + $(grep -c 10.77 killed || :)))
     done
     wait_for 60 head_ended
     on head cat log
