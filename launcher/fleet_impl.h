@@ -6,6 +6,7 @@
 
 #include "launcher/boot.h"
 #include "launcher/fleet.h"
+#include "launcher/gate.h"
 #include "proto/wire/conn.h"
 
 enum node_life {
@@ -30,6 +31,7 @@ struct fleet_node {
     bool agent_died;  /* the starter passed on the agent's own status */
     char starter_words[256];
     struct secure_key key;
+    struct gate gate;
     struct session *session;
     struct conn *link; /* carries the session; NULL: none now */
     struct loop_timer *lost;

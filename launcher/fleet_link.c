@@ -12,12 +12,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "proto/base/log.h"
 
 #define HEARTBEAT_MS 1000u
 #define SILENCE_MS   15000u
-#define PROVE_MS     10000u
 
 /* A connection, from its accept to its end. */
 struct caller {
@@ -35,6 +35,7 @@ struct caller {
 struct links {
     struct caller *first, *last; /* oldest first */
     uint32_t unproven;           /* accepted ones */
+    uint32_t max_unproven;
 };
 
 static void caller_free(struct caller *c)
@@ -64,17 +65,29 @@ static struct caller *caller_create(struct fleet *f, struct fleet_node *channel_
     return c;
 }
 
-/* Strangers cannot keep agents out: the one that has been silent longest makes room. */
-static void evict_oldest(struct fleet *f)
+/* Strangers cannot keep agents out: the one that has been silent longest makes room; of
+ * an address with too many, one of its own. */
+static void make_room(struct fleet *f, const char *address)
 {
-    for (struct caller *c = f->links->first; c; c = c->next) {
+    struct caller *oldest = NULL, *same = NULL;
+    unsigned n = 0;
+    for (struct caller *c = f->links->last; c; c = c->prev) {
         if (c->channel || c->proven)
             continue;
-        log_debug("a connection from %s makes room for another", c->address);
-        conn_destroy(c->conn);
-        caller_free(c);
-        return;
+        oldest = c;
+        if (strcmp(c->address, address) != 0)
+            continue;
+        same = c;
+        n++;
     }
+    struct caller *goes = n >= LIMIT_PENDING_PER_ADDRESS                 ? same
+                          : f->links->unproven >= f->links->max_unproven ? oldest
+                                                                         : NULL;
+    if (!goes)
+        return;
+    log_debug("a connection from %s makes room for another", goes->address);
+    conn_destroy(goes->conn);
+    caller_free(goes);
 }
 
 static const struct secure_key *on_key(void *arg, uint32_t node)
@@ -84,6 +97,13 @@ static const struct secure_key *on_key(void *arg, uint32_t node)
         return NULL;
     c->generation = c->fleet->nodes[node].generation;
     return &c->fleet->nodes[node].key;
+}
+
+static bool on_admit(void *arg, uint32_t node, const uint8_t *point)
+{
+    struct caller *c = arg;
+    struct fleet *f = c->fleet;
+    return gate_hello(&f->nodes[node].gate, point, loop_now_ms(f->loop));
 }
 
 static struct session *on_session(void *arg, struct conn *conn, uint32_t node,
@@ -124,7 +144,7 @@ static void on_closed(void *arg, struct conn *conn, const struct err *e)
 static void open_conn(struct caller *c, struct loop_stream *io, unsigned prove_ms)
 {
     static const struct conn_ops ops = {
-        .key = on_key, .session = on_session, .closed = on_closed};
+        .key = on_key, .session = on_session, .closed = on_closed, .admit = on_admit};
     struct fleet *f = c->fleet;
     struct secure_config sc = {.role = ROLE_HEAD, .epoch = f->config.epoch};
     memcpy(sc.run_id, f->config.run_id, sizeof sc.run_id);
@@ -135,26 +155,32 @@ static void open_conn(struct caller *c, struct loop_stream *io, unsigned prove_m
     }
 }
 
+static void format_address(const struct sockaddr *from, char *ret, size_t len)
+{
+    static const char mapped[] = "::ffff:"; /* IPv4 on the dual-stack socket */
+    const void *addr =
+        from->sa_family == AF_INET6
+            ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
+            : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
+    ret[0] = '\0';
+    (void)inet_ntop(from->sa_family, addr, ret, (socklen_t)len);
+    if (strncmp(ret, mapped, sizeof mapped - 1) == 0)
+        memmove(ret, ret + sizeof mapped - 1, strlen(ret) - sizeof mapped + 2);
+}
+
 static void on_accept(void *arg, struct loop_stream *s, const struct sockaddr *from)
 {
     struct fleet *f = arg;
-    if (f->links->unproven >= LIMIT_PENDING_CONNS)
-        evict_oldest(f);
+    char address[sizeof((struct caller *)0)->address];
+    format_address(from, address, sizeof address);
+    make_room(f, address);
     struct caller *c = caller_create(f, NULL);
     if (!c) {
         loop_stream_destroy(s);
         return;
     }
-    const void *addr =
-        from->sa_family == AF_INET6
-            ? (const void *)&((const struct sockaddr_in6 *)from)->sin6_addr
-            : (const void *)&((const struct sockaddr_in *)from)->sin_addr;
-    (void)inet_ntop(from->sa_family, addr, c->address, sizeof c->address);
-    static const char mapped[] = "::ffff:"; /* IPv4 on the dual-stack socket */
-    if (strncmp(c->address, mapped, sizeof mapped - 1) == 0)
-        memmove(c->address, c->address + sizeof mapped - 1,
-                strlen(c->address) - sizeof mapped + 2);
-    open_conn(c, s, PROVE_MS);
+    memcpy(c->address, address, sizeof address);
+    open_conn(c, s, LIMIT_PROVE_MS);
 }
 
 /* The agent speaks here only when TCP is refused, so the time to prove itself is not
@@ -306,8 +332,13 @@ static int listen_port(struct fleet *f, uint16_t port, struct err *e)
 int fleet_listen(struct fleet *f, struct err *e)
 {
     const struct spec *s = f->config.spec;
+    struct rlimit r;
     if (!(f->links = calloc(1, sizeof *f->links)))
         return err_sys(e, -ENOMEM, "listen for agents");
+    /* A crowd of strangers must leave descriptors for agents and output. */
+    f->links->max_unproven = LIMIT_PENDING_CONNS;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur / 4 < LIMIT_PENDING_CONNS)
+        f->links->max_unproven = (uint32_t)(r.rlim_cur / 4) + 1;
     int rc = -EADDRINUSE;
     for (int64_t p = s->head.port_lo; p <= s->head.port_hi && rc == -EADDRINUSE; p++)
         rc = listen_port(f, (uint16_t)p, e);

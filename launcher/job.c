@@ -18,7 +18,6 @@
 #define TICK_MS 250u
 #define GRACE_SLACK_MS \
     5000u                  /* agents kill by themselves after the grace; then we ask */
-#define WARNINGS_MAX 1000u /* nodes may complain without end */
 #define KILL_WAIT_MS 10000u
 
 static void enter_state(struct job *j);
@@ -38,11 +37,11 @@ void job_warn(struct job *j, const char *fmt, ...)
     va_end(ap);
     if (!text)
         return;
-    if (j->n_warnings == WARNINGS_MAX) {
+    if (j->n_warnings == LIMIT_NODE_WARNINGS) {
         free(text);
         text = strdup("more warnings are left out");
     }
-    if (!text || j->n_warnings > WARNINGS_MAX) {
+    if (!text || j->n_warnings > LIMIT_NODE_WARNINGS) {
         free(text);
         return;
     }

@@ -7,10 +7,10 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+#include "proto/base/limits.h"
 #include "proto/base/loop_impl.h"
 #include "proto/base/loop_stream.h"
 
-#define ACCEPTS_PER_TURN 64
 /* Out of descriptors: the waiting connection would wake us again at once. */
 #define ACCEPT_PAUSE_MS 100
 
@@ -115,7 +115,8 @@ static void on_acceptable(uv_poll_t *h, int status, int events)
 {
     struct loop_listener *s = h->data;
     (void)events;
-    for (int i = 0; i < ACCEPTS_PER_TURN && !s->destroyed && status == 0; i++) {
+    for (int i = 0; i < (int)LIMIT_ACCEPTS_PER_TURN && !s->destroyed && status == 0;
+         i++) {
         struct sockaddr_storage from = {0};
         socklen_t len = sizeof from;
         int fd = accept4(s->fd, (struct sockaddr *)&from, &len,

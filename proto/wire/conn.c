@@ -14,10 +14,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-/* Bytes that may wait for the peer beyond those of the session's unacknowledged messages,
- * each with its seal: heartbeats and answers. More, and the peer does not read. */
-#define OUT_SLACK (4u << 20)
-
 struct conn {
     struct loop *loop;
     struct loop_stream *stream;
@@ -93,8 +89,10 @@ void conn_output(struct conn *c, const void *frame, size_t len)
 {
     if (c->destroyed || c->why.code < 0)
         return;
+    /* Beyond the session's unacknowledged messages, each with its seal, there are only
+     * heartbeats and answers: more, and the peer does not read. */
     size_t kept = c->session ? session_queued(c->session) : 0;
-    if (conn_queued(c) > OUT_SLACK + 2 * kept) {
+    if (conn_queued(c) > LIMIT_ANSWERS + 2 * kept) {
         err_set(&c->why, ERR_LIMIT,
                 "send to the peer: it does not read, %zu bytes wait for it",
                 conn_queued(c));
@@ -188,9 +186,16 @@ static int on_secure_frame(void *arg, const uint8_t *data, size_t len, struct er
     return session_input(c->session, loop_now_ms(c->loop), data, len, e);
 }
 
+static bool on_secure_admit(void *arg, uint32_t node, const uint8_t *point)
+{
+    struct conn *c = arg;
+    return !c->ops->admit || c->ops->admit(c->arg, node, point);
+}
+
 static const struct secure_ops secure_ops = {
     .output = on_secure_output,
     .key = on_secure_key,
+    .admit = on_secure_admit,
     .established = on_secure_established,
     .frame = on_secure_frame,
 };

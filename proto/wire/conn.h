@@ -25,6 +25,8 @@ struct conn_ops {
     /* The connection is over: 0 end of file, else a code; the conn is freed after this
      * call. `e` says why in words. The session (if any) has been detached. */
     void (*closed)(void *arg, struct conn *c, const struct err *e);
+    bool (*admit)(void *arg, uint32_t node,
+                  const uint8_t *point); /* as in secure_ops */
 };
 
 /* Takes over the stream in every case; on failure it is destroyed. prove_ms: how long

@@ -364,6 +364,10 @@ static int take_hello(struct secure *s, const uint8_t *data, size_t len, struct 
         rc = check_hello(s, &h, data, len, e);
     if (rc < 0)
         return rc;
+    if (s->ops->admit && !s->ops->admit(s->arg, h.node, h.public))
+        return err_set(e, ERR_AUTH,
+                       "greet node %" PRIu32 ": a HELLO that came before, or too many",
+                       h.node);
     make_exchange_key(s);
     hello_of(s, &mine);
     mine.kind = WELCOME_KIND;

@@ -53,6 +53,9 @@ struct secure_ops {
     void (*established)(void *arg, uint32_t node, uint64_t epoch);
     /* one decrypted frame; a negative return ends the channel with that code */
     int (*frame)(void *arg, const uint8_t *data, size_t len, struct err *e);
+    /* head only, may be NULL: its key has signed a HELLO with this fresh point; false
+     * refuses it, before it costs an exchange */
+    bool (*admit)(void *arg, uint32_t node, const uint8_t *point);
 };
 struct secure_config {
     enum session_role role;

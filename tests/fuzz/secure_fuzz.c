@@ -75,7 +75,8 @@ static int on_frame(void *arg, const uint8_t *data, size_t len, struct err *e)
     return 0;
 }
 
-static const struct secure_ops ops = {on_output, on_key, on_established, on_frame};
+static const struct secure_ops ops = {on_output, on_key, on_established, on_frame,
+                                      NULL};
 
 static void end_open(struct end *d, enum session_role role)
 {

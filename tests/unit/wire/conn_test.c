@@ -112,7 +112,7 @@ static void on_closed(void *arg, struct conn *c, const struct err *e)
     }
 }
 
-static const struct conn_ops conn_ops = {on_key, on_session, on_closed};
+static const struct conn_ops conn_ops = {on_key, on_session, on_closed, NULL};
 
 static struct secure_config config(struct fixture *f, enum session_role role)
 {

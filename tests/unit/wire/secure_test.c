@@ -24,6 +24,8 @@ struct end {
     uint8_t last[64];
     struct secure_key keys[4]; /* head: of the nodes it knows */
     int fail_frame;
+    uint8_t point[32]; /* that is expected */
+    bool turn_away;
 };
 
 static void on_output(void *arg, const void *bytes, size_t len)
@@ -59,7 +61,8 @@ static int on_frame(void *arg, const uint8_t *data, size_t len, struct err *e)
     return d->fail_frame ? err_set(e, d->fail_frame, "no") : 0;
 }
 
-static const struct secure_ops ops = {on_output, on_key, on_established, on_frame};
+static const struct secure_ops ops = {on_output, on_key, on_established, on_frame,
+                                      NULL};
 
 static struct secure_key job_key(uint8_t fill)
 {
@@ -265,6 +268,37 @@ static void test_replays_prove_nothing(void **state)
     assert_int_equal(q.agent.established, 0);
     pair_close(&q);
     pair_close(&p);
+}
+
+static bool on_admit(void *arg, uint32_t node, const uint8_t *point)
+{
+    struct end *d = arg;
+    assert_int_equal(node, 2);
+    assert_memory_equal(point, d->point, sizeof d->point);
+    return !d->turn_away;
+}
+
+/* Asked once the key is proved, and before anything is done for it. */
+static void test_owner_turns_a_hello_away(void **state)
+{
+    (void)state;
+    static const struct secure_ops gated = {on_output, on_key, on_established, on_frame,
+                                            on_admit};
+    for (int away = 0; away < 2; away++) {
+        struct pair p;
+        struct err e;
+        struct secure_config c = {.role = ROLE_HEAD, .epoch = 5};
+        pair_open(&p);
+        memcpy(c.run_id, run_id, sizeof run_id);
+        secure_destroy(p.head.s);
+        assert_int_equal(secure_create(&c, &gated, &p.head, &p.head.s, NULL), 0);
+        p.head.turn_away = away;
+        assert_int_equal(secure_start(p.agent.s, &e), 0);
+        memcpy(p.head.point, p.agent.wire + 4 + 32, sizeof p.head.point);
+        assert_int_equal(carry(&p.agent, &p.head, WIRE_MAX, &e), away ? ERR_AUTH : 0);
+        assert_int_equal(p.head.wire_len, away ? 0 : 100);
+        pair_close(&p);
+    }
 }
 
 static void test_reflections_prove_nothing(void **state)
@@ -602,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_who_is_refused),
         cmocka_unit_test(test_other_runs_are_refused),
         cmocka_unit_test(test_replays_prove_nothing),
+        cmocka_unit_test(test_owner_turns_a_hello_away),
         cmocka_unit_test(test_reflections_prove_nothing),
         cmocka_unit_test(test_every_flipped_bit_is_noticed),
         cmocka_unit_test(test_frames_cannot_be_dropped_repeated_or_cut),
