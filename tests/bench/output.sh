@@ -129,6 +129,28 @@ most=$(on_head sh -c 'rm -rf /tmp/runs /tmp/got
     echo $most' - "$ours" 2>/dev/null)
 fact "most of all samples" "$((most / 1024))" "MiB (PSS)"
 
+# ---- no line at all
+
+echo "1 GB from one host without a newline"
+on_head sh -c 'rm -rf /tmp/runs /tmp/got'
+cat >"$share/raw.toml" <<'END'
+[job]
+command = ['sh', '-c', 'head -c 1000000000 /dev/zero | tr "\0" x']
+workdir = "/tmp"
+output = "/tmp/runs"
+mpi = "none"
+[nodes]
+hosts = ["n1"]
+END
+from=$EPOCHREALTIME
+got=$(on_head sh -c '/srv/share/bin/aolani-run /srv/share/raw.toml 2>/dev/null | md5sum')
+took=$(seconds "$from")
+fact "took" "$took" s
+filed=$(on_head sh -c 'md5sum </tmp/runs/latest/attempt-1/rank-0000.out')
+wanted=$(head -c 1000000000 /dev/zero | tr '\0' x | md5sum)
+if [ "$got" = "$wanted" ] && [ "$filed" = "$wanted" ]; then echo "  all of it arrived"; else
+    echo "  NOT all of it arrived"; fi
+
 # ---- a stopped head
 
 slowest() { sort -n "$share"/out/times.* | tail -n 1; rm "$share"/out/times.*; }
