@@ -123,7 +123,7 @@ static void setup_say_ended(struct setup *s, int wait_status, struct err *e)
     char how[64], limit[32];
     if (s->late) {
         clock_format_duration(s->c.plan->setup_ms, limit, sizeof limit);
-        (void)snprintf(how, sizeof how, "not at its end after %s", limit);
+        (void)snprintf(how, sizeof how, "not ended within %s", limit);
     } else if (WIFSIGNALED(wait_status)) {
         (void)snprintf(how, sizeof how, "signal %d (%s)", WTERMSIG(wait_status),
                        strsignal(WTERMSIG(wait_status)));

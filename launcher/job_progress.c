@@ -70,7 +70,8 @@ static const char *describe_state(const struct job *j, char *text, size_t len)
                        j->n_nodes - awaited - refused, j->n_nodes, failed, names);
         break;
     case JOB_PREPARING:
-        (void)snprintf(text, len, "preparing the ranks on %u nodes%s", j->n_nodes,
+        (void)snprintf(text, len, "preparing the ranks on %u nodes%s%s", j->n_nodes,
+                       j->config.spec->job.setup ? " (job.setup runs there)" : "",
                        names);
         break;
     case JOB_COMMITTING:

@@ -216,7 +216,7 @@ static void test_failures(void **state)
         {"echo bye; exit 0", 10000, "left its shell before its end: bye"},
         {"exec true", 10000, "left its shell before its end"},
         {"printf 'still \\033[1mhere'; sleep 100", 500,
-         "run job.setup: not at its end after 500 ms: still  [1mhere"},
+         "run job.setup: not ended within 500 ms: still  [1mhere"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct bench b;
