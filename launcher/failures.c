@@ -143,6 +143,8 @@ void failures_format(const struct failure *all, size_t n, char *text, size_t len
         if (like[i] != i)
             continue;
         size_t count = make_group(all, n, like, i, &g);
+        if (strstr(text, g.hint)) /* the way out of another failure too: said once */
+            g.hint = "";
         (void)snprintf(group, sizeof group, "%s: %s%s%s%s", g.names, g.error,
                        g.hint[0] ? " (" : "", g.hint, g.hint[0] ? ")" : "");
         if (at + strlen(group) + 2 + MORE_TEXT > len && at > 0)

@@ -30,6 +30,8 @@ static void test_table(void **state)
         {{{"fd00::1", "connect to fd00::1 port 22", ""}},
          "fd00::1: connect to fd00::1 port 22"},
         {{{"", "no", ""}}, ": no"},
+        {{{"a", "x", "do y"}, {"b", "z", "do y"}, {"c", "w", "do v"}, {"d", "u", ""}},
+         "a: x (do y); b: z; c: w (do v); d: u"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
