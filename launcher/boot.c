@@ -92,6 +92,7 @@ static bool check_machine(struct boot *b, const char *machine)
 
 static void on_have(struct boot *b, const char *rest)
 {
+    said_forget(&b->said); /* that was of start-up files */
     if (check_machine(b, rest))
         log_debug("%s: the agent is in the node's cache", b->name);
 }
@@ -100,6 +101,7 @@ static void on_need(struct boot *b, const char *rest)
 {
     if (b->local || b->state != BOOT_CONNECTING || !check_machine(b, rest))
         return;
+    said_forget(&b->said);
     log_info("%s: copying the agent (%.1f MB)", b->name,
              (double)(b->bundle->agent.len + b->bundle->rest.len) / 1e6);
     b->state = BOOT_PUSHING;
@@ -126,9 +128,15 @@ static void on_unpacked(struct boot *b, const char *rest)
 
 static void on_node_fail(struct boot *b, const char *rest)
 {
+    static const char no_place[] = "no place for the agent";
     struct err e;
-    err_set(&e, ERR_BOOT, "%.300s%s%s", rest, b->said.last[0] ? "; it said: " : "",
-            b->said.last);
+    bool placeless = strncmp(rest, no_place, sizeof no_place - 1) == 0;
+    bool quiet = placeless || b->said.last[0] == '\0';
+    err_set(&e, ERR_BOOT, "%.360s%s%s", rest,
+            quiet ? "" : "; it said: ", quiet ? "" : b->said.last);
+    if (placeless)
+        err_hint(&e, "make room in one of them, or set AOLANI_CACHE on the nodes to a "
+                     "folder that runs programs");
     boot_fail(b, &e);
 }
 
@@ -389,7 +397,7 @@ static int boot_spawn(struct boot *b, struct err *e)
             .file = argv[0], .argv = argv, .extra_fd = -1, .stderr_to_stream = true};
         rc = loop_proc_spawn(b->loop, &ps, on_exit_status, b, &b->proc, e);
         if (rc == -ENOENT && !b->local)
-            err_hint(e, "install an ssh client, or name another ([ssh] command)");
+            err_hint(e, "install an ssh client, or name another: [ssh] command");
     }
     strlist_fini(&ssh);
     return rc;

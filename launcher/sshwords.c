@@ -24,6 +24,9 @@ static const char hint_up[] = "is it up, and on a network that this machine reac
                               "ProxyJump in ~/.ssh/config leads through another host";
 static const char hint_key[] =
     "load your key (ssh-add), or put it there (ssh-copy-id HOST)";
+static const char hint_by_hand[] = "log in once by hand with ControlMaster and "
+                                   "ControlPersist in ~/.ssh/config: the job "
+                                   "uses that connection";
 static const char hint_dropped[] =
     "raise MaxStartups in sshd_config there, or lower [ssh] window";
 static const char hint_config[] = "see ~/.ssh/config and [ssh] options";
@@ -222,26 +225,23 @@ static void read_denied(const char *line, struct sshwords *w)
     w->hint = hint_key;
     if (key) {
         (void)snprintf(w->text, sizeof w->text,
-                       "permission denied: no key of yours is accepted (it takes %s)",
+                       "permission denied, no key of yours is accepted; it takes %s",
                        methods);
         if (gss)
             w->hint = "load your key (ssh-add) or renew your Kerberos ticket (kinit)";
     } else if (asks) {
         w->class = SSHWORDS_SECOND_FACTOR;
         (void)snprintf(w->text, sizeof w->text,
-                       "it asks for a second factor or a password (%s)", methods);
-        w->hint = "log in once by hand with ControlMaster and ControlPersist in "
-                  "~/.ssh/config: the job uses that connection";
+                       "it asks for a second factor or a password");
+        w->hint = hint_by_hand;
     } else if (gss) {
         w->class = SSHWORDS_TICKET;
-        (void)snprintf(w->text, sizeof w->text,
-                       "there is no valid Kerberos ticket (it takes %s)", methods);
+        (void)snprintf(w->text, sizeof w->text, "there is no valid Kerberos ticket");
         w->hint = "kinit";
     } else if (password) {
         w->class = SSHWORDS_PASSWORD;
-        (void)snprintf(w->text, sizeof w->text, "it asks for a password (%s)", methods);
-        w->hint = "log in once by hand with ControlMaster and ControlPersist in "
-                  "~/.ssh/config: the job uses that connection";
+        (void)snprintf(w->text, sizeof w->text, "it asks for a password");
+        w->hint = hint_by_hand;
     } else {
         (void)snprintf(w->text, sizeof w->text, "permission denied (%s)", methods);
     }

@@ -68,24 +68,23 @@ static const struct {
      "its host key is not known", "log in once by hand"},
 
     {"rider@n1: Permission denied (publickey).\n", SSH_SAID, SSHWORDS_DENIED, false,
-     "permission denied: no key of yours is accepted (it takes publickey)", "ssh-add"},
+     "permission denied, no key of yours is accepted; it takes publickey", "ssh-add"},
     {"rider@n1: Permission denied (publickey,password).\n", SSH_SAID, SSHWORDS_DENIED,
      false,
-     "permission denied: no key of yours is accepted (it takes publickey,password)",
+     "permission denied, no key of yours is accepted; it takes publickey,password",
      "ssh-copy-id"},
     {"rider@n1: Permission denied (publickey,gssapi-keyex,gssapi-with-mic).\n",
      SSH_SAID, SSHWORDS_DENIED, false,
-     "permission denied: no key of yours is accepted (it takes "
-     "publickey,gssapi-keyex,gssapi-with-mic)",
+     "permission denied, no key of yours is accepted; it takes "
+     "publickey,gssapi-keyex,gssapi-with-mic",
      "kinit"},
     {"rider@n1: Permission denied (password).\n", SSH_SAID, SSHWORDS_PASSWORD, false,
-     "it asks for a password (password)", "ControlMaster"},
+     "it asks for a password", "ControlMaster"},
     {"rider@n1: Permission denied (keyboard-interactive).\n", SSH_SAID,
-     SSHWORDS_SECOND_FACTOR, false,
-     "it asks for a second factor or a password (keyboard-interactive)",
+     SSHWORDS_SECOND_FACTOR, false, "it asks for a second factor or a password",
      "ControlMaster"},
     {"rider@n1: Permission denied (gssapi-with-mic).\n", SSH_SAID, SSHWORDS_TICKET,
-     false, "there is no valid Kerberos ticket (it takes gssapi-with-mic)", "kinit"},
+     false, "there is no valid Kerberos ticket", "kinit"},
     {"Unspecified GSS failure.  Minor code may provide more information\n"
      "Ticket expired\n"
      "rider@n1: Permission denied (publickey,gssapi-with-mic).\n",
@@ -182,8 +181,7 @@ static const struct {
     {"Permission denied, please try again.\nPermission denied, please try again.\n"
      "rider@n3: Permission denied (password).\n" PROXY_END,
      SSH_SAID, SSHWORDS_PASSWORD, false,
-     "on the way, at its jump host: it asks for a password (password)",
-     "ControlMaster"},
+     "on the way, at its jump host: it asks for a password", "ControlMaster"},
     {PROXY_END, SSH_SAID, SSHWORDS_DROPPED, true,
      "sshd dropped the connection before the login", "MaxStartups"},
 
@@ -191,7 +189,7 @@ static const struct {
     {"Control socket connect(/tmp/x): Connection refused\n"
      "rider@n1: Permission denied (publickey).\n",
      SSH_SAID, SSHWORDS_DENIED, false,
-     "permission denied: no key of yours is accepted (it takes publickey)", "ssh-add"},
+     "permission denied, no key of yours is accepted; it takes publickey", "ssh-add"},
     {"my start-up file: ssh: connect to host x: Connection refused\n", STATUS(1),
      SSHWORDS_UNKNOWN, false,
      "my start-up file: ssh: connect to host x: Connection refused", ""},
