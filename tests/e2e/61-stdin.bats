@@ -371,6 +371,24 @@ END
     cmp right "$(rank_file 0 out)"
 }
 
+@test "-u and --stdin when the agent is killed: 81, what was read is kept, nothing is left" {
+    local_job 1 'echo $PPID; exec cat'
+    mkfifo fifo
+    exec 9<>fifo
+    "$BUILD/aolani-run" -u --stdin 0 job.toml <&9 >log 2>err 9<&- &
+    helper=$!
+    wait_for 20 test -s runs/latest/attempt-1/rank-0000.out
+    echo line >&9
+    wait_for 20 grep -q line runs/latest/attempt-1/rank-0000.out
+    kill -KILL "$(head -n 1 "$(rank_file 0 out)")"
+    status=0
+    wait $helper || status=$?
+    exec 9<&-
+    cat err
+    [ "$status" -eq 81 ]
+    [ "$(tail -n 1 "$(rank_file 0 out)")" = line ]
+}
+
 @test "-u where there are no pseudo-terminals, or too few: 80, and the way out" {
     unshare -m true 2>/dev/null || skip "namespaces are not to be had"
     local_job 8 'true'
