@@ -108,8 +108,8 @@ static void spawn_child(const struct spawn_spec *s, pid_t parent, int report)
     if (s->cpus && sched_setaffinity(0, s->cpus_bytes, s->cpus) < 0)
         spawn_fail(report, SPAWN_AFFINITY);
     report = spawn_arrange_fds(s, report);
-    if (s->nofile) /* last: what is open above it stays usable, new ones fail */
-        (void)setrlimit(RLIMIT_NOFILE, s->nofile);
+    if (s->limits) /* last: what is open above it stays usable, new ones fail */
+        rlimits_apply(s->limits);
     (void)umask(s->umask);
     if (chdir(s->workdir) < 0)
         spawn_fail(report, SPAWN_CHDIR);
