@@ -82,6 +82,8 @@ undisturbed() { ! grep -q 'link lost' log; }
     wait_for 30 test -s held
     [ "$(ls /proc/"$launcher"/fd | wc -l)" -lt 400 ]
     undisturbed
+    run knower speak 1 # and an agent that loses its link comes in again
+    [ "$(grep -c ': closed$' <<<"$output")" -eq 9 ]
     all_is_well
     [ "$(grep -c 'write ' log || :)" -eq 0 ]
 }
