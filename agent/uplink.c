@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #define UPLINK_TRY_MS       3000
+#define UPLINK_FIRST_MS     150 /* the best address comes first, but is not waited for */
 #define UPLINK_PAUSE_MS     50
 #define UPLINK_PAUSE_MAX_MS 1000
 #define UPLINK_PROVE_MS     10000
@@ -52,10 +53,12 @@ struct uplink {
     struct loop_timer *again; /* limit of a round of tries, then the pause */
     struct loop_timer *lease;
     bool pausing;
+    bool others_wait;     /* only the first address is being tried */
     char why[UPLINK_WHY]; /* what was met before the starter's channel was taken */
 };
 
 static void uplink_round(struct uplink *u);
+static void uplink_dial_others(struct uplink *u);
 
 /* ---- connections ---- */
 
@@ -116,7 +119,7 @@ static struct session *uplink_on_session(void *arg, struct conn *c, uint32_t nod
         u->key.epoch = epoch;
     u->link = c;
     u->pause_ms = UPLINK_PAUSE_MS;
-    u->pausing = false;
+    u->pausing = u->others_wait = false;
     loop_timer_stop(u->again);
     loop_timer_stop(u->lease);
     uplink_end_others(u, t);
@@ -255,29 +258,46 @@ static void uplink_on_again(void *arg)
         uplink_round(u);
         return;
     }
+    if (u->others_wait) {
+        uplink_dial_others(u);
+        return;
+    }
     uplink_use_channel(u);
     uplink_end_others(u, uplink_channel(u));
     if (!u->link)
         uplink_pause(u);
 }
 
+static void uplink_dial(struct uplink *u, size_t i)
+{
+    struct uplink_try *t = &u->tries[i];
+    struct err e;
+    t->failed = 0;
+    t->live = loop_stream_connect(u->loop, (const struct sockaddr *)&u->heads.at[i],
+                                  &uplink_early_ops, uplink_on_connect, t, &t->stream,
+                                  &e) == 0;
+    if (!t->live) {
+        t->failed = e.code;
+        log_debug("%s", e.text);
+    }
+}
+
+static void uplink_dial_others(struct uplink *u)
+{
+    u->others_wait = false;
+    for (size_t i = 1; i < u->heads.n; i++)
+        uplink_dial(u, i);
+    loop_timer_start(u->again, uplink_is_trying(u) ? UPLINK_TRY_MS : 0, 0);
+}
+
+/* Where several addresses answer, the same one carries the session each time. */
 static void uplink_round(struct uplink *u)
 {
-    struct err e;
-    loop_timer_start(u->again, UPLINK_TRY_MS, 0);
-    for (size_t i = 0; i < u->heads.n; i++) {
-        struct uplink_try *t = &u->tries[i];
-        t->failed = 0;
-        t->live = loop_stream_connect(u->loop, (const struct sockaddr *)&u->heads.at[i],
-                                      &uplink_early_ops, uplink_on_connect, t,
-                                      &t->stream, &e) == 0;
-        if (!t->live) {
-            t->failed = e.code;
-            log_debug("%s", e.text);
-        }
-    }
-    if (!uplink_is_trying(u))
-        loop_timer_start(u->again, 0, 0);
+    if (u->heads.n > 0)
+        uplink_dial(u, 0);
+    u->others_wait = u->heads.n > 1;
+    uint64_t wait = u->others_wait ? UPLINK_FIRST_MS : UPLINK_TRY_MS;
+    loop_timer_start(u->again, uplink_is_trying(u) ? wait : 0, 0);
 }
 
 static void uplink_on_lease(void *arg)

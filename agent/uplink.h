@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* uplink - the agent's session with the head, over whatever connection there is.
  *
- * All candidate addresses are tried at the same time; the first that completes the
- * handshake carries the session, the others are closed. When none has after 3 s, or all
- * have failed, standard input and output carry it, once: where they have ended only TCP
- * is tried. A link that ends is replaced with growing pauses (50 ms to 1 s). Without a
+ * All candidate addresses are tried at the same time, the first of them 150 ms ahead; the
+ * first that completes the handshake carries the session, the others are closed. When none
+ * has after 3 s, or all have failed, standard input and output are tried as well, once;
+ * where they have ended only TCP is. A link that ends is replaced with growing pauses (50 ms to 1 s). Without a
  * link for as long as the lease says, lease_over comes, once.
  */
 #ifndef AGENT_UPLINK_H

@@ -441,6 +441,12 @@ void fleet_release(struct fleet *f, uint32_t node)
     loop_timer_stop(n->lost);
 }
 
+void fleet_give_up(struct fleet *f, uint32_t node)
+{
+    fleet_release(f, node);
+    boot_kill(node_at(f, node)->boot, SIGTERM);
+}
+
 /* ---------------------------------------------------------------- facts */
 
 bool fleet_is_up(const struct fleet *f, uint32_t node)
@@ -559,7 +565,10 @@ static void fini_node(struct fleet_node *n)
     if (!n->fleet) /* creation failed before it */
         return;
     fleet_drop_session(n);
-    boot_kill(n->boot, SIGTERM);
+    /* Our last acknowledgement may still be on its way through the starter; without it the
+     * agent would wait for us until its lease is over. Both end by themselves. */
+    if (n->life != NODE_RELEASED || n->path != FLEET_PATH_STARTER)
+        boot_kill(n->boot, SIGTERM);
     boot_destroy(n->boot);
     loop_timer_destroy(n->lost);
     if (n->info)

@@ -63,6 +63,8 @@ void fleet_set_phase(struct fleet *f, uint32_t node, enum phase phase);
 void fleet_hold(struct fleet *f, bool hold);
 /* The node has answered all: its agent's end is no loss. */
 void fleet_release(struct fleet *f, uint32_t node);
+/* Nothing more is expected of the node; its starter is ended. */
+void fleet_give_up(struct fleet *f, uint32_t node);
 /* Start an agent that cleans up after the lost one; up, boot_failed or lost follows. */
 int fleet_recover(struct fleet *f, uint32_t node, struct err *e);
 

@@ -195,7 +195,7 @@ static void on_up(void *arg, uint32_t node)
 void job_give_up(struct job *j, uint32_t node, const char *why)
 {
     struct job_node *n = &j->nodes[node];
-    fleet_release(j->fleet, node);
+    fleet_give_up(j->fleet, node);
     n->step = NODE_FINISHED;
     n->recovering = false;
     n->teardown = "not proven";
