@@ -6,6 +6,7 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -84,6 +85,31 @@ static int note(struct spec *s, const struct spec_key *k, const char *what)
     return rc;
 }
 
+/* What the user sets wins; that it takes the place of something is said. */
+static int note_ours(struct spec *s)
+{
+    static const char *const ours[] = {
+        "RANK",      "LOCAL_RANK", "WORLD_SIZE",  "LOCAL_WORLD_SIZE",
+        "NODE_RANK", "GROUP_RANK", "MASTER_ADDR", "MASTER_PORT"};
+    int rc = 0;
+    for (size_t i = 0; i < s->job.env.n && !rc; i++) {
+        const char *entry = s->job.env.items[i];
+        size_t len = strcspn(entry, "=");
+        char text[120] = "";
+        for (size_t k = 0; k < sizeof ours / sizeof *ours; k++)
+            if (strlen(ours[k]) == len && !strncmp(ours[k], entry, len))
+                snprintf(text, sizeof text,
+                         "sets %s: every rank gets this value and not its own",
+                         ours[k]);
+        if (!strncmp(entry, "AOLANI_", 7))
+            snprintf(text, sizeof text, "sets %.*s: ranks get ours all the same",
+                     len < 60 ? (int)len : 60, entry);
+        if (*text)
+            rc = note(s, spec_key("job.env"), text);
+    }
+    return rc;
+}
+
 /* The user is told; nothing that was asked for is left out in silence. */
 static int note_later(struct spec_loader *l)
 {
@@ -144,5 +170,6 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_rotation(l);
     check_forward(l);
     check_slurm_job(l);
-    return note_later(l);
+    rc = note_ours(s);
+    return rc ? rc : note_later(l);
 }

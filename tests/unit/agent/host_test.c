@@ -100,6 +100,27 @@ static void test_cores(void **state)
     }
 }
 
+static void test_adapters(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *below;
+        bool want;
+    } table[] = {{"", false},
+                 {"/class", false},
+                 {"/class/infiniband", false},
+                 {"/class/infiniband/mlx5_0", true}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char path[128];
+        struct host h;
+        (void)snprintf(path, sizeof path, "%s%s", sysfs, table[i].below);
+        assert_true(mkdir(path, 0700) == 0 || errno == EEXIST);
+        assert_int_equal(host_describe(sysfs, &h, NULL), 0);
+        assert_int_equal(h.info->infiniband, table[i].want);
+        host_fini(&h);
+    }
+}
+
 static void test_this_host(void **state)
 {
     (void)state;
@@ -109,6 +130,8 @@ static void test_this_host(void **state)
     assert_int_equal(host_describe("/sys", &h, &e), 0);
     assert_true(h.info->n_cores > 0);
     assert_true(h.info->mem_bytes > 0);
+    assert_int_equal(h.info->n_limits, RLIMITS_N);
+    assert_string_equal(h.info->limits[0]->name, "memlock");
     assert_true(h.info->hostname[0] != '\0');
     assert_int_equal(host_check_cpus(&h, h.info->allowed_cpus, &e), 0);
     assert_int_equal(host_check_cpus(&h, "", &e), 0);
@@ -266,9 +289,8 @@ static void test_what_fits(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_cores),
-        cmocka_unit_test(test_this_host),
-        cmocka_unit_test(test_plans_that_are_refused),
+        cmocka_unit_test(test_cores),     cmocka_unit_test(test_adapters),
+        cmocka_unit_test(test_this_host), cmocka_unit_test(test_plans_that_are_refused),
         cmocka_unit_test(test_what_fits),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

@@ -467,6 +467,23 @@ static void test_later_keys_are_noted(void **state)
     unsetenv("SLURM_JOB_ID");
 }
 
+static void test_env_that_is_ours_is_noted(void **state)
+{
+    (void)state;
+    struct spec *s;
+    assert_int_equal(load("[job]\ncommand=[\"true\"]\n"
+                          "env={RANK=0,RANKS=1,MASTER_PORT=5,AOLANI_MARK=\"x\"}\n",
+                          &s),
+                     0);
+    assert_int_equal(s->notes.n, 3);
+    assert_string_equal(s->notes.items[0],
+                        "job.toml:3: [job] env sets RANK: every rank gets this value "
+                        "and not its own");
+    assert_string_equal(s->notes.items[2], "job.toml:3: [job] env sets AOLANI_MARK: "
+                                           "ranks get ours all the same");
+    spec_destroy(s);
+}
+
 /* ---- round trip ---- */
 
 static uint32_t next_random(uint32_t *x)
@@ -782,6 +799,7 @@ int main(void)
         cmocka_unit_test(test_hostfile_becomes_hosts),
         cmocka_unit_test(test_odd_hostfiles),
         cmocka_unit_test(test_later_keys_are_noted),
+        cmocka_unit_test(test_env_that_is_ours_is_noted),
         cmocka_unit_test(test_round_trip),
         cmocka_unit_test(test_show_names_all_keys),
         cmocka_unit_test(test_sizes),
