@@ -12,9 +12,9 @@
 #include <sys/utsname.h>
 #include <sys/wait.h>
 
+#include "launcher/bootfail.h"
 #include "launcher/bootscript.h"
 #include "launcher/said.h"
-#include "launcher/sshwords.h"
 #include "proto/base/cur.h"
 #include "proto/base/log.h"
 #include "proto/base/loop_proc.h"
@@ -25,10 +25,6 @@
 #define BOOT_PUSH_MS   120000u /* a cold node on a slow link */
 #define BOOT_SLACK_MS  3000u   /* let ssh's own time-out, which says more, come first */
 #define BOOT_WORDS_MS  500u    /* a multiplexing ssh may keep the pipe open for ever */
-#define BOOT_TRIES     7u
-#define BOOT_WAIT_MS \
-    250u /* before the second try; about twice as long before each other */
-#define BOOT_WAIT_MAX 4000u /* at the most */
 
 enum boot_state {
     BOOT_CONNECTING,
@@ -75,6 +71,16 @@ static void boot_fail(struct boot *b, const struct err *e)
     b->io = NULL;
     boot_kill(b, SIGTERM);
     b->ops->failed(b->arg, e);
+}
+
+static struct bootfail failure_of(const struct boot *b)
+{
+    return (struct bootfail){.starter =
+                                 b->local ? "the agent" : b->spec->ssh.command.items[0],
+                             .local = b->local,
+                             .said = &b->said,
+                             .greeting = b->greeting,
+                             .tries = b->tries};
 }
 
 /* Homes are shared between kinds of machines: what is cached there need not run here. */
@@ -128,15 +134,9 @@ static void on_unpacked(struct boot *b, const char *rest)
 
 static void on_node_fail(struct boot *b, const char *rest)
 {
-    static const char no_place[] = "no place for the agent";
     struct err e;
-    bool placeless = strncmp(rest, no_place, sizeof no_place - 1) == 0;
-    bool quiet = placeless || b->said.last[0] == '\0';
-    err_set(&e, ERR_BOOT, "%.360s%s%s", rest,
-            quiet ? "" : "; it said: ", quiet ? "" : b->said.last);
-    if (placeless)
-        err_hint(&e, "make room in one of them, or set AOLANI_CACHE on the nodes to a "
-                     "folder that runs programs");
+    struct bootfail f = failure_of(b);
+    bootfail_node(&f, rest, &e);
     boot_fail(b, &e);
 }
 
@@ -250,59 +250,6 @@ static void on_words(void *arg, const uint8_t *data, size_t len)
     said_add(&b->said, data, len, words_line, b);
 }
 
-static const char *starter_name(const struct boot *b)
-{
-    return b->local ? "the agent" : b->spec->ssh.command.items[0];
-}
-
-static void read_words(const struct boot *b, struct sshwords *ret)
-{
-    bool silent = b->said.last[0] == '\0';
-    sshwords_read(silent ? b->greeting : said_kept(&b->said), b->wait_status, ret);
-}
-
-static void fail_of_exit(struct boot *b, int ws)
-{
-    struct err e;
-    struct sshwords w = {.hint = ""};
-    const char *starter = starter_name(b);
-    if (b->local)
-        (void)snprintf(w.text, sizeof w.text, "%s", b->said.last);
-    else
-        read_words(b, &w);
-    if (w.text[0] && w.retry && b->tries > 1)
-        err_set(&e, ERR_BOOT, "%s, also when tried again", w.text);
-    else if (w.text[0])
-        err_set(&e, ERR_BOOT, "%s", w.text);
-    else if (WIFSIGNALED(ws))
-        err_set(&e, ERR_BOOT, "%s was ended by signal %d", starter, WTERMSIG(ws));
-    else
-        err_set(&e, ERR_BOOT, "%s ended with status %d before the agent was ready",
-                starter, WEXITSTATUS(ws));
-    if (w.hint[0])
-        err_hint(&e, "%s", w.hint);
-    boot_fail(b, &e);
-}
-
-/* How long to wait before the next try; 0: there is none. */
-static uint64_t retry_wait(const struct boot *b)
-{
-    struct sshwords w;
-    uint16_t lot;
-    if (b->local || b->killed || b->state != BOOT_CONNECTING || b->tries >= BOOT_TRIES)
-        return 0;
-    read_words(b, &w);
-    uint64_t now = loop_now_ms(b->loop), base = BOOT_WAIT_MS << (b->tries - 1);
-    base = base < BOOT_WAIT_MAX ? base : BOOT_WAIT_MAX;
-    secure_random(&lot, sizeof lot);
-    uint64_t wait = base / 2 + base * lot / UINT16_MAX;
-    bool late = now + wait + BOOT_SLACK_MS >= b->deadline_ms;
-    if (!w.retry || late)
-        return 0;
-    log_info("%s: %s; trying again in %.1f s", b->name, w.text, (double)wait / 1000.0);
-    return wait;
-}
-
 static void release_starter(struct boot *b)
 {
     loop_stream_destroy(b->io);
@@ -312,20 +259,38 @@ static void release_starter(struct boot *b)
     b->proc = NULL;
 }
 
+/* Another try, after a wait; false: this was the last. */
+static bool boot_wait(struct boot *b)
+{
+    char why[300];
+    uint16_t lot;
+    struct bootfail f = failure_of(b);
+    if (b->killed || b->state != BOOT_CONNECTING)
+        return false;
+    secure_random(&lot, sizeof lot);
+    uint64_t wait = bootfail_retry_ms(&f, b->wait_status, lot, why, sizeof why);
+    if (wait == 0 || loop_now_ms(b->loop) + wait + BOOT_SLACK_MS >= b->deadline_ms)
+        return false;
+    log_info("%s: %s; trying again in %.1f s", b->name, why, (double)wait / 1000.0);
+    b->state = BOOT_WAITING;
+    release_starter(b);
+    loop_timer_start(b->limit, wait, 0);
+    return true;
+}
+
 static void boot_ended(struct boot *b)
 {
+    struct err e;
+    struct bootfail f = failure_of(b);
     if (b->ended)
         return;
-    uint64_t wait = retry_wait(b);
-    if (wait > 0) {
-        b->state = BOOT_WAITING;
-        release_starter(b);
-        loop_timer_start(b->limit, wait, 0);
+    said_end(&b->said, words_line, b);
+    if (boot_wait(b))
         return;
-    }
     b->ended = true;
     loop_timer_stop(b->limit);
-    fail_of_exit(b, b->wait_status);
+    bootfail_exit(&f, b->wait_status, &e);
+    boot_fail(b, &e);
     b->ops->ended(b->arg, b->wait_status, b->said.last);
 }
 
@@ -354,20 +319,11 @@ static void on_words_end(void *arg, int status)
 static void fail_of_silence(struct boot *b)
 {
     struct err e;
-    const char *it_said = b->said.last[0] ? "; it said: " : "";
-    if (!b->io)
-        err_set(&e, ERR_BOOT, "%s closed its output before the agent was ready%s%s",
-                starter_name(b), it_said, b->said.last);
-    else if (b->state != BOOT_CONNECTING)
-        err_set(&e, ERR_BOOT, "the agent could not be copied within %u s%s%s",
-                BOOT_PUSH_MS / 1000, it_said, b->said.last);
-    else
-        err_set(&e, ERR_BOOT, "no answer from the node within %.0f s%s%s",
-                (double)b->limit_ms / 1000.0, it_said, b->said.last);
-    if (b->io && b->state == BOOT_CONNECTING && !b->local)
-        err_hint(&e,
-                 "does a start-up file of your login shell there wait? try ssh HOST "
-                 "echo hello");
+    struct bootfail f = failure_of(b);
+    enum bootfail_silence how = !b->io                        ? BOOTFAIL_CLOSED
+                                : b->state == BOOT_CONNECTING ? BOOTFAIL_NO_ANSWER
+                                                              : BOOTFAIL_NO_COPY;
+    bootfail_silent(&f, how, how == BOOTFAIL_NO_COPY ? BOOT_PUSH_MS : b->limit_ms, &e);
     boot_fail(b, &e);
 }
 
