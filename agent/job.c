@@ -161,6 +161,7 @@ int job_message(struct job *j, const struct envelope *v, struct err *e)
         {MSG_PREPARE, &aolani__prepare__descriptor, job_on_prepare},
         {MSG_START, &aolani__start__descriptor, job_on_start},
         {MSG_SIGNAL, &aolani__signal__descriptor, job_on_signal},
+        {MSG_REACH, &aolani__reach__descriptor, job_on_reach},
         {MSG_STDIN, &aolani__stdin__descriptor, job_on_stdin},
         {MSG_STOP, &aolani__stop__descriptor, job_on_stop},
         {MSG_END, &aolani__end__descriptor, job_on_end},
@@ -302,6 +303,7 @@ void job_destroy(struct job *j)
     program_fini(&j->program);
     folders_fini(&j->folders);
     free(j->swept);
+    reach_destroy(j->reach);
     masterport_release(&j->port);
     if (j->plan)
         aolani__prepare__free_unpacked(j->plan, NULL);

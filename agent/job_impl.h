@@ -15,6 +15,7 @@
 #include "agent/pmixlink.h"
 #include "agent/rankbase.h"
 #include "agent/ranks.h"
+#include "agent/reach.h"
 #include "agent/recover.h"
 #include "agent/shmleft.h"
 #include "agent/steprelay.h"
@@ -39,6 +40,7 @@ struct job {
     bool wants_pmix;
     struct program program;
     struct masterport port; /* on node 0 */
+    struct reach *reach;    /* NULL: not asked for */
     bool port_looked_at;    /* whether another has it: at the first failure */
     struct reap *reap;
     struct output *output;
@@ -85,6 +87,10 @@ int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
 /* ---- job_environ.c ---- */
 int job_make_base(struct job *j, struct err *e);
 int job_run_setup(struct job *j, struct err *e); /* job_prepare_pmix or job_unfit follows */
+
+/* ---- job_reach.c ---- */
+int job_on_reach(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
+                 struct err *e);
 
 /* ---- job_end.c ---- */
 void job_end(struct job *j);      /* begin: entering JOB_ENDING */

@@ -229,6 +229,9 @@ static void enter_state(struct job *j)
     case JOB_PREPARING:
         enter_preparing(j);
         break;
+    case JOB_TRYING:
+        job_try_port(j);
+        break;
     case JOB_COMMITTING:
         enter_committing(j);
         break;

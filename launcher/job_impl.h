@@ -28,6 +28,7 @@ enum node_step { /* how far a node has come */
 struct job_node {
     enum node_step step;
     bool recovering;
+    bool tried; /* it has said whether it reaches MASTER_PORT */
     char error[sizeof((struct err *)0)->text];
     char hint[sizeof((struct err *)0)->hint];
     int code;
@@ -140,6 +141,11 @@ void job_compare_limits(struct job *j);
 /* ---- job_messages.c ---- */
 int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e);
 extern const struct fence_ops job_fence_ops;
+
+/* ---- job_place.c ---- */
+void job_try_port(struct job *j); /* TRIED or FAILED follows, now or later */
+int job_on_reached(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                   struct err *e);
 
 /* ---- job_summary.c ---- */
 void job_conclude(struct job *j); /* exit status and sentence */

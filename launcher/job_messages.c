@@ -298,6 +298,7 @@ static const struct {
     int (*act)(struct job *j, uint32_t node, const ProtobufCMessage *m, struct err *e);
 } handlers[] = {
     {MSG_PREPARED, &aolani__prepared__descriptor, on_prepared},
+    {MSG_REACHED, &aolani__reached__descriptor, job_on_reached},
     {MSG_STARTED, &aolani__started__descriptor, on_started},
     {MSG_RANK_EXIT, &aolani__rank_exit__descriptor, on_rank_exit},
     {MSG_OUTPUT, &aolani__output__descriptor, on_output},

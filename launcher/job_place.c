@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* job_place.c - what a job has learnt of its nodes, for a check that starts no rank. */
+/* job_place.c - a check that starts no rank: whether the ranks could meet at MASTER_PORT, and
+ * what the job has learnt of its nodes. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "launcher/job_impl.h"
@@ -45,5 +47,69 @@ int job_place(const struct job *j, struct place_node **ret)
             limitwire_read(info->limits, info->n_limits, &all[i].limits);
     }
     *ret = all;
+    return 0;
+}
+
+/* ---- the way to MASTER_PORT ---- */
+
+static int ask(struct job *j, uint32_t node, const char *address)
+{
+    Aolani__Reach m = AOLANI__REACH__INIT;
+    m.address = (char *)address;
+    m.port = j->master_port;
+    int rc = fleet_send(j->fleet, node, MSG_REACH, j->config.attempt, &m.base);
+    if (rc < 0) {
+        job_set_stop(j, STOP_ERROR, 1, "%s cannot be asked for the way to MASTER_PORT",
+                     job_node_name(j, node));
+        job_event(j, JOB_EV_FAILED);
+    }
+    return rc;
+}
+
+/* Simulated nodes are one host; one node needs no way. */
+void job_try_port(struct job *j)
+{
+    if (j->n_nodes == 1 || j->config.nodes->backend == BACKEND_LOCAL)
+        job_event(j, JOB_EV_TRIED);
+    else
+        (void)ask(j, 0, "");
+}
+
+static void conclude(struct job *j)
+{
+    char text[1000];
+    job_group_errors(j, NODE_PREPARED_, text, sizeof text);
+    if (!text[0]) {
+        job_event(j, JOB_EV_TRIED);
+        return;
+    }
+    job_set_stop(j, STOP_ERROR, err_exit_status(ERR_REFUSED),
+                 "the ranks could not meet at MASTER_PORT: %s", text);
+    job_event(j, JOB_EV_FAILED);
+}
+
+int job_on_reached(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                   struct err *e)
+{
+    const Aolani__Reached *m = (const void *)msg;
+    struct job_node *n = &j->nodes[node];
+    (void)e;
+    if (j->state != JOB_TRYING || n->tried)
+        return 0;
+    n->tried = true;
+    (void)snprintf(n->error, sizeof n->error, "%s", m->error);
+    if (m->error[0])
+        (void)snprintf(n->hint, sizeof n->hint,
+                       "let the nodes reach each other on every port above 1024");
+    /* The others have a port to try once node 0 listens. */
+    for (uint32_t i = 1; node == 0 && !m->error[0] && i < j->n_nodes; i++) {
+        if (ask(j, i, fleet_address(j->fleet, 0)) < 0)
+            return 0;
+    }
+    for (uint32_t i = 0; !j->nodes[0].error[0] && i < j->n_nodes; i++) {
+        if (!j->nodes[i].tried)
+            return 0;
+    }
+    conclude(j);
     return 0;
 }

@@ -19,6 +19,8 @@ static bool is_awaited(const struct job *j, uint32_t node)
         return j->nodes[node].step == NODE_AWAITED;
     case JOB_PREPARING:
         return j->nodes[node].step == NODE_DESCRIBED;
+    case JOB_TRYING:
+        return !j->nodes[node].tried && (node == 0 || j->nodes[0].tried);
     case JOB_ENDING:
         return job_awaits(j, node);
     default:
@@ -73,6 +75,10 @@ static const char *describe_state(const struct job *j, char *text, size_t len)
         (void)snprintf(text, len, "preparing the ranks on %u nodes%s%s", j->n_nodes,
                        j->config.spec->job.setup ? " (job.setup runs there)" : "",
                        names);
+        break;
+    case JOB_TRYING:
+        (void)snprintf(text, len, "trying the way to MASTER_PORT on %s%s",
+                       job_node_name(j, 0), names);
         break;
     case JOB_COMMITTING:
         (void)snprintf(text, len, "writing the start to the journal");

@@ -11,6 +11,7 @@
 #define JOB_STATES(X)                                                        \
     X(BOOTING)    /* agents are being started */                             \
     X(PREPARING)  /* PREPARE was sent */                                     \
+    X(TRYING)     /* a check: the nodes try the way to MASTER_PORT */        \
     X(COMMITTING) /* the start is being written to the journal */            \
     X(RUNNING)    /* START was sent */                                       \
     X(STOPPING)   /* STOP was sent: TERM, then the grace */                  \
@@ -18,16 +19,17 @@
     X(ENDING)     /* END was sent: output is drained, the teardown proven */ \
     X(CLOSED)
 
-#define JOB_EVENTS(X)                                                     \
-    X(ALL_UP) /* every agent has described its node */                    \
-    X(ALL_PREPARED)                                                       \
-    X(CHECKED)    /* all prepared, and no rank shall be started */        \
-    X(DURABLE)    /* the journal has the start */                         \
-    X(ALL_ENDED)  /* no rank is alive, as far as can be known */          \
-    X(FAILED)     /* a rank failed, a node was lost, a step went wrong */ \
-    X(STOP_ASKED) /* the user, the time limit */                          \
-    X(KILL_ASKED) /* the user again */                                    \
-    X(GRACE_OVER) /* ranks still live after the grace */                  \
+#define JOB_EVENTS(X)                                                      \
+    X(ALL_UP) /* every agent has described its node */                     \
+    X(ALL_PREPARED)                                                        \
+    X(CHECKED)    /* all prepared, and no rank shall be started */         \
+    X(TRIED)      /* every node has said whether it reaches MASTER_PORT */ \
+    X(DURABLE)    /* the journal has the start */                          \
+    X(ALL_ENDED)  /* no rank is alive, as far as can be known */           \
+    X(FAILED)     /* a rank failed, a node was lost, a step went wrong */  \
+    X(STOP_ASKED) /* the user, the time limit */                           \
+    X(KILL_ASKED) /* the user again */                                     \
+    X(GRACE_OVER) /* ranks still live after the grace */                   \
     X(ALL_DONE)   /* every node has answered END or is given up */
 
 #define JOB_STATE_ENUM(name) JOB_##name,

@@ -47,12 +47,14 @@ enum phase {
     X(10, NODE_DONE, SENDER_AGENT, PHASE_ENDING, 1u << 16, false)                 \
     X(11, STDIN_TAKEN, SENDER_AGENT, PHASES_RUN, 64, false)                       \
     X(12, LINK, SENDER_AGENT, PHASES_ANY, 1024, false)                            \
+    X(13, REACHED, SENDER_AGENT, PHASE_PREPARED | PHASE_ENDING, 1024, false)      \
     X(20, PREPARE, SENDER_HEAD, PHASE_READY, LIMIT_FRAME, false)                  \
     X(21, START, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(22, SIGNAL, SENDER_HEAD, PHASES_RUN, 1u << 20, false)                       \
     X(23, STOP, SENDER_HEAD, PHASES_ANY, 1024, false)                             \
     X(24, END, SENDER_HEAD, PHASES_ANY, 64, false)                                \
     X(25, STDIN, SENDER_HEAD, PHASES_RUN, LIMIT_STDIN_CHUNK + 64, false)          \
+    X(26, REACH, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(30, CREDIT, SENDER_BOTH, PHASES_ANY, 64, false)                             \
     X(31, PING, SENDER_BOTH, PHASES_ANY, 64, false)                               \
     X(32, PONG, SENDER_BOTH, PHASES_ANY, 64, false)                               \

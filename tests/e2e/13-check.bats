@@ -97,6 +97,19 @@ strict = true'
     no_trace
 }
 
+@test "nodes that reach the head but not rank 0's port: 82, and which" {
+    place_job '["n[1-3]"]' '["true"]'
+    n1=$(on head getent ahostsv4 n1 | awk '{ print $1; exit }')
+    "$cluster" exec -u root "$C" n3 ip route add unreachable "$n1/32"
+    head_check
+    "$cluster" exec -u root "$C" n3 ip route del unreachable "$n1/32"
+    [ "$status" -eq 82 ]
+    [[ $output =~ n3:\ connect\ to\ \"$n1:[0-9]+\",\ where\ rank\ 0\ would\ listen:\ No\ route ]]
+    [[ $output == *"hint: let the nodes reach each other"* ]]
+    [[ $output != *"n2: "* ]]
+    no_trace
+}
+
 @test "--offline asks nobody" {
     place_job '["nowhere[1-9]"]' '["no-such-program"]'
     head_check --offline

@@ -25,7 +25,7 @@ static void test_rules_are_found_by_number(void **state)
         assert_true(r[i].phases != 0 && r[i].max_payload > 0);
         assert_true(r[i].max_payload <= LIMIT_FRAME);
     }
-    static const uint32_t none[] = {0, 13, 19, 33, 45, 65536, UINT32_MAX};
+    static const uint32_t none[] = {0, 14, 19, 33, 45, 65536, UINT32_MAX};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         assert_null(message_rule(none[i]));
 }
@@ -51,6 +51,10 @@ static void test_orders_of_events_that_happen(void **state)
         {MSG_START, PHASE_PREPARED, true},
         {MSG_START, PHASE_READY, false},
         {MSG_START, PHASE_RUNNING, false},
+        {MSG_REACH, PHASE_PREPARED, true},
+        {MSG_REACH, PHASE_RUNNING, false},
+        {MSG_REACHED, PHASE_ENDING, true}, /* END crossed it */
+        {MSG_REACHED, PHASE_RUNNING, false},
         {MSG_STARTED, PHASE_ENDING, true},
         {MSG_RANK_EXIT, PHASE_ENDING, true},
         {MSG_RANK_EXIT, PHASE_PREPARED, false},
