@@ -32,6 +32,7 @@ struct bench {
     Aolani__Boot boot;
     uint8_t run[SECURE_RUN_BYTES];
     char address[64], dead[64];
+    char why[400]; /* of the last LINK */
     char *heads[3];
     struct uplink *up;
     unsigned at_head[64], at_agent[64], links;
@@ -88,6 +89,11 @@ static int on_head_message(void *arg, const struct envelope *v, struct err *e)
     struct bench *b = arg;
     (void)e;
     b->at_head[v->type]++;
+    if (v->type == MSG_LINK) {
+        Aolani__Link *m = aolani__link__unpack(NULL, v->payload_len, v->payload);
+        (void)snprintf(b->why, sizeof b->why, "%s", m->why);
+        aolani__link__free_unpacked(m, NULL);
+    }
     if (v->type == MSG_PONG) {
         Aolani__Pong *m = aolani__pong__unpack(NULL, v->payload_len, v->payload);
         b->pong_ns = m->t_ping_ns;
@@ -297,6 +303,10 @@ static void test_the_starters_channel(void **state)
     b.want = 1;
     run(&b, 5000);
     assert_int_equal(b.at_head[MSG_NODE_INFO], 1);
+    b.want = 2; /* with a LOG, which comes after LINK */
+    say_log(&b);
+    run(&b, 5000);
+    assert_string_equal(b.why, "127.0.0.1:1: connection refused");
     /* It ends; TCP works meanwhile, but who gave no address cannot be reached: the lease
      * runs. */
     b.boot.lease_ms = 200;
@@ -304,6 +314,59 @@ static void test_the_starters_channel(void **state)
     conn_destroy(c);
     run(&b, 5000);
     assert_true(b.lease_over);
+    finish(&b);
+}
+
+/* The first address takes connections and says nothing, as behind a wall. */
+static void test_a_silent_first_address(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct sockaddr_in at = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof at;
+    begin(&b);
+    int silent = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(silent, (struct sockaddr *)&at, len), 0);
+    assert_int_equal(listen(silent, 5), 0);
+    assert_int_equal(getsockname(silent, (struct sockaddr *)&at, &len), 0);
+    (void)snprintf(b.dead, sizeof b.dead, "127.0.0.1:%u", ntohs(at.sin_port));
+    dial(&b, -1, -1);
+    say_hello(&b);
+    b.want = 1;
+    run(&b, 2500); /* less than a round of tries */
+    assert_int_equal(b.at_head[MSG_NODE_INFO], 1);
+    assert_int_equal(b.links, 1);
+    close(silent);
+    finish(&b);
+}
+
+/* Only the channel is left, and the head is slow to take it up: longer than a round. */
+static void test_a_slow_head_over_the_channel(void **state)
+{
+    (void)state;
+    struct bench b;
+    struct loop_stream *s;
+    static const struct loop_stream_ops none = {0};
+    struct conn *c;
+    int down[2], up[2];
+    begin(&b);
+    b.boot.n_heads = 0;
+    assert_int_equal(pipe2(down, O_CLOEXEC), 0);
+    assert_int_equal(pipe2(up, O_CLOEXEC), 0);
+    assert_int_equal(loop_stream_open(b.loop, up[0], down[1], &none, NULL, &s, NULL),
+                     0);
+    dial(&b, down[0], up[1]);
+    say_hello(&b);
+    run(&b, 3500);
+    assert_int_equal(conn_create(b.loop, s, &b.head, &head_ops, &b, 0, &c, NULL), 0);
+    b.want = 2;
+    say_log(&b);
+    run(&b, 5000);
+    assert_int_equal(b.at_head[MSG_NODE_INFO], 1);
+    assert_string_equal(b.why, "no address of the head is known");
+    b.link = NULL;
+    conn_destroy(c);
     finish(&b);
 }
 
@@ -374,6 +437,8 @@ int main(void)
         cmocka_unit_test(test_a_ping_is_answered),
         cmocka_unit_test(test_a_link_that_breaks),
         cmocka_unit_test(test_the_starters_channel),
+        cmocka_unit_test(test_a_silent_first_address),
+        cmocka_unit_test(test_a_slow_head_over_the_channel),
         cmocka_unit_test(test_a_channel_that_has_ended_is_not_the_end),
         cmocka_unit_test(test_nobody_answers),
         cmocka_unit_test(test_a_wrong_head),

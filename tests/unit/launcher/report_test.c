@@ -127,7 +127,13 @@ static struct run *run_failed(void)
         "more undelivered output, see [job] output in the manual",
         "odd bytes: \033[31m \xff \xc3\xa4",
     };
+    static const struct summary_replaced replaced[] = {
+        {"gpu07", "gpu02", "ssh: connect to gpu07: \033Connection refused",
+         "not started", 2},
+    };
     struct run *r = run_of(3, 2);
+    r->s.replaced = replaced;
+    r->s.n_replaced = 1;
     r->s.exit_status = 137;
     r->s.sentence =
         "rank 2 on gpu01 was killed by signal 9 (Killed) 8.1 s after the start; "

@@ -72,6 +72,11 @@ static void fill(struct fixture *f)
     node.event = "connected";
     node.info = &info;
     assert_true(journal_append(f->j, JOURNAL_NODE, &node.base) > 0);
+    Aolani__JNode replaced = AOLANI__JNODE__INIT;
+    replaced.event = "replaced";
+    replaced.detail = "refused";
+    replaced.name = "gpu9";
+    assert_true(journal_append(f->j, JOURNAL_NODE, &replaced.base) > 0);
 
     Aolani__JPhase phase = AOLANI__JPHASE__INIT;
     phase.phase = "run";
@@ -137,11 +142,11 @@ static void expect_rows(struct fixture *f)
     } table[] = {
         {"SELECT run_id || name || world_size FROM run", "0123456789abcdefjob2"},
         {"SELECT group_concat(text, ' ') FROM arg", "python3 train's.py"},
-        {"SELECT group_concat(name, ' ') FROM node", "gpu1 gpu2"},
+        {"SELECT group_concat(name, ' ') FROM node", "gpu9 gpu2"},
         {"SELECT hostname || mem_bytes FROM node WHERE node = 1",
          "gpu2.example1099511627776"},
         {"SELECT hostname FROM node WHERE node = 0", NULL},
-        {"SELECT event FROM node_event", "connected"},
+        {"SELECT group_concat(node || event) FROM node_event", "1connected,0replaced"},
         {"SELECT phase || attempt FROM phase", "run1"},
         {"SELECT count(*) FROM rank", "2"},
         {"SELECT exit_code FROM rank WHERE rank = 0", "3"},
@@ -158,7 +163,7 @@ static void expect_rows(struct fixture *f)
         {"SELECT run_json FROM summary", "{}"},
         {"SELECT sentence || exit_status FROM end",
          "rank 0 on gpu1 ended with status 33"},
-        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "12 1 0"},
+        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "13 1 0"},
         {"PRAGMA user_version", "1"},
         {"PRAGMA integrity_check", "ok"},
     };
@@ -265,7 +270,7 @@ static void test_torn_and_empty(void **state)
         SQLITE_OK);
     assert_int_equal(sqlite3_step(s), SQLITE_ROW);
     assert_int_equal(sqlite3_column_int(s, 0), 1);
-    assert_int_equal(sqlite3_column_int(s, 1), 6);
+    assert_int_equal(sqlite3_column_int(s, 1), 7);
     sqlite3_finalize(s);
     sqlite3_close(db);
 }
