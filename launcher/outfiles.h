@@ -45,7 +45,7 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
 /* These bytes will never come; the file keeps a hole there. False: that was known. */
 bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length);
-size_t outfiles_backlog(const struct outfiles *o); /* not yet taken or written */
+size_t outfiles_backlog(const struct outfiles *o);   /* not yet taken or written */
 size_t outfiles_unwritten(const struct outfiles *o); /* of the backlog, the files' */
 /* drained: called whenever the backlog falls below OUTFILES_LOW_WATER. */
 void outfiles_on_drain(struct outfiles *o, void (*drained)(void *arg), void *arg);

@@ -80,7 +80,7 @@ undisturbed() { ! grep -q 'link lost' log; }
     peer hold 900 <in >held &
     exec {crowd_in}>in
     wait_for 30 test -s held
-    [ "$(ls /proc/"$launcher"/fd | wc -l)" -lt 400 ]
+    [ "$(find "/proc/$launcher/fd" -mindepth 1 | wc -l)" -lt 400 ]
     undisturbed
     run knower speak 1 # and an agent that loses its link comes in again
     [ "$(grep -c ': closed$' <<<"$output")" -eq 9 ]

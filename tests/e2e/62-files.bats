@@ -59,7 +59,7 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     output_job "$A; $A >&2" 'output_rotate = "64K"'
     aolani job.toml
     [ "$status" -eq 0 ]
-    [ "$(ls runs/latest/attempt-1 | grep -c 'out')" -eq 5 ]
+    [ "$(echo runs/latest/attempt-1/*.out* | wc -w)" -eq 5 ]
     for s in out err; do
         cat "$(rank_file 0 $s)"* | cmp - <(whole)
         [ "$(stat -c %s "$(rank_file 0 $s)")" -eq 65536 ]
@@ -152,6 +152,24 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     [ "$(tail -c 4 "$(rank_file 0 out)")" = end ]
 }
 
+@test "a disk that takes nothing at all: journal, run.json and output, and the status is true" {
+    output_job ': >started; while [ ! -e go ]; do sleep 0.1; done; '"$A"'; exit 8'
+    # Pipes: the launcher's own limit is no matter to them.
+    "$BUILD/aolani-run" job.toml </dev/null > >(cat >out) 2> >(cat >log) 3>&- &
+    launcher=$!
+    wait_for 20 test -e started
+    prlimit --pid "$launcher" --fsize=1:unlimited
+    : >go
+    ended
+    [ "$status" -eq 8 ]
+    wait_for 10 said 'build .*run.db' # the last of its words
+    said 'exit status 8 after'
+    [ "$(times 'the journal is incomplete: .*File too large')" -eq 1 ]
+    said 'run.json": File too large'
+    said 'rank 0 stdout: 293 KiB; 293 KiB missing from byte 1 on: File too large'
+    cmp out <(whole)
+}
+
 @test "the reader of stdout goes: the job goes on, its files are whole" {
     output_job "$A; sleep 0.5; $A; exit 5"
     "$BUILD/aolani-run" job.toml </dev/null 2>log | head -1 >first
@@ -210,9 +228,9 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
         wait "$p" || status=$?
         [ "$status" -eq 4 ]
     done
-    [ "$(ls -d runs/job-* | wc -l)" -eq 6 ]
+    [ "$(echo runs/job-* | wc -w)" -eq 6 ]
     [ -s runs/latest/run.json ]
-    [ -z "$(ls -A runs | grep latest- || :)" ]
+    [ -z "$(find runs -name '*latest-*')" ]
     cat runs/job-*/attempt-1/rank-0000.out | sort | cmp - <(cat out.? | sort)
 }
 
@@ -223,7 +241,7 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     [ "$status" -eq 0 ]
     [ -d runs/latest/precious ]
     [ "$(cat runs/job-*/attempt-1/rank-0000.out)" = here ]
-    [ "$(ls -A runs | wc -l)" -eq 2 ]
+    [ "$(find runs -mindepth 1 -maxdepth 1 | wc -l)" -eq 2 ]
 }
 
 @test "the run directory is removed under a run" {
