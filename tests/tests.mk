@@ -68,6 +68,12 @@ fuzz:
 	@$(DEPS) fuzz && $(mk) SAN=1 FUZZER=1 CC=clang BUILD=$(BUILD)/fuzz fuzz-build
 	@tests/run --fuzz '$(BUILD)' '$(SECONDS)' $(T)
 
+# Not part of test: STARTS=200 SEED=n make soak
+.PHONY: soak
+soak:
+	@$(DEPS) test && $(mk) all e2e-build
+	@BUILD='$(abspath $(BUILD))' tests/soak/starts
+
 bench:
 	@$(DEPS) bench && $(mk) all
 	@for b in tests/bench/*.sh; do [ -e "$$b" ] || { echo 'no benchmark yet'; break; }; \
