@@ -3,6 +3,8 @@
 # MASTER_PORT: where it comes from, and what happens when another program is quicker.
 load ../lib/e2e
 
+setup_file() { cluster_up 2; }
+teardown_file() { cluster_down; }
 setup()
 {
     work
@@ -152,4 +154,30 @@ s.bind((\"\", int(sys.argv[1]))); s.listen(); open(sys.argv[2], \"w\"); time.sle
     [ "$status" -eq 1 ] # of the rank that failed, before anybody asked
     [ ! -e runs/latest/attempt-2 ]
     run ! grep -q 'attempt 2 begins' log
+}
+
+@test "over ssh: new agents, another port, nothing left of either attempt" {
+    maybe_skip
+    STRANGER=1
+    cd "$C/share/out"
+    start_stranger 1 # writes stranger.py; it is to run on the node, though
+    kill -KILL "$stranger"
+    on n1 sh -c 'cd /srv/share/out; exec python3 stranger.py 1' >/dev/null 2>&1 3>&- &
+    stranger=$!
+    head_job <<END
+[job]
+command = ["sh", "-c", '''$(bind_late 'exit 0')''']
+env = { TEST_MARK = "/srv/share/out" }
+[nodes]
+hosts = ["n[1-2]"]
+END
+    head_run job.toml
+    pid=$(on n1 pgrep -f stranger.py)
+    on n1 kill -KILL "$pid"
+    on n1 sh -c 'rm -f /srv/share/out/*.1 /srv/share/out/*.2'
+    [ "$status" -eq 0 ]
+    [[ $output == *"on n1 was taken by another program; attempt 2 begins"* ]]
+    [ "$(head_json .run.attempts)" = 2 ]
+    [ "$(head_json '.nodes | map(.teardown) | unique | join(" ")')" = clean ]
+    wait_for 5 nothing_left
 }
