@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* fleet.c - the lives of the nodes; see fleet.h. Connections: fleet_link.c. */
 #include "launcher/fleet_impl.h"
-#include "launcher/fleet_address.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -22,12 +21,6 @@
 #define CUT_MS        3000u  /* a living agent has called again by then */
 #define CONNECT_MS    20000u /* key handed over, but the agent never calls back */
 #define SSH_FAILURE   255    /* ssh's own exit status when the connection broke */
-
-static struct fleet_node *node_at(const struct fleet *f, uint32_t node)
-{
-    assert(node < f->n_nodes);
-    return &f->nodes[node];
-}
 
 static void leave_window(struct fleet_node *n)
 {
@@ -264,7 +257,7 @@ void fleet_stop_starting(struct fleet *f)
 
 int fleet_recover(struct fleet *f, uint32_t node, struct err *e)
 {
-    struct fleet_node *n = node_at(f, node);
+    struct fleet_node *n = fleet_node_at(f, node);
     n->recovering = true;
     n->ungranted = 0;
     return start_node(n, e);
@@ -281,7 +274,7 @@ static void make_key(struct fleet_node *n)
 /* Not at once: the starter of the first host may be on the stack. */
 void fleet_replace(struct fleet *f, uint32_t node)
 {
-    struct fleet_node *n = node_at(f, node);
+    struct fleet_node *n = fleet_node_at(f, node);
     assert(n->life == NODE_LOST);
     make_key(n);
     if (n->info)
@@ -401,7 +394,7 @@ static void on_tick(void *arg)
 int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t attempt,
                const ProtobufCMessage *m)
 {
-    struct fleet_node *n = node_at(f, node);
+    struct fleet_node *n = fleet_node_at(f, node);
     if (n->life != NODE_UP || !n->session)
         return -ENOTCONN;
     struct buf b;
@@ -422,7 +415,7 @@ int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t 
 
 void fleet_set_phase(struct fleet *f, uint32_t node, enum phase phase)
 {
-    struct fleet_node *n = node_at(f, node);
+    struct fleet_node *n = fleet_node_at(f, node);
     if (n->session)
         session_set_phase(n->session, phase);
 }
@@ -436,7 +429,7 @@ void fleet_hold(struct fleet *f, bool hold)
 
 void fleet_release(struct fleet *f, uint32_t node)
 {
-    struct fleet_node *n = node_at(f, node);
+    struct fleet_node *n = fleet_node_at(f, node);
     n->life = NODE_RELEASED;
     loop_timer_stop(n->lost);
 }
@@ -444,73 +437,7 @@ void fleet_release(struct fleet *f, uint32_t node)
 void fleet_give_up(struct fleet *f, uint32_t node)
 {
     fleet_release(f, node);
-    boot_kill(node_at(f, node)->boot, SIGTERM);
-}
-
-/* ---------------------------------------------------------------- facts */
-
-bool fleet_is_up(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->life == NODE_UP;
-}
-
-bool fleet_is_starting(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->life == NODE_STARTING;
-}
-
-bool fleet_may_live(const struct fleet *f, uint32_t node)
-{
-    const struct fleet_node *n = node_at(f, node);
-    return n->has_key && !n->agent_died && !(n->starter_ended && n->link_closed);
-}
-
-bool fleet_was_copied(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->copied;
-}
-
-const Aolani__NodeInfo *fleet_info(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->info;
-}
-
-const struct clocksync *fleet_clock(const struct fleet *f, uint32_t node)
-{
-    return &node_at(f, node)->clock;
-}
-
-const char *fleet_address(const struct fleet *f, uint32_t node)
-{
-    const struct fleet_node *n = node_at(f, node);
-    const char *name = f->config.nodes->names[node], *at = strchr(name, '@');
-    const Aolani__NodeInfo **infos = calloc(f->n_nodes, sizeof *infos);
-    const char *picked = NULL;
-    for (uint32_t i = 0; infos && i < f->n_nodes; i++)
-        infos[i] = f->nodes[i].info;
-    if (f->local)
-        picked = "127.0.0.1";
-    else if (infos)
-        picked = fleet_pick_address(infos, f->n_nodes, node, n->address);
-    free(infos);
-    if (picked)
-        return picked;
-    return f->n_nodes == 1 ? "127.0.0.1" : at ? at + 1 : name;
-}
-
-enum fleet_path fleet_path(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->path;
-}
-
-const char *fleet_path_why(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->path_why;
-}
-
-uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node)
-{
-    return node_at(f, node)->heard_ms;
+    boot_kill(fleet_node_at(f, node)->boot, SIGTERM);
 }
 
 /* ---------------------------------------------------------------- life of the fleet */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* fleet_impl - what fleet.c (lives of the nodes) and fleet_link.c (their connections)
- * share. */
+/* fleet_impl - what fleet.c (lives of the nodes), fleet_link.c (their connections)
+ * and fleet_facts.c (what is known of them) share. */
 #ifndef LAUNCHER_FLEET_IMPL_H
 #define LAUNCHER_FLEET_IMPL_H
 
@@ -69,6 +69,9 @@ void fleet_unlisten(struct fleet *f);
 void fleet_open_channel(struct fleet_node *n, struct loop_stream *io);
 int fleet_new_session(struct fleet_node *n, struct err *e);
 void fleet_drop_session(struct fleet_node *n);
+
+/* ---- fleet_facts.c ---- */
+struct fleet_node *fleet_node_at(const struct fleet *f, uint32_t node);
 
 /* ---- fleet.c ---- */
 void fleet_node_linked(struct fleet_node *n);
