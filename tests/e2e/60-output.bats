@@ -226,7 +226,8 @@ open my $f, ">", "'"\$ENV{TEST_MARK}"'/done.$r";'
 # KiB that the spool files of this test's run hold on the disk
 spooled()
 {
-    local dir=$(basename "$(readlink -f runs/latest)")
+    local dir
+    dir=$(basename "$(readlink -f runs/latest)")
     du -ck /tmp/aolani-*"${dir##*-}"????????????-n*/spool | tail -n 1 | cut -f 1
 }
 spool_is_small() { [ "$(spooled)" -lt 8192 ]; }
