@@ -191,8 +191,9 @@ void job_prepare_pmix(struct job *j)
     }
     j->pmix_up =
         (struct upward){.send = job_pmix_send, .credit = job_pmix_credit, .arg = j};
-    int rc = pmixlink_create(j->c.loop, j->c.host->pmix_helper, j->plan, j->folders.pmix,
-                         &j->pmix_up, job_on_pmix_ready, j, &j->pmix, &e);
+    int rc =
+        pmixlink_create(j->c.loop, j->c.host->pmix_helper, j->plan, j->folders.pmix,
+                        &j->pmix_up, job_on_pmix_ready, j, &j->pmix, &e);
     if (rc < 0)
         job_on_pmix_ready(j, rc, &e);
     else

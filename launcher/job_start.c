@@ -226,8 +226,8 @@ void job_send_prepare(struct job *j)
             fail_to_send(j, i, "its plan", rc);
     }
     if (!m.env) {
-        job_set_stop(j, STOP_ERROR, rc < 0 ? err_exit_status(rc) : 1, "%s%s%s%s", e.text,
-                     e.hint[0] ? " (" : "", e.hint, e.hint[0] ? ")" : "");
+        job_set_stop(j, STOP_ERROR, rc < 0 ? err_exit_status(rc) : 1, "%s%s%s%s",
+                     e.text, e.hint[0] ? " (" : "", e.hint, e.hint[0] ? ")" : "");
         job_event(j, JOB_EV_FAILED);
     }
     env_free(m.env, j->config.spec->job.env.n);

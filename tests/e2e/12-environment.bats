@@ -229,7 +229,7 @@ from()
     local vars=()
     while [ "$1" != -- ]; do vars+=("$1"); shift; done
     run timeout -k 10 80 "$cluster" exec "$C" head env "${vars[@]}" \
-        timeout -k 10 70 $bin/aolani-run job.toml "${@:2}" </dev/null
+        timeout -k 10 70 "$bin"/aolani-run job.toml "${@:2}" </dev/null
     printf '%s\n' "--- status $status" "$output"
 }
 host_says() { [ "$(head_file runs/latest/attempt-1/rank-0001.out)" = "$1" ] || { head_file runs/latest/attempt-1/rank-0001.out; false; }; }

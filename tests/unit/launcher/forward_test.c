@@ -134,9 +134,9 @@ static void test_names_and_prefixes(void **state)
     static const struct {
         const char *policy, *want; /* values, in order */
     } table[] = {
-        {"AB", "1"},           {"AB*", "12"},       {"B AB", "13"},
-        {"SLURM_JOB_ID", "4"}, /* what is named travels */
-        {"auto TMPDIR", "56"}, {"none B", "3"},    
+        {"AB", "1"},           {"AB*", "12"},
+        {"B AB", "13"},        {"SLURM_JOB_ID", "4"}, /* what is named travels */
+        {"auto TMPDIR", "56"}, {"none B", "3"},
         {"NO SUCH", ""},       {"AOLANI_MARK", ""}, /* but for what would lie */
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
