@@ -220,7 +220,7 @@ count()
 start()
 {
     on head sh -c '{ $0 -v $1.toml >$1.log 2>&1 </dev/null; echo $? >$1.status; } >/dev/null 2>&1 &' \
-        $bin/aolani-run "$1"
+        "$bin/aolani-run" "$1"
 }
 counting() { on head grep -qx 2 "$1.log"; }
 ended() { on head test -s "$1.status"; }

@@ -121,7 +121,7 @@ END
     export TEST_MARK=$W VERSION=${version##* }
     job <<'END'
 [job]
-command = ["sh", "-c", "touch started; until [ -e done ]; do sleep 0.1; done; echo $RANK"]
+command = ["sh", "-c", "touch started; until [ -e go ]; do sleep 0.1; done; echo $RANK"]
 [head]
 address = "127.0.0.1"
 [nodes]
@@ -138,7 +138,7 @@ END
     { cat key; sleep 1; } | "$BUILD/aolani-agent" --stdio >late 2>&1 3>&- &
     late=$!
     wait_for 5 grep 'a connection from 127.0.0.1 is refused' log
-    touch done
+    touch go
     wait $launcher
     wait_for 10 grep 'longer than the lease' late
     wait $late || :
