@@ -136,6 +136,7 @@ struct loop_timer {
     uv_timer_t uv;
     loop_timer_f cb;
     void *arg;
+    bool firing; /* within its callback */
 };
 
 struct loop_timer *loop_timer_create(struct loop *l, loop_timer_f cb, void *arg)
@@ -153,7 +154,9 @@ struct loop_timer *loop_timer_create(struct loop *l, loop_timer_f cb, void *arg)
 static void on_timer(uv_timer_t *h)
 {
     struct loop_timer *t = h->data;
+    t->firing = true;
     t->cb(t->arg);
+    t->firing = false; /* one that was destroyed is freed later */
 }
 
 void loop_timer_start(struct loop_timer *t, uint64_t delay_ms, uint64_t repeat_ms)
@@ -161,6 +164,10 @@ void loop_timer_start(struct loop_timer *t, uint64_t delay_ms, uint64_t repeat_m
     /* libuv counts from the time it took at the start of this turn; after a long
      * callback a short timer would end at once. */
     uv_update_time(t->uv.loop);
+    /* Before libuv 1.46 a timer that is due is called in this same turn: one that starts
+     * itself again would never let anything else in. */
+    if (t->firing && delay_ms == 0)
+        delay_ms = 1;
     (void)uv_timer_start(&t->uv, on_timer, delay_ms, repeat_ms);
 }
 

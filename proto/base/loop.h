@@ -31,7 +31,8 @@ uint64_t loop_now_ms(struct loop *l); /* monotonic, as of this turn of the loop 
 struct loop_timer;
 typedef void (*loop_timer_f)(void *arg);
 struct loop_timer *loop_timer_create(struct loop *l, loop_timer_f cb, void *arg);
-/* In delay ms, then each repeat ms (0: once). Restarts a running one. */
+/* In delay ms, then each repeat ms (0: once). Restarts a running one. A timer that starts
+ * itself again, be it at once, gives everything else its turn first. */
 void loop_timer_start(struct loop_timer *t, uint64_t delay_ms, uint64_t repeat_ms);
 void loop_timer_stop(struct loop_timer *t);
 void loop_timer_destroy(struct loop_timer *t);

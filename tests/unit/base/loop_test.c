@@ -100,6 +100,42 @@ static void on_sig(int signum, void *arg)
     loop_signal_destroy(f->sig);
 }
 
+static void on_itself(void *arg)
+{
+    struct fixture *f = arg;
+    if (++f->calls < 100)
+        loop_timer_start(f->timer, 0, 0);
+    else
+        loop_stop(f->l);
+}
+
+static void on_turn(int events, void *arg)
+{
+    struct fixture *f = arg;
+    f->got = events;
+    loop_stop(f->l);
+}
+
+/* "Some now, and the rest when the others had their turn." */
+static void test_timer_that_starts_itself_lets_others_in(void **state)
+{
+    struct fixture *f = *state;
+    int fds[2];
+    assert_int_equal(pipe(fds), 0);
+    assert_int_equal(write(fds[1], "x", 1), 1);
+    f->watch = loop_watch_create(f->l, fds[0], on_turn, f);
+    f->timer = loop_timer_create(f->l, on_itself, f);
+    loop_watch_set(f->watch, LOOP_READ);
+    loop_timer_start(f->timer, 0, 0);
+    loop_run(f->l);
+    assert_int_equal(f->got, LOOP_READ);
+    assert_int_equal(f->calls, 1);
+    loop_timer_destroy(f->timer);
+    loop_watch_destroy(f->watch);
+    close(fds[0]);
+    close(fds[1]);
+}
+
 static void test_signal(void **state)
 {
     struct fixture *f = *state;
@@ -209,6 +245,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_timer_repeats_until_destroyed, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_stopped_timer_is_silent, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_timer_that_starts_itself_lets_others_in,
+                                        setup, teardown),
         cmocka_unit_test_setup_teardown(test_timer_counts_from_its_start, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_signal, setup, teardown),
