@@ -128,11 +128,11 @@ static bool teardown_is_blind(const struct teardown *t)
 
 /* ---- killing ---- */
 
-static bool teardown_was_killed(const struct teardown *t,
-                                const struct teardown_found *f)
+static bool teardown_has(const struct teardown_found *all, size_t n,
+                         const struct teardown_found *f)
 {
-    for (size_t i = 0; i < t->n_killed; i++) {
-        if (t->killed[i].pid == f->pid && t->killed[i].st.start == f->st.start)
+    for (size_t i = 0; i < n; i++) {
+        if (all[i].pid == f->pid && all[i].st.start == f->st.start)
             return true;
     }
     return false;
@@ -142,7 +142,7 @@ static void teardown_kill(struct teardown *t)
 {
     for (size_t i = 0; i < t->n_found; i++) {
         const struct teardown_found *f = &t->found[i];
-        bool again = teardown_was_killed(t, f);
+        bool again = teardown_has(t->killed, t->n_killed, f);
         if (!again)
             shmleft_look(t->c.shm, f->pid);
         if (proc_kill(f->pid, f->st.start) < 0 || again ||
@@ -180,9 +180,11 @@ static void teardown_conclude(struct teardown *t, bool clean)
                 : r->killed > 0 ? AOLANI__TEARDOWN__FORCED
                                 : AOLANI__TEARDOWN__CLEAN;
     r->proven = clean;
-    for (size_t i = 0; i < t->n_killed && i < 8; i++)
-        teardown_note(t, false, "killed pid %d (%s)", (int)t->killed[i].pid,
-                      t->killed[i].st.name);
+    for (size_t i = 0; i < t->n_killed && i < 8; i++) {
+        const struct teardown_found *f = &t->killed[i];
+        if (!teardown_has(t->found, t->n_found, f)) /* else it does not die of it */
+            teardown_note(t, false, "killed pid %d (%s)", (int)f->pid, f->st.name);
+    }
     for (size_t i = 0; i < t->n_found && i < 8; i++)
         teardown_note_left(t, &t->found[i]);
     if (!t->c.cgroup)

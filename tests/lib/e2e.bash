@@ -76,6 +76,7 @@ left_here()
         [ -e "$dir" ] || continue
         # The folder's name ends with the first four digits of the run's id.
         find /tmp /dev/shm -maxdepth 1 -name "aolani-*${dir##*-}????????????-n*" 2>/dev/null
+        find /sys/fs/cgroup -maxdepth 6 -name "aolani-${dir##*-}????????????-n*" 2>/dev/null
     done
     for p in $(grep -lsz "^TEST_MARK=$W$" /proc/[0-9]*/environ); do
         p=${p%/environ}
