@@ -51,17 +51,17 @@ int proc_stat_parse(const char *text, struct proc_stat *ret)
     if (n >= sizeof s.name)
         n = sizeof s.name - 1;
     memcpy(s.name, open_at + 1, n);
-    int ppid, session;
+    int ppid, group, session;
     unsigned long long start;
-    /* state ppid pgrp session, then 15 fields up to starttime, the 22nd of the line */
-    int got =
-        sscanf(close_at + 1,
-               " %c %d %*s %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-               "%*s %*s %llu",
-               &s.state, &ppid, &session, &start);
-    if (got != 4)
+    /* state ppid group session, then 15 fields up to starttime, the 22nd of the line */
+    int got = sscanf(close_at + 1,
+                     " %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
+                     "%*s %*s %llu",
+                     &s.state, &ppid, &group, &session, &start);
+    if (got != 5)
         return ERR_PARSE;
     s.ppid = ppid;
+    s.group = group;
     s.session = session;
     s.start = start;
     *ret = s;

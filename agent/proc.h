@@ -17,7 +17,7 @@
 struct proc_stat {
     char name[16];
     char state; /* 'R', 'S', 'D', 'Z', ... */
-    pid_t ppid, session;
+    pid_t ppid, group, session;
     uint64_t start; /* clock ticks since boot */
 };
 

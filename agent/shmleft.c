@@ -172,7 +172,7 @@ static bool shmleft_look_at(void *arg, pid_t pid)
     if (proc_stat_read(pid, &st) < 0 || st.state == 'Z')
         return true;
     for (size_t i = 0; i < all->n; i++) {
-        if (st.session == all->leaders[i]) {
+        if (st.session == all->leaders[i] || st.group == all->leaders[i]) {
             shmleft_look(all->s, pid);
             break;
         }

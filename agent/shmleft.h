@@ -34,8 +34,8 @@ void shmleft_destroy(struct shmleft *s);
 
 /* These take NULL, and do nothing then. */
 void shmleft_look(struct shmleft *s, pid_t pid); /* it is about to be killed */
-/* The same for every process in the sessions of these leaders. Takes half a second at
- * most, so that the signal which follows is not late. */
+/* The same for every process in the sessions and process groups of these leaders. Takes
+ * half a second at most, so that the signal which follows is not late. */
 void shmleft_look_sessions(struct shmleft *s, const pid_t *leaders, size_t n);
 /* A process of the job that ended badly, or was killed, had this number. */
 void shmleft_add_pid(struct shmleft *s, pid_t pid);

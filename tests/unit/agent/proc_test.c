@@ -20,20 +20,21 @@ static void test_stat_lines(void **state)
         int rc;
         const char *name;
         char st;
-        pid_t ppid;
+        pid_t ppid, group, session;
         uint64_t start;
     } table[] = {
-        {"1 (init) S 0 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4242 1", 0, "init", 'S',
-         0, 4242},
+        {"1 (init) S 0 5 6 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 4242 1", 0, "init", 'S',
+         0, 5, 6, 4242},
         {"7 (a) b) (c) D 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 99 1", 0, "a) b) (c",
-         'D', 3, 99},
-        {"7 () Z 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 99 1", 0, "", 'Z', 3, 99},
+         'D', 3, 1, 1, 99},
+        {"7 () Z 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 99 1", 0, "", 'Z', 3, 1, 1,
+         99},
         {"7 (a-name-longer-than-fits) R 3 1 1 0 -1 4 5 6 7 8 9 10 11 12 20 0 1 0 9 1",
-         0, "a-name-longer-t", 'R', 3, 9},
-        {"7 (cut) R 3 1 1 0", ERR_PARSE, NULL, 0, 0, 0},
-        {"no brackets", ERR_PARSE, NULL, 0, 0, 0},
-        {")(", ERR_PARSE, NULL, 0, 0, 0},
-        {"", ERR_PARSE, NULL, 0, 0, 0},
+         0, "a-name-longer-t", 'R', 3, 1, 1, 9},
+        {"7 (cut) R 3 1 1 0", ERR_PARSE, NULL, 0, 0, 0, 0, 0},
+        {"no brackets", ERR_PARSE, NULL, 0, 0, 0, 0, 0},
+        {")(", ERR_PARSE, NULL, 0, 0, 0, 0, 0},
+        {"", ERR_PARSE, NULL, 0, 0, 0, 0, 0},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct proc_stat st;
@@ -43,6 +44,8 @@ static void test_stat_lines(void **state)
         assert_string_equal(st.name, table[i].name);
         assert_int_equal(st.state, table[i].st);
         assert_int_equal(st.ppid, table[i].ppid);
+        assert_int_equal(st.group, table[i].group);
+        assert_int_equal(st.session, table[i].session);
         assert_int_equal(st.start, table[i].start);
     }
 }

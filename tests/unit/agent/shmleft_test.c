@@ -65,15 +65,16 @@ static void *map(const char *name)
     return p;
 }
 
-/* A process that has these mapped (the last one only open), until it is killed. */
-static pid_t start_holder(const char *const *names, size_t n)
+/* A process that has these mapped (the last one only open), until it is killed. lead: how
+ * it leaves our group: setsid, or setpgid as ranks on a terminal do. */
+static pid_t start_leader(const char *const *names, size_t n, void (*lead)(void))
 {
     int ready[2];
     char c;
     assert_int_equal(pipe(ready), 0);
     pid_t pid = fork();
     if (pid == 0) {
-        (void)setsid();
+        lead();
         for (size_t i = 0; i + 1 < n; i++)
             (void)map(names[i]);
         (void)make(names[n - 1]);
@@ -86,6 +87,21 @@ static pid_t start_holder(const char *const *names, size_t n)
     close(ready[0]);
     close(ready[1]);
     return pid;
+}
+
+static void lead_session(void)
+{
+    (void)setsid();
+}
+
+static void lead_group(void)
+{
+    (void)setpgid(0, 0);
+}
+
+static pid_t start_holder(const char *const *names, size_t n)
+{
+    return start_leader(names, n, lead_session);
 }
 
 static void end(pid_t pid)
@@ -127,6 +143,21 @@ static void test_what_a_killed_process_held(void **state)
     (void)munmap(other, 4096);
     shmleft_clear(s, &found);
     assert_false(is_there("psm_shared"));
+    shmleft_destroy(s);
+}
+
+static void test_leaders_of_mere_groups(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"psm_group", "psm_open"};
+    struct shmleft *s = open_now();
+    struct shmleft_found found;
+    pid_t pid = start_leader(names, 2, lead_group);
+    shmleft_look_sessions(s, &pid, 1);
+    end(pid);
+    shmleft_clear(s, &found);
+    assert_false(is_there("psm_group"));
+    assert_false(is_there("psm_open"));
     shmleft_destroy(s);
 }
 
@@ -210,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_what_a_killed_process_held),
+        cmocka_unit_test(test_leaders_of_mere_groups),
         cmocka_unit_test(test_a_name_given_again_is_another_file),
         cmocka_unit_test(test_what_names_say),
         cmocka_unit_test(test_nothing_older_is_touched),
