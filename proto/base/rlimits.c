@@ -9,7 +9,7 @@
 static const struct {
     const char *text;
     const char *line; /* of /proc/PID/limits */
-    int resource;
+    __rlimit_resource_t resource;
     bool bytes;
     bool to_hard;
 } table[RLIMITS_N] = {
