@@ -12,6 +12,7 @@
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/wire/wiretext.h"
 
 #define TICK_MS       250u
 #define PING_MS       5000u
@@ -301,6 +302,7 @@ static int on_node_info(struct fleet_node *n, const struct envelope *v, struct e
     Aolani__NodeInfo *m = aolani__node_info__unpack(NULL, v->payload_len, v->payload);
     if (!m)
         return err_set(e, ERR_PROTO, "NODE_INFO does not decode");
+    wiretext_make_printable(&m->base);
     if (n->info)
         aolani__node_info__free_unpacked(n->info, NULL);
     n->info = m;
@@ -327,6 +329,7 @@ static int on_link_why(struct fleet_node *n, const struct envelope *v, struct er
     Aolani__Link *m = aolani__link__unpack(NULL, v->payload_len, v->payload);
     if (!m)
         return err_set(e, ERR_PROTO, "LINK does not decode");
+    wiretext_make_printable(&m->base);
     (void)snprintf(n->path_why, sizeof n->path_why, "%s", m->why);
     aolani__link__free_unpacked(m, NULL);
     log_info("%s: connected over %s, because it does not reach this machine: %s",

@@ -9,6 +9,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/limitwire.h"
+#include "proto/wire/wiretext.h"
 
 /* Output that the disk or the reader of our stdout has not taken; what the nodes have
  * credit for may come on top. */
@@ -57,9 +58,10 @@ static int on_prepared(struct job *j, uint32_t node, const ProtobufCMessage *msg
     for (uint32_t i = 0; i < j->n_nodes && code == 0; i++)
         code = j->nodes[i].code;
     job_group_errors(j, NODE_PREPARED_, text, sizeof text);
-    int status = code == -ENOENT                       ? 127
-                 : code == -EACCES || code == -ENOEXEC || code == -E2BIG ? 126
-                                                       : err_exit_status(code);
+    int status = code == -ENOENT ? 127
+                 : code == -EACCES || code == -ENOEXEC || code == -E2BIG
+                     ? 126
+                     : err_exit_status(code);
     job_set_stop(j, STOP_ERROR, status, "the ranks cannot be started: %s", text);
     job_event(j, JOB_EV_FAILED);
     return 0;
@@ -97,7 +99,6 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
     r->v.wait_status = m->wait_status;
     r->v.exec_errno = m->exec_errno;
     r->v.ended_by_us = m->ended_by_us;
-    r->v.oom_killed = m->oom_killed;
     r->v.oom_killed = m->oom_killed;
     if (m->aborted && !r->v.aborted) {
         r->v.aborted = true;
@@ -324,6 +325,7 @@ int job_message(struct job *j, uint32_t node, const struct envelope *v, struct e
         if (!m)
             return err_set(e, ERR_PROTO, "a message of type %u does not decode",
                            v->type);
+        wiretext_make_printable(m);
         int rc = handlers[i].act(j, node, m, e);
         protobuf_c_message_free_unpacked(m, NULL);
         return rc;

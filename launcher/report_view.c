@@ -9,22 +9,9 @@
 
 char *view_text(const char *text)
 {
-    size_t len = text ? strlen(text) : 0, to = 0;
-    char *out = malloc(len + 1);
-    if (!out)
-        return NULL;
-    for (size_t i = 0; i < len;) {
-        uint32_t c = 0;
-        size_t n = utf8_decode(text + i, len - i, &c);
-        bool plain = n > 0 && c >= ' ' && (c < 0x7f || c > 0x9f);
-        if (plain)
-            memcpy(out + to, text + i, n);
-        else
-            out[to] = c == '\n' || c == '\t' ? ' ' : '?';
-        to += plain ? n : 1;
-        i += n > 0 ? n : 1;
-    }
-    out[to] = '\0';
+    char *out = strdup(text ? text : "");
+    if (out)
+        utf8_make_printable(out);
     return out;
 }
 

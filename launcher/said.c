@@ -5,6 +5,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/base/utf8.h"
+
 void said_init(struct said *s)
 {
     buf_init(&s->line, SAID_LINE_MAX);
@@ -33,6 +35,7 @@ void said_end(struct said *s, said_line_f cb, void *arg)
     memcpy(line, s->line.data, len);
     line[len] = '\0';
     s->line.len = 0;
+    utf8_make_printable(line); /* C1 controls too, and what is no UTF-8 */
     cb(arg, line);
 }
 
@@ -71,4 +74,5 @@ void said_strip(char *text)
             *to++ = *p;
     }
     *to = '\0';
+    utf8_make_printable(text);
 }

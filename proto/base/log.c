@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "proto/base/utf8.h"
+
 static const char *log_program = "aolani";
 static enum log_level log_last = LOG_NOTE_;
 static log_sink_f log_sink;
@@ -30,6 +32,7 @@ static void log_write(enum log_level level, const char *fmt, va_list ap)
     char line[1200];
     int n = snprintf(line, sizeof line, "%s: %s", log_program, word[level]);
     (void)vsnprintf(line + n, sizeof line - (size_t)n, fmt, ap);
+    utf8_make_printable(line); /* it may quote a peer */
     if (log_sink)
         log_sink(level, line, log_sink_arg);
     else

@@ -2,7 +2,7 @@
 /* log - the words of a program to its user or operator, on standard error.
  *
  * Only launcher/ and agent/ log; proto/ returns errors. A line is
- * "<program>: [warning: ]<text>". The sink can be replaced (by the status line of
+ * "<program>: [warning: ]<text>", without control characters. The sink can be replaced (by the status line of
  * a terminal, or to capture in tests). One thread only.
  */
 #ifndef PROTO_BASE_LOG_H

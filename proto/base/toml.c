@@ -152,20 +152,6 @@ static bool after(struct toml_pos a, struct toml_pos b)
     return a.line > b.line || (a.line == b.line && a.col > b.col);
 }
 
-/* The text may quote the file: no byte of it may reach a terminal as a control. */
-static void make_printable(char *s)
-{
-    size_t left = strlen(s);
-    for (size_t n; left; s += n, left -= n) {
-        uint32_t c;
-        n = utf8_decode(s, left, &c);
-        if (n == 0 || c < 0x20 || (c >= 0x7f && c < 0xa0)) {
-            n = n ? n : 1;
-            memset(s, '?', n);
-        }
-    }
-}
-
 static void add_error(struct toml_doc *d, struct toml_pos at, struct toml_pos value,
                       const char *fmt, va_list ap)
 {
@@ -179,7 +165,7 @@ static void add_error(struct toml_doc *d, struct toml_pos at, struct toml_pos va
     d->errors[i].at = at;
     d->errors[i].value = value;
     (void)vsnprintf(d->errors[i].text, sizeof d->errors[i].text, fmt, ap);
-    make_printable(d->errors[i].text);
+    utf8_make_printable(d->errors[i].text); /* it may quote the file */
 }
 
 void toml_complain(struct toml_doc *d, struct toml_pos at, const char *fmt, ...)

@@ -2,6 +2,8 @@
 /* utf8.c - see utf8.h. */
 #include "proto/base/utf8.h"
 
+#include <string.h>
+
 bool utf8_is_scalar(uint32_t c)
 {
     return c < 0xd800 || (c > 0xdfff && c <= 0x10ffff);
@@ -70,4 +72,17 @@ unsigned utf8_width(uint32_t c)
             return ranges[i].width;
     }
     return 1;
+}
+
+void utf8_make_printable(char *text)
+{
+    size_t left = strlen(text);
+    for (size_t n; left > 0; text += n, left -= n) {
+        uint32_t c = 0;
+        n = utf8_decode(text, left, &c);
+        bool plain = n > 0 && c >= ' ' && (c < 0x7f || c > 0x9f);
+        n = n > 0 ? n : 1;
+        if (!plain)
+            memset(text, *text == '\n' || *text == '\t' ? ' ' : '?', n);
+    }
 }

@@ -19,5 +19,8 @@ size_t utf8_encode(uint32_t c, char *out);
 bool utf8_is_scalar(uint32_t c); /* not a surrogate, not past U+10FFFF */
 /* Columns on a terminal: 0 (combining), 1 or 2. Control characters count 1. */
 unsigned utf8_width(uint32_t c);
+/* In place: newlines and tabs become blanks, each byte of another control character or of
+ * what is no UTF-8 a '?'. Nothing is left that a terminal would obey. */
+void utf8_make_printable(char *text);
 
 #endif
