@@ -293,6 +293,12 @@ static int shmleft_remove(int dir, const char *name)
     return rc;
 }
 
+/* It was there before the job: somebody has put it there for more than one. */
+static bool shmleft_is_older(const struct shmleft *s, const struct stat *st)
+{
+    return st->st_ctim.tv_sec < s->since;
+}
+
 static void shmleft_clear_held(const struct shmleft *s, int dir,
                                struct shmleft_list *removed, struct shmleft_list *left)
 {
@@ -303,7 +309,7 @@ static void shmleft_clear_held(const struct shmleft *s, int dir,
         if (fstatat(dir, f->name, &st, AT_SYMLINK_NOFOLLOW) < 0 || st.st_ino != f->ino)
             continue;
         uint64_t bytes = (uint64_t)st.st_blocks * 512;
-        if (!shmname_parse(f->name, &known))
+        if (!shmname_parse(f->name, &known) || shmleft_is_older(s, &st))
             shmleft_list_add(left, f->name, bytes);
         else if (shmleft_remove(dir, f->name) == 1)
             shmleft_list_add(removed, f->name, bytes);
@@ -329,7 +335,7 @@ static void shmleft_clear_named(const struct shmleft *s, int dir,
     while (all && (entry = readdir(all))) {
         if (!shmleft_is_named_ours(s, entry->d_name) ||
             fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0 ||
-            st.st_ctim.tv_sec < s->since)
+            shmleft_is_older(s, &st))
             continue;
         if (shmleft_remove(dir, entry->d_name) == 1)
             shmleft_list_add(removed, entry->d_name, (uint64_t)st.st_blocks * 512);

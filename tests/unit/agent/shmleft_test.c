@@ -208,13 +208,18 @@ static void test_nothing_older_is_touched(void **state)
     struct shmleft *s;
     struct shmleft_found found;
     struct proc_stat self;
+    static const char *const names[] = {"psm_staged", "psm_open"};
     close(make("nccl-old"));
+    pid_t pid = start_holder(names, 2); /* stands for a rank that uses what was there */
     assert_int_equal(proc_stat_read(getpid(), &self), 0);
     uint64_t later = self.start + 3600u * (uint64_t)sysconf(_SC_CLK_TCK);
     assert_int_equal(shmleft_create(dir, "", later, &s, NULL), 0);
-    shmleft_add_pid(s, 1234);
+    shmleft_look(s, pid);
+    end(pid);
     shmleft_clear(s, &found);
     assert_true(is_there("nccl-old"));
+    assert_true(is_there("psm_staged") && is_there("psm_open"));
+    assert_string_equal(found.left, "psm_staged, psm_open, 0 B");
     shmleft_destroy(s);
 }
 
