@@ -32,11 +32,16 @@ static void cache_prune_version(int cache_fd, const char *cache, const char *nam
     char agent[NAME_MAX], path[PATH_MAX];
     struct stat st;
     (void)snprintf(agent, sizeof agent, "%s/aolani-agent", name);
-    if (fstatat(cache_fd, agent, &st, AT_SYMLINK_NOFOLLOW) < 0 &&
-        fstatat(cache_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+    bool is_version = fstatat(cache_fd, agent, &st, AT_SYMLINK_NOFOLLOW) == 0;
+    if (!is_version && fstatat(cache_fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
         return;
     if (st.st_uid != geteuid() || !cache_is_unused(&st, CACHE_UNUSED_DAYS))
         return;
+    /* The user names the cache, and others name folders by hashes, too. */
+    if (!is_version) {
+        (void)unlinkat(cache_fd, name, AT_REMOVEDIR);
+        return;
+    }
     int n = snprintf(path, sizeof path, "%s/%s", cache, name);
     if (n > 0 && (size_t)n < sizeof path)
         (void)folders_remove_tree(path, NULL);

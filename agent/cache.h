@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* cache - the folders of agents that a node keeps, one a version, named by 16 hexadecimal
- * digits: those that nobody has used for long go when a new one comes. */
+ * digits: those that nobody has used for long go when a new one comes. A folder of such a
+ * name without an agent in it goes only if it is empty. */
 #ifndef AGENT_CACHE_H
 #define AGENT_CACHE_H
 

@@ -237,6 +237,12 @@ static void test_bundles_that_lie(void **state)
     assert_int_equal(count_files(), 0);
 }
 
+static void age(const char *path, unsigned days)
+{
+    struct timespec t = {.tv_sec = time(NULL) - (time_t)days * 86400};
+    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[]){t, t}, 0), 0);
+}
+
 static void write_file(const char *name, const char *text, unsigned age_days)
 {
     char path[200];
@@ -250,8 +256,7 @@ static void write_file(const char *name, const char *text, unsigned age_days)
     assert_true(fputs(text, f) >= 0);
     assert_int_equal(fclose(f), 0);
     assert_int_equal(chmod(path, 0700), 0);
-    struct timespec t = {.tv_sec = time(NULL) - (time_t)age_days * 86400};
-    assert_int_equal(utimensat(AT_FDCWD, path, (struct timespec[]){t, t}, 0), 0);
+    age(path, age_days);
 }
 
 static ino_t inode(const char *name)
@@ -315,13 +320,20 @@ static void test_the_cache_is_pruned(void **state)
          true}, /* its folder is new */
         {"0123456789abcdef/.agent.1", CACHE_BROKEN_DAYS + 1, false},
         {"0123456789abcdef/.agent.2", 0, true},
+        {"0123456789abcde4/results.bin", CACHE_UNUSED_DAYS + 1, true},  /* nor this */
         {"0123456789ABCDEF/aolani-agent", CACHE_UNUSED_DAYS + 1, true}, /* not ours */
         {"something/aolani-agent", CACHE_UNUSED_DAYS + 1, true},
         {"aolani-agent", CACHE_UNUSED_DAYS + 1, true},
     };
-    char own[100], outside[] = "/tmp/aolani-unpack-outside-XXXXXX", link[100];
+    char old[100], own[100], outside[] = "/tmp/aolani-unpack-outside-XXXXXX", link[100];
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         write_file(table[i].name, "x", table[i].days);
+    /* A folder that is old itself, as the user's may be where AOLANI_CACHE is shared. */
+    (void)snprintf(old, sizeof old, "%s/0123456789abcde4", dir);
+    age(old, CACHE_UNUSED_DAYS + 1);
+    (void)snprintf(old, sizeof old, "%s/0123456789abcde5", dir);
+    assert_int_equal(mkdir(old, 0700), 0);
+    age(old, CACHE_UNUSED_DAYS + 1);
     assert_non_null(mkdtemp(outside));
     (void)snprintf(link, sizeof link, "%s/0123456789abcde3", dir);
     assert_int_equal(symlink(outside, link), 0);
@@ -331,6 +343,7 @@ static void test_the_cache_is_pruned(void **state)
         if ((inode(table[i].name) != 0) != table[i].stays)
             fail_msg("%s is%s there", table[i].name, table[i].stays ? " not" : "");
     }
+    assert_int_equal(access(old, F_OK), -1); /* empty: nobody misses it */
     assert_int_equal(rmdir(outside), 0);
     cache_prune("/"); /* and what is no cache at all */
     cache_prune("");
