@@ -10,6 +10,7 @@
 /* execve(2): one string, all strings and their pointers, whatever the stack limit is. */
 #define ENVBASE_ONE_MAX   ((128u << 10) - 1)
 #define ENVBASE_ALL_MAX   (6u << 20)
+#define ENVBASE_ALL_MIN   (128u << 10)
 #define ENVBASE_ALL_SLACK 4096u /* the program's path, and what the kernel adds */
 
 /* What another launcher tells its processes: it would make Open MPI, PyTorch or a second
@@ -189,6 +190,8 @@ int envbase_fits(char *const *env, char *const *argv, size_t stack, struct err *
         return -E2BIG;
     }
     size_t limit = stack / 4 < ENVBASE_ALL_MAX ? stack / 4 : ENVBASE_ALL_MAX;
+    if (limit < ENVBASE_ALL_MIN)
+        limit = ENVBASE_ALL_MIN;
     if (all <= limit || n_env == 0)
         return 0;
     err_set(e, -E2BIG,

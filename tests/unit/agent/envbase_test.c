@@ -149,6 +149,8 @@ static void test_fits(void **state)
          "Linux takes 2097152 here; \"V0\" alone has 100000"},
         {100000, 30, 64u << 20, 0, NULL},
         {100000, 70, SIZE_MAX, -E2BIG, "Linux takes 6291456 here"},
+        {100000, 1, 256u << 10, 0, NULL}, /* 128 KiB in any case */
+        {100000, 2, 256u << 10, -E2BIG, "Linux takes 131072 here"},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct envlist l = {0};
