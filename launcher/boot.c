@@ -376,7 +376,11 @@ static int boot_start(struct boot *b, struct err *e)
     loop_stream_read(b->io, true);
     loop_stream_set(b->words, &words_ops, b);
     loop_stream_read(b->words, true);
-    loop_timer_start(b->limit, b->deadline_ms - loop_now_ms(b->loop), 0);
+    /* We may have been stopped ourselves: the time is over, and this try has some. */
+    uint64_t late = loop_now_ms(b->loop) + BOOT_SLACK_MS;
+    loop_timer_start(
+        b->limit, (b->deadline_ms > late ? b->deadline_ms - late : 0) + BOOT_SLACK_MS,
+        0);
     return 0;
 }
 

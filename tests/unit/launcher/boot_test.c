@@ -31,6 +31,7 @@ struct start {
     unsigned ready, failed, ended;
     bool destroy; /* act: destroy, else kill */
     bool silent;  /* no end will come */
+    bool stall;   /* act: as if all of us were stopped, for longer than the start has */
 };
 
 static int set_up(void **state)
@@ -86,7 +87,9 @@ static void on_guard(void *arg)
 static void on_act(void *arg)
 {
     struct start *s = arg;
-    if (s->destroy) {
+    if (s->stall) {
+        sleep(4);
+    } else if (s->destroy) {
         boot_destroy(s->boot);
         s->boot = NULL;
     } else {
@@ -213,6 +216,17 @@ static void test_a_wait_can_be_ended(void **state)
     assert_true(n >= 1 && n < 7);
 }
 
+/* Its time is over when the wait ends late: the next try has little, not all the time
+ * that there is. */
+static void test_a_late_try_is_not_for_ever(void **state)
+{
+    (void)state;
+    struct start s = {.stall = true};
+    run(&s, "[ $n -ge 2 ] || { " DROPPED "; }; exec sleep 60", 600, 60);
+    assert_int_equal(s.failed, 1);
+    assert_int_equal(s.ended, 1);
+}
+
 static void test_waits_grow_and_end(void **state)
 {
     (void)state;
@@ -278,6 +292,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_outcomes),
         cmocka_unit_test(test_a_wait_can_be_ended),
+        cmocka_unit_test(test_a_late_try_is_not_for_ever),
         cmocka_unit_test(test_waits_grow_and_end),
         cmocka_unit_test(test_said),
     };
