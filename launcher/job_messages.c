@@ -77,8 +77,9 @@ static int on_started(struct job *j, uint32_t node, const ProtobufCMessage *msg,
         if (rc < 0)
             return rc;
         struct job_rank *mine = &j->ranks[r->rank];
-        if (!mine->cpus)
-            mine->cpus = strdup(r->cpus);
+        if (mine->cpus) /* once: the journal takes no more of a peer than it must */
+            continue;
+        mine->cpus = strdup(r->cpus);
         job_journal_rank(j, r->rank, "started", r->pid);
     }
     job_enter_phase(j, 3);
@@ -317,6 +318,8 @@ static const struct {
 
 int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e)
 {
+    if (j->nodes[node].step == NODE_FINISHED) /* or it could keep us from ending */
+        return 0;
     for (size_t i = 0; i < sizeof handlers / sizeof *handlers; i++) {
         if (handlers[i].type != (enum message_type)v->type)
             continue;
