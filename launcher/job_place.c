@@ -102,8 +102,9 @@ int job_on_reached(struct job *j, uint32_t node, const ProtobufCMessage *msg,
         (void)snprintf(n->hint, sizeof n->hint,
                        "let the nodes reach each other on every port above 1024");
     /* The others have a port to try once node 0 listens. */
-    for (uint32_t i = 1; node == 0 && !m->error[0] && i < j->n_nodes; i++) {
-        if (ask(j, i, fleet_address(j->fleet, 0)) < 0)
+    const char *to = node == 0 && !m->error[0] ? fleet_address(j->fleet, 0) : NULL;
+    for (uint32_t i = 1; to && i < j->n_nodes; i++) {
+        if (ask(j, i, to) < 0)
             return 0;
     }
     for (uint32_t i = 0; !j->nodes[0].error[0] && i < j->n_nodes; i++) {
