@@ -141,10 +141,12 @@ static void print_summary(const struct spec *s, const struct nodes *n,
     printf("%s%s\n  runs", s->path, verdict);
     for (size_t i = 0; i < s->job.command.n && i < 12; i++)
         print_word(s->job.command.items[i]);
-    printf("%s\n  on %zu %s%s, %lld rank%s each; %s%s; output in %s\n",
-           s->job.command.n > 12 ? " ..." : "", n->n,
+    printf("%s\n  on %zu %s%s", s->job.command.n > 12 ? " ..." : "", n->n,
            n->backend == BACKEND_LOCAL ? "simulated node" : "host",
-           n->n == 1 ? "" : "s", (long long)s->job.ranks_per_node,
+           n->n == 1 ? "" : "s");
+    if (n->n_spares > 0)
+        printf(" and %zu spare%s", n->n_spares, n->n_spares == 1 ? "" : "s");
+    printf(", %lld rank%s each; %s%s; output in %s\n", (long long)s->job.ranks_per_node,
            s->job.ranks_per_node == 1 ? "" : "s",
            s->job.time_limit_ms ? "at most " : "", limit, s->job.output);
 }
@@ -191,6 +193,7 @@ static int check(const struct options *o, const struct spec *s, struct err *e)
         struct rlimits limits;
         fflush(stdout);
         run_raise_limits(nodes.backend, &limits);
+        nodes_enlist_spares(&nodes);
         rc = placecheck(s, &nodes, &limits, e);
     }
     nodes_fini(&nodes);

@@ -86,6 +86,15 @@ const char *nodes_take_spare(struct nodes *n, size_t node)
     return gone;
 }
 
+void nodes_enlist_spares(struct nodes *n)
+{
+    n->n += n->n_spares;
+    n->spares = NULL;
+    n->n_spares = 0;
+    free(n->n_replaced); /* per node, and there are more of them now */
+    n->n_replaced = NULL;
+}
+
 void nodes_fini(struct nodes *n)
 {
     for (size_t i = 0; i < n->n + n->n_spares; i++)

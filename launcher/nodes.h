@@ -23,6 +23,8 @@ int nodes_resolve(const struct spec *s, struct nodes *ret, struct err *e);
 /* A spare host takes the place of this one: names[node] is the spare's from now. The name
  * of the host that goes, or NULL: no spare is left. Names stay valid until nodes_fini. */
 const char *nodes_take_spare(struct nodes *n, size_t node);
+/* For a check, which asks spares like all others: they are nodes from now. */
+void nodes_enlist_spares(struct nodes *n);
 void nodes_fini(struct nodes *n);
 
 #endif

@@ -49,6 +49,16 @@ spares = 2'
     wait_for 10 nothing_left
 }
 
+@test "check asks the spares like all others" {
+    cluster_setup
+    spares '"n[1-2]", "no-such-host"' 'count = 2
+spares = 1'
+    run on head "$bin/aolani-run" check job.toml
+    [ "$status" -eq 80 ]
+    [[ $output == *"on 2 hosts and 1 spare, "* ]]
+    [[ $output == *"no-such-host: its name does not resolve"* ]]
+}
+
 @test "a name that does not resolve, and a host that hangs in the handshake" {
     cluster_setup
     on_root n2 pkill -STOP -x sshd

@@ -115,12 +115,30 @@ static void test_spares_are_taken_in_order(void **state)
     strlist_fini(&s.nodes.hosts);
 }
 
+static void test_spares_are_enlisted(void **state)
+{
+    struct spec s = {0};
+    struct nodes n;
+    (void)state;
+    s.nodes.backend = BACKEND_SSH;
+    s.nodes.spares = 2;
+    assert_int_equal(strlist_add(&s.nodes.hosts, "n[1-4]"), 0);
+    assert_int_equal(nodes_resolve(&s, &n, NULL), 0);
+    nodes_enlist_spares(&n);
+    assert_int_equal(n.n, 4);
+    assert_string_equal(n.names[3], "n4");
+    assert_null(nodes_take_spare(&n, 0));
+    nodes_fini(&n);
+    strlist_fini(&s.nodes.hosts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_spares),
         cmocka_unit_test(test_spares_are_taken_in_order),
+        cmocka_unit_test(test_spares_are_enlisted),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
