@@ -22,8 +22,6 @@
 #include <sys/utsname.h>
 #include <unistd.h>
 
-#define HOST_ADDRESSES 256
-
 /* ---- CPUs ---- */
 
 static int host_read_text(const char *path, char *buf, size_t size)
@@ -207,13 +205,13 @@ static uint32_t host_network_bits(const struct ifaddrs *ifa)
 static int host_read_addresses(Aolani__NodeInfo *info, struct err *e)
 {
     struct ifaddrs *all;
-    info->addresses = calloc(HOST_ADDRESSES, sizeof *info->addresses);
-    info->address_bits = calloc(HOST_ADDRESSES, sizeof *info->address_bits);
+    info->addresses = calloc(LIMIT_ADDRESSES, sizeof *info->addresses);
+    info->address_bits = calloc(LIMIT_ADDRESSES, sizeof *info->address_bits);
     if (!info->addresses || !info->address_bits)
         return err_sys(e, -ENOMEM, "read the addresses of this node");
     if (getifaddrs(&all) < 0)
         return err_sys(e, -errno, "read the addresses of this node");
-    for (const struct ifaddrs *i = all; i && info->n_addresses < HOST_ADDRESSES;
+    for (const struct ifaddrs *i = all; i && info->n_addresses < LIMIT_ADDRESSES;
          i = i->ifa_next) {
         char text[INET6_ADDRSTRLEN];
         if (host_format_address(i, text) &&

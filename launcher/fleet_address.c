@@ -11,6 +11,8 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "proto/base/limits.h"
+
 struct address {
     int family; /* 0: none */
     unsigned char b[16];
@@ -41,6 +43,11 @@ static bool in_network(const struct address *a, const struct address *b, unsigne
            (rest == 0 || ((a->b[bits / 8] ^ b->b[bits / 8]) & mask) == 0);
 }
 
+static size_t n_addresses(const Aolani__NodeInfo *m)
+{
+    return m->n_addresses < LIMIT_ADDRESSES ? m->n_addresses : LIMIT_ADDRESSES;
+}
+
 static unsigned bits_of(const Aolani__NodeInfo *m, size_t i)
 {
     return i < m->n_address_bits ? m->address_bits[i] : 0;
@@ -55,7 +62,7 @@ static long count_neighbours(const Aolani__NodeInfo *const *infos, size_t n,
     long found = 0;
     for (size_t i = 0; i < n; i++) {
         bool near = false;
-        for (size_t k = 0; i != node && infos[i] && k < infos[i]->n_addresses; k++) {
+        for (size_t k = 0; i != node && infos[i] && k < n_addresses(infos[i]); k++) {
             struct address other = parse(infos[i]->addresses[k]);
             if (is_equal(&mine, &other))
                 return -1;
@@ -74,7 +81,7 @@ const char *fleet_pick_address(const Aolani__NodeInfo *const *infos, size_t n,
     struct address head_sees = parse(seen);
     const char *best = NULL;
     long best_count = -1;
-    for (size_t i = 0; m && i < m->n_addresses; i++) {
+    for (size_t i = 0; m && i < n_addresses(m); i++) {
         struct address a = parse(m->addresses[i]);
         if (a.family == 0)
             continue;

@@ -16,6 +16,7 @@
 #define LIMIT_LOCAL_RANKS 1024u /* ranks on one node */
 #define LIMIT_CPUS        8192u /* cores of one node; Linux's own maximum */
 #define LIMIT_ARGV        4096u
+#define LIMIT_ADDRESSES   256u       /* of one node; each is compared with all others */
 #define LIMIT_ENV         8192u      /* variables sent to a node */
 #define LIMIT_ENV_BYTES   (6u << 20) /* of those; Linux gives a program no more */
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "launcher/fleet_address.h"
+#include "proto/base/limits.h"
 
 #define NODES 4
 
@@ -119,8 +120,33 @@ static void test_table(void **state)
     assert_null(fleet_pick_address(nobody, 1, 0, "10.0.0.1"));
 }
 
+/* What two nodes name beyond the bound is not compared: it would take minutes. */
+static void test_no_more_than_a_node_may_have(void **state)
+{
+    static char *addresses[100000];
+    static char *mine[LIMIT_ADDRESSES + 1];
+    (void)state;
+    for (size_t i = 0; i < 100000; i++)
+        addresses[i] = "10.1.0.2";
+    for (size_t i = 0; i < LIMIT_ADDRESSES; i++)
+        mine[i] = "no address";
+    mine[LIMIT_ADDRESSES] = "10.0.0.1";
+    Aolani__NodeInfo m[2];
+    aolani__node_info__init(&m[0]);
+    aolani__node_info__init(&m[1]);
+    m[0].addresses = mine;
+    m[0].n_addresses = LIMIT_ADDRESSES + 1;
+    m[1].addresses = addresses;
+    m[1].n_addresses = 100000;
+    const Aolani__NodeInfo *infos[] = {&m[0], &m[1]};
+    assert_null(fleet_pick_address(infos, 2, 0, ""));
+    assert_string_equal(fleet_pick_address(infos, 2, 1, ""), "10.1.0.2");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_no_more_than_a_node_may_have)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
