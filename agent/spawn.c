@@ -52,17 +52,29 @@ static void spawn_leave_group(bool on_terminal)
         (void)setsid();
 }
 
+/* Has it as much already? Whoever started us may have given up more. */
+static bool spawn_has_oom_score(int fd, int score)
+{
+    char text[16];
+    int has = 0;
+    ssize_t n = read(fd, text, sizeof text);
+    for (ssize_t i = 0; i < n && text[i] >= '0' && text[i] <= '9'; i++)
+        has = 10 * has + (text[i] - '0');
+    return has >= score;
+}
+
 static void spawn_raise_oom_score(int score)
 {
     char text[16], *p = text + sizeof text;
-    int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+    int fd = open("/proc/self/oom_score_adj", O_RDWR | O_CLOEXEC);
     for (int n = score; p == text + sizeof text || n; n /= 10)
         *--p = (char)('0' + n % 10);
-    if (fd >= 0) {
+    if (fd >= 0 && !spawn_has_oom_score(fd, score)) {
         ssize_t n = write(fd, p, (size_t)(text + sizeof text - p));
         (void)n;
-        close(fd);
     }
+    if (fd >= 0)
+        close(fd);
 }
 
 static void spawn_enter_cgroup(int entrance, int report)

@@ -220,6 +220,25 @@ static void test_signals_session_and_oom_score(void **state)
     assert_true(atoi(r.out) >= 500);
 }
 
+/* Of those who start us, some have given up more than we ask for. */
+static void test_oom_score_is_only_raised(void **state)
+{
+    (void)state;
+    int status;
+    pid_t child = fork(); /* not every user can take it back */
+    if (child == 0) {
+        struct result r;
+        int fd = open("/proc/self/oom_score_adj", O_WRONLY | O_CLOEXEC);
+        if (fd < 0 || write(fd, "900", 3) != 3)
+            _exit(2);
+        close(fd);
+        run_shell("cat /proc/self/oom_score_adj", &r);
+        _exit(strcmp(r.out, "900\n") != 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+}
+
 static bool is_gone_within(pid_t pid, int ms)
 {
     for (; ms > 0; ms -= 10) {
@@ -286,6 +305,7 @@ int main(void)
         cmocka_unit_test(test_nothing_else_is_open),
         cmocka_unit_test(test_limit_of_descriptors),
         cmocka_unit_test(test_signals_session_and_oom_score),
+        cmocka_unit_test(test_oom_score_is_only_raised),
         cmocka_unit_test(test_death_of_the_parent),
         cmocka_unit_test(test_a_group_that_cannot_be_entered_is_no_failure),
     };
