@@ -87,7 +87,7 @@ static void spawn_enter_cgroup(int entrance, int report)
  * first moved above 9, so that none is overwritten before it was used. */
 static int spawn_arrange_fds(const struct spawn_spec *s, int report)
 {
-    int in = s->fd_in >= 0 ? s->fd_in : open("/dev/null", O_RDONLY);
+    int in = s->fd_in >= 0 ? s->fd_in : open("/dev/null", O_RDONLY | O_CLOEXEC);
     int from[4] = {in, s->fd_out, s->fd_err, report};
     for (int i = 0; i < 4; i++) {
         if (from[i] < 0 || (from[i] = fcntl(from[i], F_DUPFD_CLOEXEC, 10)) < 0)
