@@ -20,11 +20,9 @@
 #include "proto/base/loop_proc.h"
 #include "proto/wire/secure.h"
 
-#define BOOT_NOISE_MAX (1u << 20) /* what start-up files may print before the agent */
-#define BOOT_LINE_MAX  4096u
-#define BOOT_PUSH_MS   120000u /* a cold node on a slow link */
-#define BOOT_SLACK_MS  3000u   /* let ssh's own time-out, which says more, come first */
-#define BOOT_WORDS_MS  500u    /* a multiplexing ssh may keep the pipe open for ever */
+#define BOOT_PUSH_MS  120000u /* a cold node on a slow link */
+#define BOOT_SLACK_MS 3000u   /* let ssh's own time-out, which says more, come first */
+#define BOOT_WORDS_MS 500u    /* a multiplexing ssh may keep the pipe open for ever */
 
 enum boot_state {
     BOOT_CONNECTING,
@@ -196,9 +194,9 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
     struct boot *b = arg;
     struct err e;
     b->noise += len;
-    if (b->noise > BOOT_NOISE_MAX || buf_add(&b->in, data, len) < 0) {
+    if (b->noise > LIMIT_BOOT_NOISE || buf_add(&b->in, data, len) < 0) {
         err_set(&e, ERR_BOOT, "the node's start-up files print more than %u bytes",
-                BOOT_NOISE_MAX);
+                LIMIT_BOOT_NOISE);
         err_hint(&e, "let them print for interactive shells alone");
         boot_fail(b, &e);
         return;
@@ -208,7 +206,7 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
     while (is_starting(b) && at < b->in.len &&
            (nl = memchr(b->in.data + at, '\n', b->in.len - at))) {
         size_t n = (size_t)(nl - b->in.data) - at;
-        char line[BOOT_LINE_MAX];
+        char line[LIMIT_SAID_LINE];
         size_t keep = n < sizeof line ? n : sizeof line - 1;
         memcpy(line, b->in.data + at, keep);
         line[keep] = '\0';
@@ -409,7 +407,7 @@ int boot_create(struct loop *l, const struct boot_config *c, const struct boot_o
     b->ops = ops;
     b->arg = arg;
     b->local = c->local;
-    buf_init(&b->in, BOOT_NOISE_MAX);
+    buf_init(&b->in, LIMIT_BOOT_NOISE);
     buf_init(&b->blob, 1u << 20);
     said_init(&b->said);
     b->name = strdup(c->name);

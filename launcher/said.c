@@ -9,8 +9,8 @@
 
 void said_init(struct said *s)
 {
-    buf_init(&s->line, SAID_LINE_MAX);
-    buf_init(&s->kept, SAID_KEPT_MAX);
+    buf_init(&s->line, LIMIT_SAID_LINE);
+    buf_init(&s->kept, LIMIT_SAID_KEPT);
     s->last[0] = '\0';
 }
 
@@ -28,7 +28,7 @@ void said_forget(struct said *s)
 
 void said_end(struct said *s, said_line_f cb, void *arg)
 {
-    char line[SAID_LINE_MAX + 1];
+    char line[LIMIT_SAID_LINE + 1];
     size_t len = s->line.len;
     if (len == 0)
         return;

@@ -7,13 +7,10 @@
 #include <stdint.h>
 
 #include "proto/base/buf.h"
-
-#define SAID_LINE_MAX 4096u /* longer ones are cut */
-#define SAID_KEPT_MAX \
-    16384u /* a banner of ssh's is 1 KB; a start-up file may print more */
+#include "proto/base/limits.h"
 
 struct said {
-    struct buf line; /* not yet ended */
+    struct buf line; /* not yet ended; longer than LIMIT_SAID_LINE: cut */
     struct buf kept;
     char last[256]; /* the last line kept; "" when there is none */
 };

@@ -20,6 +20,11 @@
 #define LIMIT_ENV         8192u      /* variables sent to a node */
 #define LIMIT_ENV_BYTES   (6u << 20) /* of those; Linux gives a program no more */
 
+/* The starter of an agent. */
+#define LIMIT_BOOT_NOISE (1u << 20) /* what start-up files may print before the agent */
+#define LIMIT_SAID_LINE  4096u      /* longer ones are cut */
+#define LIMIT_SAID_KEPT  16384u     /* of the last lines; a banner of ssh has 1 KB */
+
 /* The wire. */
 #define LIMIT_HANDSHAKE    512u         /* bytes in a frame before a peer is known */
 #define LIMIT_FRAME        (8u << 20)   /* one message: a PMIx fence of a large job */

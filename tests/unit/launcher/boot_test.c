@@ -276,14 +276,14 @@ static void test_said(void **state)
         int n = snprintf(line, sizeof line, "line %u\n", i);
         said_add(&s, (const uint8_t *)line, (size_t)n, keep_line, &s);
     }
-    assert_true(strlen(said_kept(&s)) <= SAID_KEPT_MAX);
+    assert_true(strlen(said_kept(&s)) <= LIMIT_SAID_KEPT);
     assert_int_equal(strncmp(said_kept(&s), "line ", 5), 0);
     assert_string_equal(s.last, "line 8999");
-    for (unsigned i = 0; i < 3 * SAID_LINE_MAX; i++)
+    for (unsigned i = 0; i < 3 * LIMIT_SAID_LINE; i++)
         said_add(&s, (const uint8_t *)"y", 1, keep_line, &s);
     said_add(&s, (const uint8_t *)"\n", 1, keep_line, &s);
     assert_int_equal(strlen(s.last), sizeof s.last - 1);
-    assert_true(strlen(said_kept(&s)) <= SAID_KEPT_MAX);
+    assert_true(strlen(said_kept(&s)) <= LIMIT_SAID_KEPT);
     said_fini(&s);
 }
 
