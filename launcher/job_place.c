@@ -57,10 +57,12 @@ static int ask(struct job *j, uint32_t node, const char *address)
     Aolani__Reach m = AOLANI__REACH__INIT;
     m.address = (char *)address;
     m.port = j->master_port;
+    struct err e;
     int rc = fleet_send(j->fleet, node, MSG_REACH, j->config.attempt, &m.base);
     if (rc < 0) {
-        job_set_stop(j, STOP_ERROR, 1, "%s cannot be asked for the way to MASTER_PORT",
-                     job_node_name(j, node));
+        err_sys(&e, rc, "ask node \"%s\" for the way to MASTER_PORT",
+                job_node_name(j, node));
+        job_set_stop(j, STOP_ERROR, 1, "%s", e.text);
         job_event(j, JOB_EV_FAILED);
     }
     return rc;
