@@ -348,6 +348,8 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
         rc = ranks_create(&c, &ops, j, &j->ranks, e);
     if (rc < 0)
         return rc;
+    reach_destroy(j->reach);
+    j->reach = NULL;
     masterport_release(&j->port); /* for rank 0 to take */
     return ranks_start(j->ranks, m->master_addr, m->master_port, e);
 }

@@ -143,13 +143,6 @@ int masterport_reserve(struct masterport *ret, struct err *e)
     return rc;
 }
 
-int masterport_listen(const struct masterport *p, struct err *e)
-{
-    if (p->fd < 0 || listen(p->fd, SOMAXCONN) < 0)
-        return err_sys(e, p->fd < 0 ? -EBADF : -errno, "listen at port %u", p->port);
-    return 0;
-}
-
 void masterport_release(struct masterport *p)
 {
     if (p->fd >= 0)

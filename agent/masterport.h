@@ -26,8 +26,6 @@ struct masterport {
 /* Bound on every address of IPv4 and IPv6, not listened on: nobody else gets it, and a
  * rank can take it as soon as it is released. */
 int masterport_reserve(struct masterport *ret, struct err *e);
-/* For a check that starts no rank: the kernel answers whoever connects. */
-int masterport_listen(const struct masterport *p, struct err *e);
 void masterport_release(struct masterport *p);
 
 /* Does a process that is no descendant of this one listen there? False also when that

@@ -3,17 +3,23 @@
 #include "agent/reach.h"
 
 #include "agent/heads.h"
+#include "proto/base/limits.h"
 #include "proto/base/loop_stream.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #define REACH_MS 10000u /* a firewall that drops says nothing for minutes */
 
 struct reach {
+    int door; /* of the side that answers */
+    struct loop_watch *watch;
     void (*done)(void *arg, const char *error);
     void *arg;
     bool told;
@@ -95,10 +101,44 @@ fail:
     return err_sys(e, -ENOMEM, "try the way to rank 0");
 }
 
+/* ---- the other side ---- */
+
+/* Those that nobody takes fill a queue, of 128 on many a system; more nodes than that would
+ * hear nothing. */
+static void reach_on_knock(int events, void *arg)
+{
+    const struct reach *r = arg;
+    int fd;
+    (void)events;
+    for (unsigned i = 0; i < LIMIT_ACCEPTS_PER_TURN &&
+                         (fd = accept4(r->door, NULL, NULL, SOCK_CLOEXEC)) >= 0;
+         i++)
+        close(fd);
+}
+
+int reach_answer(struct loop *l, int fd, struct reach **ret, struct err *e)
+{
+    struct reach *r = calloc(1, sizeof *r);
+    if (!r || !(r->watch = loop_watch_create(l, fd, reach_on_knock, r))) {
+        reach_destroy(r);
+        return err_sys(e, -ENOMEM, "listen for other nodes");
+    }
+    r->door = fd;
+    if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0 || listen(fd, SOMAXCONN) < 0) {
+        int rc = err_sys(e, -errno, "listen for other nodes");
+        reach_destroy(r);
+        return rc;
+    }
+    loop_watch_set(r->watch, LOOP_READ);
+    *ret = r;
+    return 0;
+}
+
 void reach_destroy(struct reach *r)
 {
     if (!r)
         return;
+    loop_watch_destroy(r->watch);
     loop_stream_destroy(r->stream);
     loop_timer_destroy(r->timer);
     free(r);
