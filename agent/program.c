@@ -110,7 +110,6 @@ static char **program_vector(const char *const *front, size_t n_front,
     return v;
 }
 
-/* bash where there is one: what clusters define for their users (module) is written for it. */
 int program_find(char *const *argv, size_t argc, const char *path_var,
                  const char *workdir, struct program *ret, struct err *e)
 {

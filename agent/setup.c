@@ -251,6 +251,7 @@ static void setup_on_limit(void *arg)
 
 static int setup_spawn(struct setup *s, int words, struct err *e)
 {
+    /* What clusters define for their users (module) is written for bash. */
     const char *shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
     char *argv[] = {(char *)shell,   (char *)"-l", (char *)"-c", (char *)setup_shell,
                     (char *)"setup", s->in,        s->out,       NULL};
