@@ -58,7 +58,10 @@ void verdict_rank_end(const struct verdict_rank *r, char *text, size_t len)
         (void)snprintf(text, len, "lost");
         return;
     case RANK_EXEC_FAILED:
-        (void)snprintf(text, len, "not executed: %s", strerror(r->exec_errno));
+        if (r->ended_by_us && r->exec_errno == ECANCELED) /* the stop came before it */
+            (void)snprintf(text, len, "not started");
+        else
+            (void)snprintf(text, len, "not executed: %s", strerror(r->exec_errno));
         return;
     case RANK_EXITED:
         break;

@@ -202,8 +202,23 @@ static void test_table(void **state)
     }
 }
 
+static void test_a_rank_that_a_stop_came_before(void **state)
+{
+    (void)state;
+    struct verdict_rank r = {.end = RANK_EXEC_FAILED, .exec_errno = ENOENT};
+    char text[80];
+    verdict_rank_end(&r, text, sizeof text);
+    assert_string_equal(text, "not executed: No such file or directory");
+    r = (struct verdict_rank){
+        .end = RANK_EXEC_FAILED, .exec_errno = ECANCELED, .ended_by_us = true};
+    verdict_rank_end(&r, text, sizeof text);
+    assert_string_equal(text, "not started");
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_table)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_table),
+        cmocka_unit_test(test_a_rank_that_a_stop_came_before)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
