@@ -22,6 +22,11 @@ static int64_t job_send(struct job *j, enum message_type type,
     return j->c.up->send(j->c.up->arg, type, m);
 }
 
+/* A rank 0 that has come so far has long had its port, or needs none. Ranks that a daemon
+ * starts (docker) are no descendants of ours: their listener would be taken for a
+ * stranger's, and days of work be begun again as if they had never been. */
+#define PORT_RACE_NS UINT64_C(600000000000)
+
 #define PROGRAM_SHOWN 1024u /* a longer path could make the message too long */
 
 /* ---- preparing ---- */
@@ -260,7 +265,9 @@ static uint64_t job_microseconds(const struct timeval *tv)
  * be the job's own while it lives. */
 static bool job_lost_port(struct job *j, const struct task *t)
 {
-    if (j->port.port == 0 || t->wait_status == 0 || (j->port_looked_at && t->rank != 0))
+    if (j->port.port == 0 || t->wait_status == 0 ||
+        (j->port_looked_at && t->rank != 0) ||
+        t->t_exit_ns - t->t_exec_ns > PORT_RACE_NS)
         return false;
     j->port_looked_at = true;
     return masterport_is_taken(j->port.port);
