@@ -17,7 +17,7 @@
 
 #define TICK_MS 250u
 #define GRACE_SLACK_MS \
-    5000u                  /* agents kill by themselves after the grace; then we ask */
+    5000u /* agents kill by themselves after the grace; then we ask */
 #define KILL_WAIT_MS 10000u
 
 static void enter_state(struct job *j);
@@ -355,6 +355,12 @@ void job_leave(struct job *j)
 void job_signal(struct job *j, int signum)
 {
     Aolani__Signal m = AOLANI__SIGNAL__INIT;
+    /* An agent without ranks would end its link over it, and hear it again on the next. */
+    if (j->state < JOB_RUNNING || j->state > JOB_KILLING) {
+        log_note("%s is passed on to nobody: no rank runs %s", strsignal(signum),
+                 j->state < JOB_RUNNING ? "yet" : "any more");
+        return;
+    }
     m.signum = signum;
     for (uint32_t i = 0; i < j->n_nodes; i++)
         (void)fleet_send(j->fleet, i, MSG_SIGNAL, j->config.attempt, &m.base);

@@ -250,6 +250,18 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
     grep -qx usr1 "$(rank_file 1 out)"
 }
 
+@test "USR1 before there are ranks goes nowhere, and does the job no harm" {
+    local_job 2 1 'echo ran' 'setup = "touch $TEST_MARK/up; until [ -e $TEST_MARK/on ]; do sleep 0.1; done"'
+    start up
+    kill -USR1 "$launcher"
+    wait_for 10 grep -q 'no rank runs yet' log
+    touch on
+    wait "$launcher"
+    cat log
+    grep -qx ran "$(rank_file 0 out)"
+    grep -qx ran "$(rank_file 1 out)"
+}
+
 @test "what a rank leaves running is found and ended" {
     local_job 2 1 'setsid sleep 1000 >/dev/null 2>&1 & exit 0'
     aolani job.toml
