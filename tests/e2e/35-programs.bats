@@ -175,6 +175,14 @@ run_in_group()
     [[ $(said) != *memory:* ]] # nor is it put down to anything else
 }
 
+@test "a rank that fails while hundreds are still being started" {
+    shell_job 600 '[ "$RANK" != 5 ] || exit 3; sleep 60'
+    aolani job.toml
+    ends 3 "rank 5 on" "failed first: exit 3"
+    [[ $(run_json '.nodes[0].teardown') != not* ]]
+    nothing_left_here
+}
+
 @test "killed in the middle of a write: every byte before is there" {
     shell_job 1 'head -c 5000000 /dev/zero | tr "\0" x; printf "half a li"; kill -KILL $$'
     aolani -q job.toml
