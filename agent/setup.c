@@ -30,6 +30,7 @@ struct setup {
     struct setup_config c;
     const struct setup_ops *ops;
     void *arg;
+    const char *shell;
     char *in, *out; /* paths */
     pid_t pid;      /* 0: not running */
     pid_t group;
@@ -203,7 +204,7 @@ static int setup_read_result(struct setup *s, struct setup_result *r, struct err
 static int setup_check_started(struct setup *s, struct err *e)
 {
     struct spawn_outcome o = {0};
-    struct spawn_spec spec = {.path = "/bin/sh", .workdir = s->c.plan->workdir};
+    struct spawn_spec spec = {.path = s->shell, .workdir = s->c.plan->workdir};
     (void)spawn_outcome_read(s->report_fd, &o);
     if (!o.call)
         return 0;
@@ -251,11 +252,9 @@ static void setup_on_limit(void *arg)
 
 static int setup_spawn(struct setup *s, int words, struct err *e)
 {
-    /* What clusters define for their users (module) is written for bash. */
-    const char *shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
-    char *argv[] = {(char *)shell,   (char *)"-l", (char *)"-c", (char *)setup_shell,
-                    (char *)"setup", s->in,        s->out,       NULL};
-    struct spawn_spec spec = {.path = shell,
+    char *argv[] = {(char *)s->shell, (char *)"-l", (char *)"-c", (char *)setup_shell,
+                    (char *)"setup",  s->in,        s->out,       NULL};
+    struct spawn_spec spec = {.path = s->shell,
                               .argv = argv,
                               .env = s->c.env,
                               .workdir = s->c.plan->workdir,
@@ -305,6 +304,8 @@ int setup_create(const struct setup_config *c, const struct setup_ops *ops, void
     s->ops = ops;
     s->arg = arg;
     s->words_fd = s->report_fd = -1;
+    /* What clusters define for their users (module) is written for bash. */
+    s->shell = access("/bin/bash", X_OK) == 0 ? "/bin/bash" : "/bin/sh";
     int rc = setup_open(s, e);
     if (rc < 0) {
         setup_destroy(s);
