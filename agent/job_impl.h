@@ -77,7 +77,7 @@ void job_log(struct job *j, enum log_level level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
 /* ---- job_prepare.c ---- */
-void job_prepare(struct job *j); /* READY or UNFIT follows, now or later */
+void job_prepare(struct job *j);      /* READY or UNFIT follows, now or later */
 void job_prepare_pmix(struct job *j); /* the last part of it */
 void job_unfit(struct job *j, int code, const struct err *e);
 int job_start(struct job *j, const Aolani__Start *m, struct err *e);
@@ -86,7 +86,8 @@ int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
 
 /* ---- job_environ.c ---- */
 int job_make_base(struct job *j, struct err *e);
-int job_run_setup(struct job *j, struct err *e); /* job_prepare_pmix or job_unfit follows */
+int job_run_setup(struct job *j,
+                  struct err *e); /* job_prepare_pmix or job_unfit follows */
 
 /* ---- job_reach.c ---- */
 int job_on_reach(struct job *j, const struct envelope *v, ProtobufCMessage *msg,

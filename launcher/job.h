@@ -20,7 +20,7 @@
 struct job;
 struct job_config { /* all by reference */
     const struct spec *spec;
-    struct nodes *nodes; /* spares take the places of hosts that cannot be used */
+    struct nodes *nodes;     /* spares take the places of hosts that cannot be used */
     struct journal *journal; /* NULL: with check_only */
     struct live *live;
     const char *attempt_dir; /* exists; NULL: with check_only */

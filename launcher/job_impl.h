@@ -34,7 +34,7 @@ struct job_node {
     int code;
     struct rlimits limits; /* of its ranks */
     char limits_text[NODELIMITS_TEXT];
-    char *program;         /* as found there; NULL: not known */
+    char *program;        /* as found there; NULL: not known */
     const char *teardown; /* as in summary_node */
     char detail[240];
     uint64_t end_sent_ms;

@@ -249,7 +249,8 @@ static void page_ranks(struct page *p, const struct report_view *v)
         p, "  %zu; CPU %s user, %s system; largest memory %s (rank %u); output %s\n",
         v->n_ranks, clock_format_duration(user, a, sizeof a),
         clock_format_duration(sys, b, sizeof b),
-        view_format_bytes(top->max_rss_kib * 1024, c), top->rank, view_format_bytes(bytes, d));
+        view_format_bytes(top->max_rss_kib * 1024, c), top->rank,
+        view_format_bytes(bytes, d));
     page_bad_ranks(p, v);
     page_outputs(p, v);
 }

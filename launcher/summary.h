@@ -25,8 +25,8 @@ struct summary_node {
     const char *detail;      /* "" or what is left and why */
     int64_t clock_offset_us; /* node minus head */
     uint64_t clock_error_us;
-    bool copied;             /* the agent had to be copied there */
-    const char *limits;      /* of its ranks, see nodelimits.h; "" not known */
+    bool copied;        /* the agent had to be copied there */
+    const char *limits; /* of its ranks, see nodelimits.h; "" not known */
 };
 
 /* A host whose place a spare has taken. */
