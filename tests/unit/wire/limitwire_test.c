@@ -4,47 +4,49 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <stdint.h>
-
 #include "proto/wire/limitwire.h"
 
 static void test_there_and_back(void **state)
 {
     (void)state;
-    struct rlimits out = {0}, in;
+    const struct rlimits l = {
+        .v = {[RLIMITS_MEMLOCK] = {65536, RLIM_INFINITY}, [RLIMITS_NOFILE] = {0, 4096}},
+        .known = {[RLIMITS_MEMLOCK] = true, [RLIMITS_NOFILE] = true}};
     struct limitwire w;
-    out.known[RLIMITS_STACK] = out.known[RLIMITS_NOFILE] = true;
-    out.v[RLIMITS_STACK] = (struct rlimit){8u << 20, RLIM_INFINITY};
-    out.v[RLIMITS_NOFILE] = (struct rlimit){0, 4096};
-    limitwire_fill(&w, &out);
-    assert_int_equal(w.n, 2); /* what is not known is not said */
-    for (size_t i = 0; i < w.n; i++)
-        assert_true(w.list[i]->hard == 4096 || w.list[i]->hard == UINT64_MAX);
-    limitwire_read(w.list, w.n, &in);
-    for (size_t i = 0; i < RLIMITS_N; i++) {
-        assert_int_equal(in.known[i], out.known[i]);
-        assert_int_equal(in.v[i].rlim_cur, out.v[i].rlim_cur);
-        assert_int_equal(in.v[i].rlim_max, out.v[i].rlim_max);
+    struct rlimits got;
+    limitwire_fill(&w, &l);
+    assert_int_equal(w.n, 2);
+    limitwire_read(w.list, w.n, &got);
+    for (int i = 0; i < RLIMITS_N; i++) {
+        assert_int_equal(got.known[i], l.known[i]);
+        assert_int_equal(got.v[i].rlim_cur, l.v[i].rlim_cur);
+        assert_int_equal(got.v[i].rlim_max, l.v[i].rlim_max);
     }
 }
 
-static void test_names_of_other_versions(void **state)
+/* Of another version, or of somebody up to no good. */
+static void test_what_is_not_known_is_passed_over(void **state)
 {
     (void)state;
-    Aolani__Limit m[] = {AOLANI__LIMIT__INIT, AOLANI__LIMIT__INIT};
-    Aolani__Limit *list[] = {&m[0], &m[1]};
-    struct rlimits in;
-    m[0].name = (char *)"dreams";
-    m[0].soft = 1;
-    m[1].name = (char *)"";
-    limitwire_read(list, 2, &in);
-    for (size_t i = 0; i < RLIMITS_N; i++)
-        assert_false(in.known[i]);
+    Aolani__Limit odd = AOLANI__LIMIT__INIT, twice = AOLANI__LIMIT__INIT;
+    Aolani__Limit *list[] = {&odd, &twice, &odd, &twice};
+    struct rlimits got;
+    odd.name = "cpu";
+    twice.name = "core";
+    twice.soft = UINT64_MAX;
+    limitwire_read(list, 4, &got);
+    assert_true(got.known[RLIMITS_CORE]);
+    assert_true(got.v[RLIMITS_CORE].rlim_cur == RLIM_INFINITY);
+    assert_false(got.known[RLIMITS_MEMLOCK]);
+    limitwire_read(NULL, 0, &got);
+    assert_false(got.known[RLIMITS_CORE]);
 }
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_there_and_back),
-                                       cmocka_unit_test(test_names_of_other_versions)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_there_and_back),
+        cmocka_unit_test(test_what_is_not_known_is_passed_over),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
