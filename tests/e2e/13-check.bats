@@ -25,7 +25,7 @@ head_check()
 {
     # Not by run, which warns of an exit status 127.
     status=0
-    output=$(timeout -k 10 90 "$cluster" exec "$C" head timeout -k 10 80 $bin/aolani-run \
+    output=$(timeout -k 10 90 "$cluster" exec "$C" head timeout -k 10 80 "$bin/aolani-run" \
         check job.toml "$@" </dev/null 2>&1) || status=$?
     mapfile -t lines <<<"$output"
     printf '%s\n' "--- status $status" "$output"

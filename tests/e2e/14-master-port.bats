@@ -113,7 +113,7 @@ END
     LIMIT=100 aolani job.toml
     [ "$status" -eq 1 ]
     [ "$(run_json .run.attempts)" = 4 ]
-    [ "$(ls -d runs/latest/attempt-* | wc -l)" = 4 ]
+    [ "$(find runs/latest/ -maxdepth 1 -name 'attempt-*' | wc -l)" = 4 ]
     [[ $stderr == *"as those before it: the job is not begun again"* ]]
     [[ $stderr == *"rank 0 on "*" failed first: exit 1"* ]]
 }

@@ -27,12 +27,12 @@ setup()
 teardown()
 {
     [ -e "${changed-}" ] || return 0
-    for h in $(sort -u "$changed"); do
+    while read -r h <&4; do
         at "$h" 'for m in $(awk "{ print \$5 }" /proc/self/mountinfo | sort -r |
             grep -E "^/(home/rider|home/rider/.cache|tmp/aolani-cache-20077|dev/shm/aolani-cache-20077|etc/passwd)$"); do
             umount -l "$m"; done; rm -rf /home/rider/.cache /tmp/aolani-* /dev/shm/aolani-*'
-        "$cluster" sshd "$C" "$h" 3>&-
-    done
+        "$cluster" sshd "$C" "$h" 3>&- 4>&-
+    done 4< <(sort -u "$changed")
     rm -f "$changed"
 }
 

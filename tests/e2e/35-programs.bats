@@ -283,18 +283,20 @@ END
 
 # ---- what it leaves running
 
-# Each leaves a process that is hard to find, and says how.
+# Each leaves a process that is hard to find, and says how. They are known by how long they
+# sleep: other runs of these tests may be under way on this machine.
+id=1$$
 @test "daemons, other sessions, other groups, other environments are found and ended" {
     needs perl
-    shell_job 2 '(setsid env -i sh -c "sleep 1001 & sleep 1002 & wait" >/dev/null 2>&1 &)
-        (env -i setsid --fork sleep 1003) >/dev/null 2>&1
-        perl -e "setpgrp; fork and exit; exec qw(sleep 1004)" >/dev/null 2>&1
+    shell_job 2 '(setsid env -i sh -c "sleep '$id'1 & sleep '$id'2 & wait" >/dev/null 2>&1 &)
+        (env -i setsid --fork sleep '$id'3) >/dev/null 2>&1
+        perl -e "setpgrp; fork and exit; exec qw(sleep '$id'4)" >/dev/null 2>&1
         env -i setsid sh -c "trap \"\" TERM HUP INT; kill -STOP \$\$" >/dev/null 2>&1 &
         sleep 0.2; exit 0'
     aolani job.toml
     ends 0
     [ "$(run_json '.nodes[0].teardown')" = forced ]
-    run ! pgrep -f '^sleep 100[1-4]$'
+    run ! pgrep -f "^sleep ${id}[1-4]$"
 }
 
 # No parent-death signal, and an adopter of orphans in between.
@@ -304,35 +306,35 @@ c = ctypes.CDLL(None)
 c.prctl(1, 0, 0, 0, 0); c.prctl(36, 1, 0, 0, 0)
 if os.fork() == 0:
     os.setsid()
-    if os.fork() == 0: os.execvpe(\"sleep\", [\"sleep\", \"1005\"], {})
+    if os.fork() == 0: os.execvpe(\"sleep\", [\"sleep\", \"ID\"], {})
     os._exit(0)
 open(os.environ[\"TEST_MARK\"] + \"/up\", \"w\").write(str(os.getppid()))
 time.sleep(1000)"""]'
 
 @test "a rank that adopts its orphans and wants no signal of its parent's death" {
     needs python3
-    program_job 1 "$free_spirit"
+    program_job 1 "${free_spirit/ID/$id}"
     start up
     kill -TERM "$launcher"
     launcher_ends 143
-    run ! pgrep -f '^sleep 1005$'
+    run ! pgrep -f "^sleep $id$"
     # Nor does the death of the agent free it.
     rm up
     start up
     kill -KILL "$(cat up)"
     launcher_ends 81
-    wait_for 5 no_process '^sleep 1005$'
+    wait_for 5 no_process "^sleep $id$"
 }
 no_process() { ! pgrep -f "$1"; }
 
 @test "a PID namespace of its own" {
     unshare --pid --fork true 2>/dev/null || skip "no PID namespace can be made"
-    shell_job 1 'unshare --pid --fork sh -c "trap \"\" TERM; sleep 1006 & echo up >$TEST_MARK/up
-        wait; sleep 1006"'
+    shell_job 1 'unshare --pid --fork sh -c "trap \"\" TERM; sleep '$id' & echo up >$TEST_MARK/up
+        wait; sleep '$id'"'
     start up
     kill -TERM "$launcher"
     launcher_ends 143
-    wait_for 5 no_process '^sleep 1006$'
+    wait_for 5 no_process "^sleep $id$"
 }
 
 # ---- shared memory
@@ -363,9 +365,9 @@ no_segments() # RANK...
 {
     local r name
     for r; do
-        for name in $(cat "shm.$r"); do
+        while read -r name; do
             [ ! -e "/dev/shm/$name" ] || { echo "/dev/shm/$name is there"; return 1; }
-        done
+        done < <(tr ' ' '\n' <"shm.$r" | grep .)
         ! ipcs -m -i "$(cat "sysv.$r")" 2>/dev/null | grep -q shmid ||
             { echo "segment $(cat "sysv.$r") is there"; return 1; }
     done
@@ -485,8 +487,9 @@ freeze()
 {
     mkdir disk
     truncate -s 16M image
-    mkfs.ext4 -q image 2>/dev/null && mount -o loop image disk 2>/dev/null ||
+    if ! mkfs.ext4 -q image 2>/dev/null || ! mount -o loop image disk 2>/dev/null; then
         skip "no file system can be mounted to be frozen"
+    fi
     frozen=$W/disk
     chmod 777 disk
 }
@@ -562,7 +565,7 @@ END
 start_as()
 {
     on head sh -c 'rm -f "$2".status; { env --default-signal=INT "$1" "$2".toml >"$2".log 2>&1 </dev/null &
-        echo $! >"$2".pid; wait $!; echo $? >"$2".status; } >/dev/null 2>&1 &' - $bin/aolani-run "$1"
+        echo $! >"$2".pid; wait $!; echo $? >"$2".status; } >/dev/null 2>&1 &' - "$bin/aolani-run" "$1"
 }
 ended_as() { on head test -s "$1.status"; }
 

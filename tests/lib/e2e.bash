@@ -71,14 +71,15 @@ same_losses()
 # What this test's runs have left on this machine: a line each. Others may run jobs here too.
 left_here()
 {
-    local dir p
+    local dir p marked
     for dir in "$W"/runs/*-*; do
         [ -e "$dir" ] || continue
         # The folder's name ends with the first four digits of the run's id.
         find /tmp /dev/shm -maxdepth 1 -name "aolani-*${dir##*-}????????????-n*" 2>/dev/null
         find /sys/fs/cgroup -maxdepth 6 -name "aolani-${dir##*-}????????????-n*" 2>/dev/null
     done
-    for p in $(grep -lsz "^TEST_MARK=$W$" /proc/[0-9]*/environ); do
+    marked=$(grep -lsz "^TEST_MARK=$W$" /proc/[0-9]*/environ) || :
+    for p in $marked; do
         p=${p%/environ}
         echo "process ${p#/proc/} $(tr '\0' ' ' <"$p/cmdline" 2>/dev/null)"
     done

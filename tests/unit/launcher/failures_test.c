@@ -49,7 +49,8 @@ static struct failure *many(size_t n, const char *name, const char *error)
     struct failure *all = calloc(n, sizeof *all);
     for (size_t i = 0; i < n; i++) {
         char *a, *b;
-        assert_true(asprintf(&a, name, i) > 0 && asprintf(&b, error, i) > 0);
+        assert_true(asprintf(&a, name, i) > 0);
+        assert_true(asprintf(&b, error, i) > 0);
         all[i] = (struct failure){a, b, ""};
     }
     return all;
