@@ -60,7 +60,10 @@ static void on_lost_timer(void *arg)
     struct err e;
     if (n->link)
         return;
-    if (n->agent_died)
+    if (n->breaches >= LIMIT_BREACHES)
+        err_set(&e, ERR_NODE_LOST, "its agent keeps breaking the protocol: %s",
+                n->breach);
+    else if (n->agent_died)
         err_set(&e, ERR_NODE_LOST, "its agent died%s%s",
                 n->starter_words[0] ? ": " : "", n->starter_words);
     else if (n->life == NODE_UP && n->starter_ended && n->link_closed)
@@ -83,7 +86,9 @@ static void watch_unlinked(struct fleet_node *n)
     if (n->link || (n->life != NODE_UP && n->life != NODE_STARTING))
         return;
     uint64_t wait = n->fleet->config.spec->failure.head_lease_ms + LOST_SLACK_MS;
-    if (n->agent_died)
+    if (n->breaches >= LIMIT_BREACHES)
+        wait = 0; /* before it can call again */
+    else if (n->agent_died)
         wait = DIED_MS;
     else if (n->life == NODE_STARTING)
         wait = CONNECT_MS;
@@ -106,6 +111,10 @@ void fleet_node_linked(struct fleet_node *n)
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
 {
     n->link_closed = e->code != -ETIMEDOUT;
+    if (e->code == ERR_PROTO) {
+        n->breaches++;
+        (void)snprintf(n->breach, sizeof n->breach, "%.199s", e->text);
+    }
     if (n->life == NODE_UP && e->code != 0)
         log_info("%s: link lost: %s", n->fleet->config.nodes->names[n->index], e->text);
     watch_unlinked(n);
@@ -185,6 +194,7 @@ static int start_node(struct fleet_node *n, struct err *e)
     struct fleet *f = n->fleet;
     n->life = NODE_STARTING;
     n->starter_ended = n->link_closed = n->agent_died = n->has_key = false;
+    n->breaches = 0;
     struct buf blob;
     buf_init(&blob, 1u << 20);
     int rc = fleet_new_session(n, e);
@@ -363,6 +373,8 @@ int fleet_node_message(struct fleet_node *n, const struct envelope *v, struct er
     if (v->type == MSG_PING || v->type == MSG_CREDIT)
         return 0;
     int rc = f->ops->message(f->arg, n->index, v, e);
+    if (rc == 0)
+        n->breaches = 0;
     const struct message_rule *rule = message_rule(v->type);
     if (rc == 0 && rule && rule->bulk) {
         n->ungranted += v->payload_len;

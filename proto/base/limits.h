@@ -38,6 +38,7 @@
 #define LIMIT_ACCEPTS_PER_TURN    64u /* before others have their turn again */
 #define LIMIT_HELLO_BURST         128u /* of one node: an agent tries 64 addresses at once */
 #define LIMIT_HELLO_EVERY_MS      100u /* after that; an exchange takes 0.1 ms */
+#define LIMIT_BREACHES            20u  /* of one node in a row, then it is given up */
 #define LIMIT_HELLOS_KEPT         16u  /* of one node, to know one that is repeated */
 #define LIMIT_ANSWERS             (4u << 20) /* waiting for a peer that does not read */
 #define LIMIT_NODE_WARNINGS       1000u /* that agents may cause in a run's summary */

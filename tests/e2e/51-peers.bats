@@ -23,7 +23,7 @@ start()
     job <<END
 [job]
 command = ["sh", "-c", '''echo \$AOLANI_RUN_ID >run
-    while [ ! -e go ]; do echo tick; sleep 0.1; done
+    while [ ! -e go ]; do ${TICK-echo tick}; sleep 0.1; done
     awk "BEGIN { for (i = 0; i < 10000; i++) printf \\"%09d\\\\n\\", i }"''']
 mpi = "${MPI-none}"
 [nodes]
@@ -122,6 +122,17 @@ the same once more: closed" ]
     [ "$greeted" -le 200 ] # 128 at once, and 10 a second
     undisturbed
     all_is_well
+}
+
+@test "a node that breaks the rules again and again is given up" {
+    TICK=: start # what the agent says in between would count for it
+    run knower flap 1
+    status=0
+    wait "$launcher" || status=$?
+    launcher=
+    cat log
+    [ "$status" -eq 81 ]
+    grep -q 'node "local1" is lost: its agent keeps breaking the protocol: ' log
 }
 
 @test "a node's key in bad hands: each breach ends that link, the agent calls again" {

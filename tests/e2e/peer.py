@@ -243,6 +243,20 @@ def verb_speak(args):
         time.sleep(0.2)
 
 
+def verb_flap(args):
+    """A node that breaks a rule, calls again, breaks it again."""
+    for _ in range(60):
+        n, s = Node(args, args.number), dial(args.port)
+        try:
+            n.shake(s)
+            n.attach(s)
+            n.send(s, kind=2, seq=1)
+        except OSError:
+            pass
+        told(s)
+        s.close()
+
+
 parser = argparse.ArgumentParser()
 parser.add_argument("port", type=int)
 parser.add_argument("verb")
