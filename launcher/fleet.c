@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: MIT */
-/* fleet.c - the lives of the nodes; see fleet.h. Connections: fleet_link.c. */
+/* fleet.c - the lives of the nodes; see fleet.h. Their starts: fleet_start.c, connections:
+ * fleet_link.c, what is known of them: fleet_facts.c. */
 #include "launcher/fleet_impl.h"
 
-#include <assert.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -21,21 +20,10 @@
 #define DIED_MS       300u   /* a dead agent's last bytes may still be on their way */
 #define CUT_MS        3000u  /* a living agent has called again by then */
 #define CONNECT_MS    20000u /* key handed over, but the agent never calls back */
-#define SSH_FAILURE   255    /* ssh's own exit status when the connection broke */
-
-static void leave_window(struct fleet_node *n)
-{
-    if (!n->in_window)
-        return;
-    n->in_window = false;
-    n->fleet->starting--;
-    if (!n->fleet->closing)
-        loop_timer_start(n->fleet->more, 0, 0);
-}
 
 /* ---------------------------------------------------------------- lost */
 
-static void node_lost(struct fleet_node *n, const struct err *e)
+void fleet_node_lost(struct fleet_node *n, const struct err *e)
 {
     struct fleet *f = n->fleet;
     enum node_life was = n->life;
@@ -45,7 +33,7 @@ static void node_lost(struct fleet_node *n, const struct err *e)
     loop_timer_stop(n->lost);
     fleet_drop_session(n);
     boot_kill(n->boot, SIGTERM);
-    leave_window(n);
+    fleet_leave_window(n);
     if (f->closing)
         return;
     if (was == NODE_UP)
@@ -74,14 +62,14 @@ static void on_lost_timer(void *arg)
         err_set(&e, ERR_NODE_LOST, "it was out of reach for longer than the lease");
     if (n->life == NODE_STARTING && !n->agent_died)
         err_hint(&e, "let nodes reach this machine ([head] address, ports)");
-    node_lost(n, &e);
+    fleet_node_lost(n, &e);
 }
 
 /* Without a link: a dead agent is lost at once, a living one has its lease. ssh says the
  * same of an agent that was killed as of a broken connection (255); but when the agent's
  * own connection was closed, not silent, the network works, and only the dead do not
  * call again. */
-static void watch_unlinked(struct fleet_node *n)
+void fleet_watch_unlinked(struct fleet_node *n)
 {
     if (n->link || (n->life != NODE_UP && n->life != NODE_STARTING))
         return;
@@ -117,189 +105,7 @@ void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
     }
     if (n->life == NODE_UP && e->code != 0)
         log_info("%s: link lost: %s", n->fleet->config.nodes->names[n->index], e->text);
-    watch_unlinked(n);
-}
-
-/* ---------------------------------------------------------------- starting */
-
-static void on_boot_ready(void *arg, struct loop_stream *io, bool copied)
-{
-    struct fleet_node *n = arg;
-    if (n->life != NODE_STARTING) { /* it was quicker than our TERM */
-        loop_stream_destroy(io);
-        return;
-    }
-    n->copied = n->copied || copied;
-    n->has_key = true;
-    fleet_open_channel(n, io);
-    watch_unlinked(n);
-    leave_window(n);
-}
-
-static void on_boot_failed(void *arg, const struct err *e)
-{
-    node_lost(arg, e);
-}
-
-static void on_boot_ended(void *arg, int ws, const char *words)
-{
-    struct fleet_node *n = arg;
-    n->starter_ended = true;
-    bool ssh_broke =
-        !n->fleet->local && WIFEXITED(ws) && WEXITSTATUS(ws) == SSH_FAILURE;
-    bool own_end = !n->fleet->local && WIFSIGNALED(ws);
-    n->agent_died = !ssh_broke && !own_end;
-    (void)snprintf(n->starter_words, sizeof n->starter_words, "%s", words);
-    if (words[0] == '\0' && WIFSIGNALED(ws))
-        (void)snprintf(n->starter_words, sizeof n->starter_words, "signal %d (%s)",
-                       WTERMSIG(ws), strsignal(WTERMSIG(ws)));
-    else if (words[0] == '\0')
-        (void)snprintf(n->starter_words, sizeof n->starter_words, "status %d",
-                       WEXITSTATUS(ws));
-    watch_unlinked(n);
-}
-
-static int pack_blob(const struct fleet_node *n, struct buf *out)
-{
-    const struct fleet *f = n->fleet;
-    const struct spec *s = f->config.spec;
-    Aolani__Boot m = AOLANI__BOOT__INIT;
-    m.run_id.data = (uint8_t *)f->config.run_id;
-    m.run_id.len = sizeof f->config.run_id;
-    m.node_index = n->index;
-    m.n_nodes = f->n_nodes;
-    m.key.data = (uint8_t *)n->key.b;
-    m.key.len = sizeof n->key.b;
-    m.heads = f->heads.items;
-    m.n_heads = f->heads.n;
-    m.prefer_peer = !f->local && !s->head.address;
-    m.head_port = f->port;
-    m.lease_ms = s->failure.head_lease_ms;
-    m.epoch = f->config.epoch;
-    m.recover = n->recovering;
-    m.node_name = f->config.nodes->names[n->index];
-    m.log_level = (uint32_t)log_level();
-    uint8_t *at;
-    size_t len = aolani__boot__get_packed_size(&m);
-    int rc = buf_reserve(out, len, &at);
-    if (rc == 0)
-        out->len += aolani__boot__pack(&m, at);
-    return rc;
-}
-
-static int start_node(struct fleet_node *n, struct err *e)
-{
-    static const struct boot_ops ops = {
-        .ready = on_boot_ready, .failed = on_boot_failed, .ended = on_boot_ended};
-    struct fleet *f = n->fleet;
-    n->life = NODE_STARTING;
-    n->starter_ended = n->link_closed = n->agent_died = n->has_key = false;
-    n->breaches = 0;
-    struct buf blob;
-    buf_init(&blob, 1u << 20);
-    int rc = fleet_new_session(n, e);
-    if (rc == 0 && (rc = pack_blob(n, &blob)) < 0)
-        err_sys(e, rc, "start an agent");
-    if (rc == 0) {
-        struct boot_config c = {.spec = f->config.spec,
-                                .bundle = &f->bundle,
-                                .local = f->local,
-                                .name = f->config.nodes->names[n->index],
-                                .blob = blob.data,
-                                .blob_len = blob.len};
-        boot_destroy(n->boot);
-        n->boot = NULL;
-        rc = boot_create(f->loop, &c, &ops, n, &n->boot, e);
-    }
-    if (blob.data)
-        secure_wipe(blob.data, blob.len);
-    buf_fini(&blob);
-    return rc;
-}
-
-/* Who waits for its start: hosts that take another's place first. NULL: nobody. */
-static struct fleet_node *next_waiting(struct fleet *f)
-{
-    for (uint32_t i = 0; f->replaced > 0 && i < f->next_to_start; i++) {
-        if (f->nodes[i].life == NODE_WAITING) {
-            f->replaced--;
-            return &f->nodes[i];
-        }
-    }
-    f->replaced = 0;
-    return f->next_to_start < f->n_nodes ? &f->nodes[f->next_to_start++] : NULL;
-}
-
-/* A window's worth at a time: thousands of starts that fail at once must not keep the
- * loop from its other work. */
-static void on_more(void *arg)
-{
-    struct fleet *f = arg;
-    uint32_t window = (uint32_t)f->config.spec->ssh.window;
-    for (uint32_t i = 0; i < window && f->starting < window; i++) {
-        struct fleet_node *n = next_waiting(f);
-        struct err e;
-        if (!n)
-            return;
-        n->in_window = true;
-        f->starting++;
-        if (start_node(n, &e) < 0)
-            node_lost(n, &e);
-    }
-}
-
-void fleet_start(struct fleet *f)
-{
-    loop_timer_start(f->more, 0, 0);
-}
-
-void fleet_stop_starting(struct fleet *f)
-{
-    f->next_to_start = f->n_nodes;
-    for (uint32_t i = 0; i < f->n_nodes; i++) {
-        struct fleet_node *n = &f->nodes[i];
-        bool keyless = n->life == NODE_STARTING && !n->has_key;
-        if (n->recovering || (n->life != NODE_WAITING && !keyless))
-            continue;
-        n->life = NODE_RELEASED;
-        boot_kill(n->boot, SIGTERM);
-    }
-}
-
-int fleet_recover(struct fleet *f, uint32_t node, struct err *e)
-{
-    struct fleet_node *n = fleet_node_at(f, node);
-    n->recovering = true;
-    n->ungranted = 0;
-    return start_node(n, e);
-}
-
-static void make_key(struct fleet_node *n)
-{
-    const struct fleet_config *c = &n->fleet->config;
-    const uint32_t *hosts = c->nodes->n_replaced;
-    n->generation = c->attempt << 16 | (hosts ? hosts[n->index] & 0xffff : 0);
-    secure_node_key(&c->job_key, n->index, n->generation, &n->key);
-}
-
-/* Not at once: the starter of the first host may be on the stack. */
-void fleet_replace(struct fleet *f, uint32_t node)
-{
-    struct fleet_node *n = fleet_node_at(f, node);
-    assert(n->life == NODE_LOST);
-    make_key(n);
-    if (n->info)
-        aolani__node_info__free_unpacked(n->info, NULL);
-    n->info = NULL;
-    n->copied = false;
-    n->address[0] = n->path_why[0] = n->starter_words[0] = '\0';
-    n->path = FLEET_PATH_NONE;
-    n->clock = (struct clocksync){0};
-    n->pings = 0;
-    n->ungranted = 0;
-    n->life = NODE_WAITING;
-    f->replaced++;
-    loop_timer_start(f->more, 0, 0);
+    fleet_watch_unlinked(n);
 }
 
 /* ---------------------------------------------------------------- messages */
@@ -462,7 +268,7 @@ static int init_node(struct fleet *f, uint32_t i)
     struct fleet_node *n = &f->nodes[i];
     n->fleet = f;
     n->index = i;
-    make_key(n);
+    fleet_make_key(n);
     n->lost = loop_timer_create(f->loop, on_lost_timer, n);
     return n->lost ? 0 : -ENOMEM;
 }
@@ -482,7 +288,7 @@ int fleet_create(struct loop *l, const struct fleet_config *c,
     f->n_nodes = (uint32_t)c->nodes->n;
     f->nodes = calloc(f->n_nodes, sizeof *f->nodes);
     f->tick = loop_timer_create(l, on_tick, f);
-    f->more = loop_timer_create(l, on_more, f);
+    f->more = loop_timer_create(l, fleet_on_more, f);
     int rc =
         f->nodes && f->tick && f->more ? 0 : err_sys(e, -ENOMEM, "make room for nodes");
     for (uint32_t i = 0; i < f->n_nodes && rc == 0; i++) {

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* fleet_impl - what fleet.c (lives of the nodes), fleet_link.c (their connections)
+/* fleet_impl - what fleet.c (lives of the nodes), fleet_start.c (starts), fleet_link.c (connections)
  * and fleet_facts.c (what is known of them) share. */
 #ifndef LAUNCHER_FLEET_IMPL_H
 #define LAUNCHER_FLEET_IMPL_H
@@ -75,7 +75,15 @@ void fleet_drop_session(struct fleet_node *n);
 /* ---- fleet_facts.c ---- */
 struct fleet_node *fleet_node_at(const struct fleet *f, uint32_t node);
 
+/* ---- fleet_start.c ---- */
+void fleet_make_key(struct fleet_node *n); /* of the host that the node has now */
+void fleet_on_more(void *fleet);           /* of the timer `more` */
+void fleet_leave_window(struct fleet_node *n);
+
 /* ---- fleet.c ---- */
+/* No link is left: when is the node lost? */
+void fleet_watch_unlinked(struct fleet_node *n);
+void fleet_node_lost(struct fleet_node *n, const struct err *e);
 void fleet_node_linked(struct fleet_node *n);
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e);
 int fleet_node_message(struct fleet_node *n, const struct envelope *v, struct err *e);
