@@ -29,11 +29,11 @@ static void advance(struct interrupt *i, int signum)
     }
     i->stage = i->stage < 2 ? 2 : i->stage + 1;
     if (i->stage == 2) {
-        log_note("stopping the ranks; once more kills them");
+        log_note("stopping the job; once more kills its ranks");
         job_stop(i->job, signum, false);
     } else if (i->stage == 3) {
         log_note(
-            "killing the ranks; once more leaves without proof that they are gone");
+            "killing what is left; once more leaves without proof that it is gone");
         job_stop(i->job, signum, true);
     } else if (i->stage == 4) {
         log_note("leaving; what is left ends when its lease is over");

@@ -90,9 +90,11 @@ static const char *describe_state(const struct job *j, char *text, size_t len)
         (void)snprintf(text, len, "killing the ranks");
         break;
     case JOB_ENDING:
-        (void)snprintf(text, len, "ending: %u of %u nodes are done%s%s",
-                       j->n_nodes - awaited, j->n_nodes, names,
-                       j->held ? "; whoever reads our output takes none of it" : "");
+        (void)snprintf(
+            text, len, "ending: %u of %u nodes are done%s%s", j->n_nodes - awaited,
+            j->n_nodes, names,
+            j->held ? "; our output is held up: its reader or its disk takes none"
+                    : "");
         break;
     default:
         (void)snprintf(text, len, "%u ranks are running on %u nodes",

@@ -241,7 +241,7 @@ elif mode == 'interrupt':
     os.write(master, b'line\n')
     wait_for(printed('line'))
     os.write(master, b'\x03')
-    wait_for(shown(b'stopping the ranks'))
+    wait_for(shown(b'stopping the job'))
 
 def ended():
     global ws
