@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/utsname.h>
 #include <sys/wait.h>
+#include <unistd.h>
 
 #include "launcher/bootfail.h"
 #include "launcher/bootscript.h"
@@ -292,11 +293,19 @@ static void boot_ended(struct boot *b)
     b->ops->ended(b->arg, b->wait_status, b->said.last);
 }
 
+/* A shell that was starting a program when it was told to end has left one that was not. */
+static void kill_rest(const struct boot *b)
+{
+    if (b->killed && !b->local)
+        (void)kill(-loop_proc_pid(b->proc), SIGKILL);
+}
+
 static void on_exit_status(void *arg, int ws)
 {
     struct boot *b = arg;
     b->exited = true;
     b->wait_status = ws;
+    kill_rest(b);
     if (b->words)
         loop_timer_start(b->limit, BOOT_WORDS_MS, 0);
     else
@@ -447,6 +456,20 @@ void boot_kill(struct boot *b, int signum)
         (void)loop_proc_kill(b->proc, signum);
     else
         (void)kill(-loop_proc_pid(b->proc), signum);
+}
+
+void boot_await_end(struct boot *b, unsigned *patience_ms)
+{
+    if (!b || !b->killed || b->local || !b->proc || loop_proc_exited(b->proc))
+        return;
+    siginfo_t end = {0}; /* looked at alone: the loop takes it */
+    while (waitid(P_PID, (id_t)loop_proc_pid(b->proc), &end,
+                  WEXITED | WNOHANG | WNOWAIT) == 0 &&
+           end.si_pid == 0 && *patience_ms > 0) {
+        (void)usleep(1000);
+        --*patience_ms;
+    }
+    kill_rest(b);
 }
 
 void boot_destroy(struct boot *b)

@@ -43,6 +43,9 @@ int boot_create(struct loop *l, const struct boot_config *c, const struct boot_o
                 void *arg, struct boot **ret, struct err *e);
 bool boot_has_ended(const struct boot *b);
 void boot_kill(struct boot *b, int signum);
+/* Of one that was told to end: wait for it, together with others at most so long, then
+ * KILL it and all below it. */
+void boot_await_end(struct boot *b, unsigned *patience_ms);
 void boot_destroy(struct boot *b); /* the starter goes on if it still runs */
 
 #endif

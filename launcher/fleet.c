@@ -13,13 +13,14 @@
 #include "proto/base/log.h"
 #include "proto/wire/wiretext.h"
 
-#define TICK_MS       250u
-#define PING_MS       5000u
-#define PING_BURST    4u     /* quick ones at first: the least round trip counts */
-#define LOST_SLACK_MS 3000u  /* beyond the lease, for the agent's own teardown */
-#define DIED_MS       300u   /* a dead agent's last bytes may still be on their way */
-#define CUT_MS        3000u  /* a living agent has called again by then */
-#define CONNECT_MS    20000u /* key handed over, but the agent never calls back */
+#define TICK_MS         250u
+#define PING_MS         5000u
+#define PING_BURST      4u     /* quick ones at first: the least round trip counts */
+#define LOST_SLACK_MS   3000u  /* beyond the lease, for the agent's own teardown */
+#define DIED_MS         300u   /* a dead agent's last bytes may still be on their way */
+#define CUT_MS          3000u  /* a living agent has called again by then */
+#define STARTERS_END_MS 500u   /* for all that were told to end */
+#define CONNECT_MS      20000u /* key handed over, but the agent never calls back */
 
 /* ---------------------------------------------------------------- lost */
 
@@ -308,7 +309,7 @@ int fleet_create(struct loop *l, const struct fleet_config *c,
     return 0;
 }
 
-static void fini_node(struct fleet_node *n)
+static void fini_node(struct fleet_node *n, unsigned *patience_ms)
 {
     if (!n->fleet) /* creation failed before it */
         return;
@@ -317,6 +318,7 @@ static void fini_node(struct fleet_node *n)
      * agent would wait for us until its lease is over. Both end by themselves. */
     if (n->life != NODE_RELEASED || n->path != FLEET_PATH_STARTER)
         boot_kill(n->boot, SIGTERM);
+    boot_await_end(n->boot, patience_ms);
     boot_destroy(n->boot);
     loop_timer_destroy(n->lost);
     if (n->info)
@@ -329,11 +331,12 @@ void fleet_destroy(struct fleet *f)
     if (!f)
         return;
     f->closing = true;
+    unsigned patience_ms = STARTERS_END_MS;
     loop_timer_destroy(f->tick);
     loop_timer_destroy(f->more);
     fleet_unlisten(f);
     for (uint32_t i = 0; f->nodes && i < f->n_nodes; i++)
-        fini_node(&f->nodes[i]);
+        fini_node(&f->nodes[i], &patience_ms);
     strlist_fini(&f->heads);
     bundle_fini(&f->bundle);
     secure_wipe(&f->config.job_key, sizeof f->config.job_key);

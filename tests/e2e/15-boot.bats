@@ -186,6 +186,14 @@ END
     [[ $(sentence) == *"h[1-2]: sshd dropped the connection before the login, also when tried again (raise MaxStartups"* ]]
 }
 
+@test "a starter that does not end when it is told to" {
+    refused 'h[1-2]: the agent is version 9.9.9, aolani-run is ' <<'END'
+trap '' TERM
+echo AOLANI-READY 9.9.9
+sleep 9
+sleep 9
+END
+}
 @test "an agent of another version" {
     refused 'h[1-2]: the agent is version 9.9.9, aolani-run is ' <<<'echo AOLANI-READY 9.9.9; sleep 9'
 }
