@@ -347,7 +347,7 @@ int fleet_listen(struct fleet *f, struct err *e)
     for (int64_t p = s->head.port_lo; p <= s->head.port_hi && rc == -EADDRINUSE; p++)
         rc = listen_port(f, (uint16_t)p, e);
     if (rc < 0) {
-        if (rc == -EADDRINUSE && s->head.port_lo)
+        if (rc == -EADDRINUSE && s->head.port_lo < s->head.port_hi)
             err_set(e, rc, "every port from %lld to %lld is in use",
                     (long long)s->head.port_lo, (long long)s->head.port_hi);
         err_wrap(e, "listen for agents");

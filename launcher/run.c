@@ -141,6 +141,15 @@ static int run_open(struct run *r, struct err *e)
     return 0;
 }
 
+static void journal_end(struct run *r, int exit_status, const char *sentence)
+{
+    Aolani__JEnd m = AOLANI__JEND__INIT;
+    m.exit_status = exit_status;
+    m.sentence = (char *)sentence;
+    m.t_real_ns = clock_real_ns();
+    (void)journal_append(r->journal, JOURNAL_END, &m.base);
+}
+
 /* ---- attempts ---- */
 
 static int attempt_open(struct run *r, struct err *e)
@@ -191,8 +200,10 @@ int run_attempts(struct run *r, struct err *e)
     for (;;) {
         r->attempt++;
         int rc = attempt_open(r, e);
-        if (rc < 0)
+        if (rc < 0) { /* what came before is in the journal, and so is its end */
+            journal_end(r, err_exit_status(rc), e->text);
             return rc;
+        }
         if (r->interrupt)
             interrupt_watch(r->interrupt, r->job);
         else if (!(r->interrupt = interrupt_create(r->loop, r->job, tty)))
@@ -230,11 +241,7 @@ static void keep_summary(struct run *r, const struct summary *s)
     m.run_json.len = json.len;
     if (journal_append(r->journal, JOURNAL_SUMMARY, &m.base) < 0)
         log_warn("the summary is in run.json alone, not in the journal");
-    Aolani__JEnd end = AOLANI__JEND__INIT;
-    end.exit_status = s->exit_status;
-    end.sentence = (char *)s->sentence;
-    end.t_real_ns = clock_real_ns();
-    (void)journal_append(r->journal, JOURNAL_END, &end.base);
+    journal_end(r, s->exit_status, s->sentence);
     buf_fini(&json);
 }
 
