@@ -54,6 +54,7 @@ struct journal {
     void *arg;
     struct waiter *waiters, **last_waiter;
     int64_t appended;     /* number of the last record */
+    bool told;            /* of a loss; what came of it in all is told at the end */
     bool in_wake, closed; /* closed from a callback: on_wake frees the struct */
 
     /* the thread's side, after the start */
@@ -180,12 +181,14 @@ static int status_of(const struct lost *lost, unsigned n, int64_t number)
 static void tell_error(struct journal *j, int error, int64_t lost_total)
 {
     struct err e;
-    if (!error || !j->on_error)
+    if (!error || j->told)
         return;
+    j->told = true;
     err_sys(&e, error, "write journal \"%s\" (records lost so far: %" PRId64 ")",
             j->path, lost_total);
     err_hint(&e, "the run goes on; free space there, or its report will have gaps");
-    j->on_error(j->arg, &e);
+    if (j->on_error)
+        j->on_error(j->arg, &e);
 }
 
 static struct waiter *take_due(struct journal *j, int64_t done)

@@ -30,7 +30,8 @@ enum journal_type {
 
 struct journal;
 /* Creates (or reopens at its end) path with mode 0600 and starts the writer. on_error is
- * called on the loop when a write failed (disk full): the run goes on, the gap is said. */
+ * called once, on the loop, when a write failed (disk full): the run goes on, the gap is
+ * said; what was lost in all journal_close tells. */
 int journal_open(struct loop *l, const char *path,
                  void (*on_error)(void *arg, const struct err *e), void *arg,
                  struct journal **ret, struct err *e);
