@@ -100,6 +100,7 @@ void fleet_node_linked(struct fleet_node *n)
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
 {
     n->link_closed = e->code != -ETIMEDOUT;
+    n->unlinked_ms = loop_now_ms(n->fleet->loop);
     if (e->code == ERR_PROTO) {
         n->breaches++;
         (void)snprintf(n->breach, sizeof n->breach, "%.199s", e->text);

@@ -87,6 +87,8 @@ enum fleet_path fleet_path(const struct fleet *f, uint32_t node);
 /* What the agent met when it tried the head's addresses; "" while FLEET_PATH_DIRECT, and
  * for a moment after `up`. */
 const char *fleet_path_why(const struct fleet *f, uint32_t node);
+/* When its last link was closed by its end; UINT64_MAX: it was not. Loop time. */
+uint64_t fleet_closed_ms(const struct fleet *f, uint32_t node);
 uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node); /* loop time of the last
                                                                   message */
 

@@ -72,6 +72,12 @@ const char *fleet_path_why(const struct fleet *f, uint32_t node)
     return fleet_node_at(f, node)->path_why;
 }
 
+uint64_t fleet_closed_ms(const struct fleet *f, uint32_t node)
+{
+    const struct fleet_node *n = fleet_node_at(f, node);
+    return n->link_closed ? n->unlinked_ms : UINT64_MAX;
+}
+
 uint64_t fleet_heard_ms(const struct fleet *f, uint32_t node)
 {
     return fleet_node_at(f, node)->heard_ms;

@@ -42,7 +42,7 @@ struct fleet_node {
     enum fleet_path path;
     char path_why[240];
     struct clocksync clock;
-    uint64_t heard_ms, pinged_ms;
+    uint64_t heard_ms, pinged_ms, unlinked_ms;
     unsigned pings;
     uint64_t ungranted;
 };

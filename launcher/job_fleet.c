@@ -14,6 +14,8 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 
+#define BREAK_SLACK_MS \
+    100u /* between a rank's end and the head's notice of a closed link */
 #define END_SILENT_MS 30000u /* a node that says nothing for so long after END */
 
 /* ---------------------------------------------------------------- in words */
@@ -238,6 +240,21 @@ static void lose_ranks(struct job *j, uint32_t node)
     }
 }
 
+/* A dead agent takes its ranks along, and their partners elsewhere break on it at once,
+ * long before the node is known to be lost. */
+static bool broke_the_ranks(const struct job *j, uint32_t node)
+{
+    uint64_t closed_ms = fleet_closed_ms(j->fleet, node), first_ms = UINT64_MAX;
+    for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++) {
+        const struct verdict_rank *v = &j->ranks[i].v;
+        bool failed = v->end == RANK_EXITED && v->wait_status != 0 && !v->ended_by_us;
+        if (failed && v->t_ns / 1000000 < first_ms)
+            first_ms = v->t_ns / 1000000;
+    }
+    return closed_ms != UINT64_MAX && first_ms != UINT64_MAX &&
+           first_ms + BREAK_SLACK_MS >= closed_ms;
+}
+
 static void on_lost(void *arg, uint32_t node, const struct err *e)
 {
     struct job *j = arg;
@@ -251,6 +268,8 @@ static void on_lost(void *arg, uint32_t node, const struct err *e)
     if (take_spare(j, node, e, true))
         return;
     log_warn("node \"%s\" is lost: %s", job_node_name(j, node), e->text);
+    if (j->stop.cause == STOP_RANK && broke_the_ranks(j, node))
+        j->stop.cause = STOP_NONE; /* the node is the reason */
     job_set_stop(j, STOP_NODE_LOST, 0, "node \"%s\" was lost: %s",
                  job_node_name(j, node), e->text);
     lose_ranks(j, node);
