@@ -95,17 +95,6 @@ int envlist_set_pairs(struct envlist *l, Aolani__KeyValue *const *kv, size_t n)
     return 0;
 }
 
-void envlist_unset(struct envlist *l, const char *name)
-{
-    char **at = envlist_find(l, name, strlen(name));
-    if (!at)
-        return;
-    free(*at);
-    for (; *at; at++)
-        *at = at[1];
-    l->n--;
-}
-
 const char *envlist_value(const struct envlist *l, const char *name)
 {
     size_t n = strlen(name);

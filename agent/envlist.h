@@ -22,7 +22,6 @@ int envlist_set(struct envlist *l, const char *fmt, ...)
 int envlist_copy(struct envlist *l, char *const *env);
 /* What has an empty name, or one with '=', would be another variable: left out. */
 int envlist_set_pairs(struct envlist *l, Aolani__KeyValue *const *kv, size_t n);
-void envlist_unset(struct envlist *l, const char *name);
 const char *envlist_value(const struct envlist *l,
                           const char *name); /* NULL: not set */
 void envlist_fini(struct envlist *l);

@@ -386,11 +386,6 @@ void uplink_set_attempt(struct uplink *u, uint32_t attempt)
     u->attempt = attempt;
 }
 
-size_t uplink_queued(const struct uplink *u)
-{
-    return session_queued(u->session);
-}
-
 /* ---- life ---- */
 
 static int uplink_make_session(struct uplink *u, struct err *e)

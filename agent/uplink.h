@@ -36,6 +36,5 @@ const struct upward *uplink_upward(struct uplink *u);
 void uplink_set_phase(struct uplink *u, enum phase phase);
 void uplink_set_attempt(struct uplink *u,
                         uint32_t attempt);    /* of what is sent from now */
-size_t uplink_queued(const struct uplink *u); /* bytes not yet acknowledged */
 
 #endif

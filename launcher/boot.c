@@ -436,11 +436,6 @@ fail:
     return rc;
 }
 
-bool boot_has_ended(const struct boot *b)
-{
-    return b->ended;
-}
-
 void boot_kill(struct boot *b, int signum)
 {
     if (b)

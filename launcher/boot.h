@@ -41,7 +41,6 @@ struct boot_config {
 
 int boot_create(struct loop *l, const struct boot_config *c, const struct boot_ops *ops,
                 void *arg, struct boot **ret, struct err *e);
-bool boot_has_ended(const struct boot *b);
 void boot_kill(struct boot *b, int signum);
 /* Of one that was told to end: wait for it, together with others at most so long, then
  * KILL it and all below it. */

@@ -53,8 +53,7 @@
 #define LIMIT_MODEX_GETS  65536u      /* key look-ups under way in a job at once */
 
 /* A node's disk and memory. */
-#define LIMIT_RING_RECORDS 4096u        /* steps a rank may be ahead of its agent */
-#define LIMIT_SPOOL_BYTES  (1ull << 30) /* undelivered output kept for one stream */
+#define LIMIT_SPOOL_BYTES (1ull << 30) /* undelivered output kept for one stream */
 
 /* The ranks' output at the head. */
 #define LIMIT_OUTPUT_QUEUE (256u << 20) /* the first credit of very many nodes */

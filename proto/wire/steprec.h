@@ -53,7 +53,7 @@ static inline uint32_t steprec_busy_us(const struct steprec *r)
  * there: head and tail are masked, and impossible distances resynchronise and count. */
 #define RING_MAGIC   0x31474e4952414f41ull /* "AOARING1" */
 #define RING_VERSION 1u
-#define RING_RECORDS 4096u /* a power of two */
+#define RING_RECORDS 4096u /* a power of two; part of the format, so not in limits.h */
 
 struct ring {
     uint64_t magic;
