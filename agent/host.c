@@ -3,6 +3,7 @@
  * free_unpacked ends them. */
 #include "agent/host.h"
 
+#include "agent/proc.h"
 #include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/wire/limitwire.h"
@@ -10,7 +11,6 @@
 #include <arpa/inet.h>
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <ifaddrs.h>
 #include <limits.h>
 #include <net/if.h>
@@ -26,17 +26,9 @@
 
 static int host_read_text(const char *path, char *buf, size_t size)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    ssize_t n = read(fd, buf, size - 1);
-    int rc = n < 0 ? -errno : 0;
-    close(fd);
-    if (rc < 0)
-        return rc;
-    buf[n] = '\0';
+    ssize_t n = proc_read_file(path, buf, size);
     buf[strcspn(buf, "\n")] = '\0';
-    return 0;
+    return n < 0 ? (int)n : 0;
 }
 
 static int host_read_allowed(struct rankset *ret, struct err *e)

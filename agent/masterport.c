@@ -24,14 +24,11 @@
 
 /* ---- reserving ---- */
 
+/* One line; "" when the kernel does not say. */
 static void masterport_read(const char *path, char *text, size_t len)
 {
-    FILE *f = fopen(path, "re");
-    size_t n = f ? fread(text, 1, len - 1, f) : 0;
-    text[n] = '\0';
+    (void)proc_read_file(path, text, len);
     text[strcspn(text, "\n")] = '\0';
-    if (f)
-        fclose(f);
 }
 
 int masterport_candidates(const char *range, const char *reserved, struct rankset *ret)

@@ -4,9 +4,9 @@
 #include "agent/oom.h"
 
 #include "agent/cgroup.h"
+#include "agent/proc.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <stdio.h>
@@ -51,16 +51,8 @@ int oom_parse(const char *text, uint64_t *ret)
 static int oom_read(const char *path, uint64_t *ret)
 {
     char text[OOM_TEXT];
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0)
-        return -errno;
-    size_t n = 0;
-    ssize_t got;
-    while (n < sizeof text - 1 && (got = read(fd, text + n, sizeof text - 1 - n)) > 0)
-        n += (size_t)got;
-    close(fd);
-    text[n] = '\0';
-    return oom_parse(text, ret);
+    ssize_t n = proc_read_file(path, text, sizeof text);
+    return n < 0 ? (int)n : oom_parse(text, ret);
 }
 
 static bool oom_try(struct oom *o, const char *dir, const char *name)

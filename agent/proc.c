@@ -16,9 +16,10 @@
 
 #define PROC_ENVIRON_MAX (8u << 20) /* above Linux's own limit on a default stack */
 
-static ssize_t proc_read_file(const char *path, char *buf, size_t size)
+ssize_t proc_read_file(const char *path, char *buf, size_t size)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+    buf[0] = '\0';
     if (fd < 0)
         return -errno;
     size_t n = 0;
@@ -28,6 +29,7 @@ static ssize_t proc_read_file(const char *path, char *buf, size_t size)
             continue;
         if (got < 0) {
             int rc = -errno;
+            buf[0] = '\0';
             close(fd);
             return rc;
         }

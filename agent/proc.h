@@ -14,6 +14,10 @@
 
 #include "proto/base/err.h"
 
+/* A file of the kernel, which has no size: read until its end or until buf is full, and
+ * ended by a NUL. Bytes, or -errno: buf is "" then. */
+ssize_t proc_read_file(const char *path, char *buf, size_t size);
+
 struct proc_stat {
     char name[16];
     char state; /* 'R', 'S', 'D', 'Z', ... */
