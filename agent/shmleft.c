@@ -6,6 +6,7 @@
 #include "agent/shmname.h"
 #include "agent/sysvleft.h"
 #include "proto/base/clock.h"
+#include "proto/base/size.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -259,17 +260,13 @@ static void shmleft_list_add(struct shmleft_list *l, const char *name, uint64_t 
 
 static void shmleft_list_end(struct shmleft_list *l)
 {
-    static const char *const units[] = {"B", "kB", "MB", "GB", "TB"};
-    double size = (double)l->bytes;
-    size_t u = 0;
-    for (; size >= 1000 && u < 4; u++)
-        size /= 1000;
+    char size[SIZE_TEXT];
     if (l->n > SHMLEFT_NAMED)
         l->at += (size_t)snprintf(l->text + l->at, l->room - l->at, " and %zu more",
                                   l->n - SHMLEFT_NAMED);
     if (l->n > 0 && l->at < l->room)
-        (void)snprintf(l->text + l->at, l->room - l->at, ", %.*f %s",
-                       size < 10 && u > 0 ? 1 : 0, size, units[u]);
+        (void)snprintf(l->text + l->at, l->room - l->at, ", %s",
+                       size_text(l->bytes, size));
 }
 
 /* 1: removed, 0: somebody has it, or it is another's. */

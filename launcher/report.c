@@ -11,6 +11,7 @@
 #include "launcher/report_table.h"
 #include "launcher/report_view.h"
 #include "proto/base/clock.h"
+#include "proto/base/size.h"
 
 #define NODES_SHOWN     32u /* of more: those with something to say first */
 #define BAD_RANKS_SHOWN 10u
@@ -248,9 +249,8 @@ static void page_ranks(struct page *p, const struct report_view *v)
     page_printf(
         p, "  %zu; CPU %s user, %s system; largest memory %s (rank %u); output %s\n",
         v->n_ranks, clock_format_duration(user, a, sizeof a),
-        clock_format_duration(sys, b, sizeof b),
-        view_format_bytes(top->max_rss_kib * 1024, c), top->rank,
-        view_format_bytes(bytes, d));
+        clock_format_duration(sys, b, sizeof b), size_text(top->max_rss_kib * 1024, c),
+        top->rank, size_text(bytes, d));
     page_bad_ranks(p, v);
     page_outputs(p, v);
 }

@@ -8,19 +8,9 @@
 
 #include "launcher/report_table.h"
 #include "launcher/report_view.h"
+#include "proto/base/size.h"
 
 #define OUTPUTS_SHOWN 10u
-
-const char *view_format_bytes(uint64_t n, char out[24])
-{
-    static const char *const units[] = {"B", "KiB", "MiB", "GiB", "TiB"};
-    double v = (double)n;
-    size_t u = 0;
-    for (; v >= 1024 && u + 1 < sizeof units / sizeof *units; u++)
-        v /= 1024;
-    snprintf(out, 24, u && v < 100 ? "%.1f %s" : "%.0f %s", v, units[u]);
-    return out;
-}
 
 static int copy_output(struct view_output *to, const struct summary_output *from)
 {
@@ -67,21 +57,20 @@ void view_free_outputs(struct report_view *v)
 
 static void page_output(struct page *p, const struct view_output *o)
 {
-    char text[400], a[24], b[24], c[24];
-    size_t n = (size_t)snprintf(text, sizeof text, "rank %u %s: %s", o->rank,
-                                o->is_err ? "stderr" : "stdout",
-                                view_format_bytes(o->bytes, a));
+    char text[400], a[SIZE_TEXT], b[SIZE_TEXT], c[SIZE_TEXT];
+    size_t n =
+        (size_t)snprintf(text, sizeof text, "rank %u %s: %s", o->rank,
+                         o->is_err ? "stderr" : "stdout", size_text(o->bytes, a));
     if (o->last > 0 || o->first < o->bytes)
-        n += (size_t)snprintf(
-            text + n, sizeof text - n, ", kept the first %s and the last %s",
-            view_format_bytes(o->first, b), view_format_bytes(o->last, c));
+        n += (size_t)snprintf(text + n, sizeof text - n,
+                              ", kept the first %s and the last %s",
+                              size_text(o->first, b), size_text(o->last, c));
     uint64_t missing = 0;
     for (size_t i = 0; i < o->n_missing; i++)
         missing += o->missing[i].bytes;
     if (o->n_missing > 0)
         (void)snprintf(text + n, sizeof text - n,
-                       "; %s missing%s from byte %llu on: %s",
-                       view_format_bytes(missing, a),
+                       "; %s missing%s from byte %llu on: %s", size_text(missing, a),
                        o->n_missing > 1 ? " in several places, first" : "",
                        (unsigned long long)o->missing[0].from, o->missing[0].why);
     page_wrap(p, "  ", text);

@@ -84,7 +84,6 @@ struct page;
 int view_copy_outputs(struct report_view *v, const struct summary *s);
 void view_free_outputs(struct report_view *v);
 void page_outputs(struct page *p, const struct report_view *v);
-const char *view_format_bytes(uint64_t n, char out[24]);
 
 /* report_steps.c */
 void page_steps(struct page *p, const struct report_view *v);
