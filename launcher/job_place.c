@@ -34,6 +34,7 @@ int job_place(const struct job *j, struct place_node **ret)
         all[i] = (struct place_node){.name = job_node_name(j, i),
                                      .hostname = info ? info->hostname : "",
                                      .link = link_name(j, i),
+                                     .link_why = fleet_path_why(j->fleet, i),
                                      .agent = fleet_was_copied(j->fleet, i) ? "copied"
                                                                             : "there",
                                      .cores = info ? info->n_cores : 0,

@@ -151,15 +151,19 @@ static int add_table(struct page *p, const struct place_node *nodes, size_t n)
     return rc;
 }
 
-/* A path may be as long as a line. */
-static void add_program(void *arg, const char *names, const char *program,
-                        const char *hint)
+struct notes {
+    struct page *page;
+    const char *head;
+};
+
+/* Each may be as long as a line. */
+static void add_note(void *arg, const char *names, const char *what, const char *hint)
 {
-    struct page *p = arg;
+    const struct notes *t = arg;
     char text[1400];
     (void)hint;
-    (void)snprintf(text, sizeof text, "%s on %s", program, names);
-    page_wrap(p, "  program  ", text);
+    (void)snprintf(text, sizeof text, "%s on %s", what, names);
+    page_wrap(t->page, t->head, text);
 }
 
 struct problems {
@@ -183,15 +187,22 @@ int placereport_text(const struct place_node *nodes, size_t n, struct buf *out)
 {
     struct page p = {.out = out};
     struct problems s = {.page = &p};
+    struct notes programs = {&p, "  program  "}, ways = {&p, "  not direct  "};
     struct failure *all = calloc(n + 1, sizeof *all);
-    size_t bad = 0, found = 0;
+    size_t bad = 0, found = 0, walled = 0;
     int rc = all ? add_table(&p, nodes, n) : -ENOMEM;
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        if (nodes[i].link_why[0])
+            all[walled++] = (struct failure){nodes[i].name, nodes[i].link_why, ""};
+    }
+    if (rc == 0)
+        failures_each(all, walled, add_note, &ways);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (nodes[i].program[0])
             all[found++] = (struct failure){nodes[i].name, nodes[i].program, ""};
     }
     if (rc == 0)
-        failures_each(all, found, add_program, &p);
+        failures_each(all, found, add_note, &programs);
     for (size_t i = 0; rc == 0 && i < n; i++) {
         if (nodes[i].error[0])
             all[bad++] = (struct failure){nodes[i].name, nodes[i].error, nodes[i].hint};

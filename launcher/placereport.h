@@ -15,7 +15,8 @@ struct place_node {   /* all borrowed */
     const char
         *hostname;    /* as the host says; "": never connected, nothing else is known */
     const char *link; /* "direct", "over ssh" */
-    const char *agent; /* "there", "copied" */
+    const char *link_why; /* "": direct; else what stood in the way of that */
+    const char *agent;    /* "there", "copied" */
     size_t cores;
     uint64_t mem_bytes;
     struct rlimits limits;    /* of a rank */

@@ -113,6 +113,10 @@ told() { on head sh -c 'cat runs/latest/attempt-1/rank-*.out' | sort | xargs; }
     head_run -v job.toml
     [ "$status" -eq 0 ]
     [[ $output == *"n2: connected over ssh, because "*"10.77.0.254:410"[01]": connection refused"* ]]
+    run on head "$bin/aolani-run" check job.toml
+    [ "$status" -eq 0 ]
+    read -rd '' -a words <<<"$output" || true # the page is wrapped
+    [[ ${words[*]} == *"not direct "*"10.77.0.254:410"[01]": connection refused, "*" on n[1-2] "* ]]
     [ "$(told)" = "0 10.77.0.1 1 10.77.0.1" ]
 }
 

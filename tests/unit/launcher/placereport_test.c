@@ -19,6 +19,7 @@ static struct place_node node(const char *name, const char *hostname)
     return (struct place_node){.name = name,
                                .hostname = hostname,
                                .link = "direct",
+                               .link_why = "",
                                .agent = "there",
                                .cores = 8,
                                .mem_bytes = 33ull << 30,
@@ -30,8 +31,12 @@ static struct place_node node(const char *name, const char *hostname)
 
 static struct place_node unreached(const char *name, const char *error)
 {
-    return (struct place_node){
-        .name = name, .hostname = "", .error = error, .hint = "", .program = ""};
+    return (struct place_node){.name = name,
+                               .hostname = "",
+                               .link_why = "",
+                               .error = error,
+                               .hint = "",
+                               .program = ""};
 }
 
 static void check(const struct place_node *nodes, size_t n, int problems,
@@ -87,11 +92,29 @@ static void test_what_differs_is_seen(void **state)
           "d,e: <host>: connection refused\n");
 }
 
+static void test_why_a_node_is_not_direct(void **state)
+{
+    (void)state;
+    struct place_node nodes[] = {node("a", "a"), node("b", "b"), node("c", "c")};
+    for (size_t i = 1; i < 3; i++) {
+        nodes[i].link = "over ssh";
+        nodes[i].link_why = "10.0.0.1:4100: connection refused";
+    }
+    check(
+        nodes, 3, 0,
+        "  node  host  path      agent  cores    memory  memlock  files  stack  core\n"
+        "  a     a     direct    there      8  33.0 GiB   64 KiB   1024  8 MiB     0\n"
+        "  b,c   b,c   over ssh  there      8  33.0 GiB   64 KiB   1024  8 MiB     0\n"
+        "  not direct  10.0.0.1:4100: connection refused on b,c\n"
+        "  program  /usr/bin/train on a,b,c\n");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alike_nodes_are_one_line),
         cmocka_unit_test(test_what_differs_is_seen),
+        cmocka_unit_test(test_why_a_node_is_not_direct),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
