@@ -50,6 +50,7 @@ SQLITE  := $(call lib,sqlite3)
 JANSSON := $(call lib,jansson)
 CMOCKA  := $(call lib,cmocka)
 PMIX    := $(call lib,pmix)
+HWLOC   := $(call lib,hwloc)
 PMIX_CF := $(shell $(PKG) --cflags pmix 2>/dev/null)
 MPICC   := $(shell command -v mpicc 2>/dev/null)
 SCDOC   := $(shell command -v scdoc 2>/dev/null)
@@ -68,7 +69,7 @@ LAUNCH  := $(BUILD)/liblauncher.a
 AGENT   := $(BUILD)/libagent.a
 
 PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so \
-            $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(MPICC),$(BUILD)/trainer-cpu)
+            $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(MPICC),$(BUILD)/trainer-cpu)
 MAN_SCD  := $(wildcard doc/*.scd)
 MAN      := $(if $(SCDOC),$(MAN_SCD:doc/%.scd=$(BUILD)/man/%))
 
@@ -80,7 +81,7 @@ all: $(PROGRAMS) $(MAN)
 $(BASE): $(call objs,proto/base)
 $(WIRE): $(call objs,proto/wire) $(PB).o
 $(CLIENT): $(call objs,proto/client)
-$(LAUNCH): $(call nomain,launcher)
+$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place)
 $(AGENT): $(call nomain,agent)
 $(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT):
 	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $^
@@ -98,6 +99,12 @@ $(BUILD)/aolani-agent: $(BUILD)/agent/main.o $(AGENT) $(WIRE) $(BASE)
 
 $(BUILD)/aolani-pmix: $(call objs,agent/pmix) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(PMIX) -lpthread -ldl -lrt -lm
+
+# hwloc comes along, so that a node needs none; what hwloc itself wants (libudev) every
+# distribution has.
+HWLOC_OWN = $(if $(SAN),$(HWLOC),-l:libhwloc.a $(filter-out -lhwloc -lpthread -lm,$(shell $(PKG) --static --libs hwloc 2>/dev/null)))
+$(BUILD)/aolani-describe: $(call objs,agent/describe) $(WIRE) $(BASE)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(HWLOC_OWN) -lpthread -ldl -lrt -lm
 
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \
@@ -176,7 +183,7 @@ compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: all
 	install -d $(bindir) $(libdir)/aolani $(incdir) $(docdir)/examples
 	install -m 755 $(BUILD)/aolani-run $(bindir)/aolani-run
-	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix) $(libdir)/aolani
+	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-describe) $(libdir)/aolani
 	install -m 755 $(BUILD)/libaolani.so $(libdir)/libaolani.so.1
 	ln -sf libaolani.so.1 $(libdir)/libaolani.so
 	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so.1

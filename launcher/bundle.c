@@ -22,7 +22,7 @@
 #define BUNDLE_MAX (256u << 20)
 
 static const char *const file_names[] = {"aolani-agent", "aolani-pmix",
-                                         "libaolani.so.1"};
+                                         "aolani-describe", "libaolani.so.1"};
 
 static int own_folder(char *ret, size_t len, struct err *e)
 {

@@ -12,7 +12,8 @@
 #include "launcher/suggest.h"
 #include "proto/base/limits.h"
 
-enum { RUN = VERB_RUN, CHECK = VERB_CHECK, REPORT = VERB_REPORT, JOB = RUN | CHECK };
+enum { RUN = VERB_RUN, CHECK = VERB_CHECK, REPORT = VERB_REPORT, PLAN = VERB_PLAN };
+enum { JOB = RUN | CHECK | PLAN, ALL = JOB | REPORT };
 
 enum action {
     SET_KEY,
@@ -23,6 +24,9 @@ enum action {
     SHOW,
     OFFLINE,
     JSON,
+    TOPOLOGY,
+    SYSFS,
+    DRAW,
     VERBOSE,
     QUIET,
     HELP,
@@ -81,12 +85,15 @@ static const struct option_row rows[] = {
     {0, "offline", NULL, CHECK, OFFLINE, NULL,
      "look at the job file alone, ask no node"},
     {0, "show", NULL, CHECK, SHOW, NULL, "print every value and who set it"},
-    {0, "json", NULL, REPORT, JSON, NULL, "print run.json"},
-    {'v', "verbose", NULL, RUN | CHECK | REPORT, VERBOSE, NULL,
-     "say more; twice: say all"},
-    {'q', "quiet", NULL, RUN | CHECK | REPORT, QUIET, NULL, "only errors"},
-    {'h', "help", NULL, RUN | CHECK | REPORT, HELP, NULL, "print this"},
-    {'V', "version", NULL, RUN | CHECK | REPORT, VERSION, NULL, "print the version"},
+    {0, "topology", "FILE", PLAN, TOPOLOGY, NULL,
+     "of a node: hwloc XML, or a copied root; may be repeated"},
+    {0, "sysfs", "DIR", PLAN, SYSFS, NULL, "port states from here, not from the XML"},
+    {0, "draw", "KIND", PLAN, DRAW, NULL, "draw the nodes: text or svg"},
+    {0, "json", NULL, REPORT | PLAN, JSON, NULL, "print it as JSON"},
+    {'v', "verbose", NULL, ALL, VERBOSE, NULL, "say more; twice: say all"},
+    {'q', "quiet", NULL, ALL, QUIET, NULL, "only errors"},
+    {'h', "help", NULL, ALL, HELP, NULL, "print this"},
+    {'V', "version", NULL, ALL, VERSION, NULL, "print the version"},
 };
 #define N_ROWS (sizeof rows / sizeof rows[0])
 
@@ -234,6 +241,19 @@ static int apply(struct parse *p, const struct option_row *r, const char *value,
         break;
     case JSON:
         o->json = true;
+        break;
+    case TOPOLOGY:
+        if (strlist_add(&o->topologies, value))
+            return err_sys(p->e, -ENOMEM, "read the command line");
+        break;
+    case SYSFS:
+        o->sysfs = value;
+        break;
+    case DRAW:
+        if (strcmp(value, "text") != 0 && strcmp(value, "svg") != 0)
+            return err_set(p->e, ERR_USAGE, "%s \"%s\": it is \"text\" or \"svg\"",
+                           spelled, value);
+        o->draw = value;
         break;
     case VERBOSE:
         o->verbosity = o->verbosity < 0 ? 1 : o->verbosity + 1;
@@ -399,6 +419,7 @@ int options_parse(const struct verb_info *v, int argc, char **argv, struct optio
 void options_fini(struct options *o)
 {
     strlist_fini(&o->texts);
+    strlist_fini(&o->topologies);
     free(o->flags);
     *o = (struct options){0};
 }

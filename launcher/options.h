@@ -40,7 +40,10 @@ struct options {
     int64_t stdin_rank;   /* --stdin; -1: none */
     bool show;            /* check --show */
     bool offline;         /* check --offline */
-    bool json;            /* report --json */
+    bool json;            /* report --json, plan --json */
+    struct strlist topologies; /* plan --topology, as typed */
+    const char *sysfs;         /* plan --sysfs; NULL: none */
+    const char *draw;          /* plan --draw: "text", "svg"; NULL: the table */
 };
 
 /* 0; 1 when --help or --version was asked for and printed on stdout; ERR_USAGE, -ENOMEM.

@@ -44,7 +44,7 @@ struct spec {
         struct strlist env;      /* "NAME=value", each name once */
         char *setup;             /* shell text run before the program; NULL */
         uint64_t setup_limit_ms; /* how long it may take on a node */
-        int64_t ranks_per_node;  /* default 1; 0: "gpu", refused by this version */
+        int64_t ranks_per_node;  /* default 1; 0: "gpu", one for each GPU */
         uint64_t time_limit_ms;  /* 0: none */
         char *output;            /* folder of run directories; default "runs" */
         enum spec_mpi mpi;
@@ -84,8 +84,10 @@ struct spec {
         bool cores; /* key "cpu": bind ranks to cores */
         bool strict;
         int64_t housekeeping_cores;
-        char *gpu, *memory;
-        struct strlist nic, exclude_nics;
+        char *gpu;          /* "all": each rank sees the GPUs of all, "own", "none" */
+        char *memory;       /* "prefer", "bind", "none" */
+        struct strlist nic; /* "auto", "none", or names; "mlx5_*" */
+        struct strlist exclude_nics; /* the same */
     } bind;
     struct {
         char *source; /* "auto", "client", "nccl", "log" */

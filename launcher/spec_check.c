@@ -162,11 +162,6 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
         rc = spec_resolve_nodes(l);
     if (rc)
         return rc;
-    if (s->job.ranks_per_node == 0)
-        spec_complain_key(
-            l, spec_key("job.ranks_per_node"),
-            "this version does not look for GPUs: give the number of ranks "
-            "per node");
     check_rotation(l);
     check_forward(l);
     check_slurm_job(l);

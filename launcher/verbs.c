@@ -15,13 +15,15 @@ static const struct verb_info verbs[] = {
      "Start the program of a job file on all its nodes and wait for its end."},
     {"check", VERB_CHECK, cmd_check, "job.toml", "[more arguments of the program]",
      "Check a job file and its nodes, without starting the program."},
+    {"plan", VERB_PLAN, cmd_plan, "job.toml", "[more arguments of the program]",
+     "Print which rank gets which GPU, NIC, NUMA node and cores; start nothing."},
     {"report", VERB_REPORT, cmd_report, "RUN", NULL,
      "Print the report of a run: its directory, or a folder with a run in it."},
 };
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
-static const char *const later[] = {"plan", "audit", "submit", "attach",  "status",
-                                    "logs", "stop",  "resume", "compare", "init"};
+static const char *const later[] = {"audit", "submit", "attach",  "status", "logs",
+                                    "stop",  "resume", "compare", "init"};
 
 static const char top[] =
     "usage: aolani-run [run] job.toml [options] [-- more arguments of the program]\n"

@@ -8,7 +8,7 @@
 
 #include <stdbool.h>
 
-enum verb_bit { VERB_RUN = 1, VERB_CHECK = 2, VERB_REPORT = 4 };
+enum verb_bit { VERB_RUN = 1, VERB_CHECK = 2, VERB_REPORT = 4, VERB_PLAN = 8 };
 
 struct verb_info {
     const char *name;
@@ -28,6 +28,7 @@ int verbs_main(int argc, char **argv);
 
 int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
+int cmd_plan(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 
 #endif

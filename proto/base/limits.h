@@ -20,6 +20,15 @@
 #define LIMIT_ENV         8192u      /* variables sent to a node */
 #define LIMIT_ENV_BYTES   (6u << 20) /* of those; Linux gives a program no more */
 
+/* A node's description; far more than the largest machine has. */
+#define LIMIT_PACKAGES       256u
+#define LIMIT_NUMA           1024u
+#define LIMIT_PCI            8192u
+#define LIMIT_GPUS           256u
+#define LIMIT_NICS           256u
+#define LIMIT_TOPOLOGY_BYTES (768u << 10) /* one message has 1 MiB; 8192 CPUs take 120 kB */
+#define LIMIT_XML_BYTES      (16u << 20)  /* hwloc's export of the largest has 2 MB */
+
 /* The starter of an agent. */
 #define LIMIT_BOOT_NOISE (1u << 20) /* what start-up files may print before the agent */
 #define LIMIT_SAID_LINE  4096u      /* longer ones are cut */
