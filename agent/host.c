@@ -136,6 +136,31 @@ int host_check_cpus(const struct host *h, const char *cpus, struct err *e)
     return rc;
 }
 
+/* The kernel has room for 1024 NUMA nodes and shows them as a mask as well: the file is
+ * longer than most. */
+static int host_read_memory(struct rankset *ret)
+{
+    static const char key[] = "Mems_allowed_list:";
+    char text[1u << 14];
+    (void)proc_read_file("/proc/self/status", text, sizeof text);
+    char *at = strstr(text, key);
+    if (!at)
+        return 0; /* a kernel without cpusets */
+    at += strlen(key);
+    at += strspn(at, " \t");
+    at[strcspn(at, "\n")] = '\0';
+    return rankset_parse(ret, at, NULL) == -ENOMEM ? -ENOMEM : 0;
+}
+
+int host_check_numa(const struct host *h, uint32_t numa, struct err *e)
+{
+    if (rankset_count(&h->memory) == 0 || rankset_has(&h->memory, numa))
+        return 0;
+    err_set(e, ERR_BIND,
+            "bind memory to NUMA node %u: it is not there, or may not be used", numa);
+    return err_hint(e, "set bind.memory = \"none\"");
+}
+
 unsigned host_count_cores(const struct host *h, const char *cpus)
 {
     struct rankset set = {0};
@@ -241,13 +266,16 @@ static int host_read_helpers(struct host *h, struct err *e)
     if (slash)
         *slash = '\0';
     h->dir = strdup(self);
-    h->info->helpers = calloc(2, sizeof *h->info->helpers);
+    h->info->helpers = calloc(3, sizeof *h->info->helpers);
     if (!h->dir || !h->info->helpers)
         return err_sys(e, -ENOMEM, "look for the agent's helpers");
     h->pmix_helper = host_find_helper(h->dir, "aolani-pmix", X_OK);
+    h->describe_helper = host_find_helper(h->dir, "aolani-describe", X_OK);
     h->library = host_find_helper(h->dir, "libaolani.so.1", R_OK);
     if (h->pmix_helper)
         h->info->helpers[h->info->n_helpers++] = strdup("aolani-pmix");
+    if (h->describe_helper)
+        h->info->helpers[h->info->n_helpers++] = strdup("aolani-describe");
     if (h->library)
         h->info->helpers[h->info->n_helpers++] = strdup("libaolani.so.1");
     return 0;
@@ -332,6 +360,10 @@ int host_describe(const char *sysfs, struct host *ret, struct err *e)
         host_fini(&h);
         return rc;
     }
+    if (host_read_memory(&h.memory) < 0) {
+        host_fini(&h);
+        return err_sys(e, -ENOMEM, "describe this node");
+    }
     long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
     h.info->mem_bytes = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
     h.info->infiniband = host_has_infiniband(sysfs);
@@ -349,7 +381,9 @@ void host_fini(struct host *h)
         aolani__node_info__free_unpacked(h->info, NULL);
     rankset_fini(&h->allowed);
     free(h->dir);
+    rankset_fini(&h->memory);
     free(h->pmix_helper);
+    free(h->describe_helper);
     free(h->library);
     *h = (struct host){0};
 }

@@ -16,8 +16,10 @@ struct host {
     Aolani__NodeInfo *info; /* owned, as protobuf-c allocates */
     struct rlimits limits;  /* as we were started */
     struct rankset allowed; /* the CPUs that the agent may use */
+    struct rankset memory;  /* the NUMA nodes, likewise; empty: not known */
     char *dir;              /* where the agent and its helpers lie */
     char *pmix_helper;      /* path; NULL: not there */
+    char *describe_helper;  /* aolani-describe */
     char *library;          /* libaolani.so.1; NULL: not there */
 };
 
@@ -27,6 +29,8 @@ void host_fini(struct host *h);
 
 /* Every CPU of the text is one that we may use. ERR_BIND says which is not. "" is fine. */
 int host_check_cpus(const struct host *h, const char *cpus, struct err *e);
+/* The same of a NUMA node and the memory there. */
+int host_check_numa(const struct host *h, uint32_t numa, struct err *e);
 /* Cores (not hardware threads) that a binding gives; "": 0. */
 unsigned host_count_cores(const struct host *h, const char *cpus);
 

@@ -4,7 +4,10 @@
 
 #include "agent/host.h"
 #include "agent/job.h"
+#include "agent/topofacts.h"
+#include "agent/topology.h"
 #include "agent/uplink.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/loop.h"
 #include "proto/wire/secure.h"
@@ -22,14 +25,76 @@ struct node {
     struct host host;
     struct uplink *uplink;
     struct job *job;
+    struct topology *topology; /* NULL: there is no waiting for it (any more) */
+    bool described;            /* NODE_INFO was sent */
     struct loop_signal *signals[NODE_SIGNALS];
 };
+
+/* ---- the description ---- */
+
+/* An answer that a message cannot take is given up, the node is not. */
+static void node_take_topology(struct node *n, Aolani__Topology *t)
+{
+    Aolani__NodeInfo *info = n->host.info;
+    size_t most = message_rule(MSG_NODE_INFO)->max_payload;
+    struct err e;
+    info->topology = t;
+    size_t has = aolani__node_info__get_packed_size(info);
+    if (has <= most)
+        return;
+    err_set(&e, ERR_LIMIT,
+            "describe this node: what aolani-describe said makes %zu bytes, and a "
+            "message takes %zu",
+            has, most);
+    aolani__topology__free_unpacked(t, NULL);
+    info->topology = topofacts_own(&n->host, &e);
+    if (aolani__node_info__get_packed_size(info) <= most)
+        return;
+    aolani__topology__free_unpacked(info->topology, NULL);
+    info->topology = NULL;
+}
+
+static int node_say_hello(struct node *n, struct err *e)
+{
+    const struct upward *up = uplink_upward(n->uplink);
+    n->host.info->mono_ns = clock_mono_ns();
+    n->host.info->real_ns = clock_real_ns();
+    int64_t rc = up->send(up->arg, MSG_NODE_INFO, &n->host.info->base);
+    if (rc < 0)
+        return err_set(e, (int)rc, "describe this node to the head");
+    n->described = true;
+    uplink_set_phase(n->uplink, PHASE_READY);
+    return 0;
+}
+
+static void node_on_topology(void *arg, Aolani__Topology *t)
+{
+    struct node *n = arg;
+    struct err e;
+    if (t)
+        node_take_topology(n, t);
+    topology_destroy(n->topology);
+    n->topology = NULL;
+    if (node_say_hello(n, &e) < 0) {
+        log_err(&e);
+        loop_stop(n->loop);
+    }
+}
+
+/* A job that ends before it began: the head has our description before our end. */
+static void node_hurry(struct node *n)
+{
+    if (n->topology && !n->described)
+        topology_hurry(n->topology);
+}
 
 /* ---- session to job ---- */
 
 static int node_on_message(void *arg, const struct envelope *v, struct err *e)
 {
     struct node *n = arg;
+    if (v->type == MSG_END || v->type == MSG_STOP)
+        node_hurry(n);
     return job_message(n->job, v, e);
 }
 
@@ -49,6 +114,7 @@ static void node_on_lease_over(void *arg)
 {
     struct node *n = arg;
     log_note("the head is out of reach for longer than the lease: ending");
+    node_hurry(n);
     job_abandon(n->job, false);
 }
 
@@ -56,6 +122,7 @@ static void node_on_signal(int signum, void *arg)
 {
     struct node *n = arg;
     log_note("ending: %s", strsignal(signum));
+    node_hurry(n);
     job_abandon(n->job, true);
 }
 
@@ -108,14 +175,15 @@ static int node_open(struct node *n, const Aolani__Boot *boot, int in_fd, int ou
     return rc;
 }
 
-static int node_say_hello(struct node *n, struct err *e)
+/* Before anything else that takes time. An agent that only clears up what another left
+ * need not know what the node is made of. */
+static int node_begin_describing(struct node *n, bool recovering, struct err *e)
 {
-    const struct upward *up = uplink_upward(n->uplink);
-    int64_t rc = up->send(up->arg, MSG_NODE_INFO, &n->host.info->base);
-    if (rc < 0)
-        return err_set(e, (int)rc, "describe this node to the head");
-    uplink_set_phase(n->uplink, PHASE_READY);
-    return 0;
+    struct topology_config c = {
+        .loop = n->loop, .host = &n->host, .limit_ms = TOPOLOGY_LIMIT_MS};
+    if (recovering)
+        return 0;
+    return topology_create(&c, node_on_topology, n, &n->topology, e);
 }
 
 int node_run(const Aolani__Boot *boot, int in_fd, int out_fd, struct err *e)
@@ -124,18 +192,21 @@ int node_run(const Aolani__Boot *boot, int in_fd, int out_fd, struct err *e)
     int rc = host_describe("/sys", &n.host, e);
     if (rc == 0)
         rc = loop_create(&n.loop, e);
+    if (rc == 0)
+        rc = node_begin_describing(&n, boot->recover, e);
     if (rc < 0) {
         (void)close(in_fd);
         (void)close(out_fd);
     } else {
         rc = node_open(&n, boot, in_fd, out_fd, e);
     }
-    if (rc == 0)
+    if (rc == 0 && !n.topology)
         rc = node_say_hello(&n, e);
     if (rc == 0)
         loop_run(n.loop);
     for (size_t i = 0; i < NODE_SIGNALS; i++)
         loop_signal_destroy(n.signals[i]);
+    topology_destroy(n.topology);
     job_destroy(n.job);
     uplink_destroy(n.uplink);
     loop_destroy(n.loop);
