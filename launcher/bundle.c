@@ -16,6 +16,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/libdir.h"
 #include "proto/base/cur.h"
 #include "proto/wire/secure.h"
 
@@ -23,41 +24,6 @@
 
 static const char *const file_names[] = {"aolani-agent", "aolani-pmix",
                                          "aolani-describe", "libaolani.so.1"};
-
-static int own_folder(char *ret, size_t len, struct err *e)
-{
-    ssize_t n = readlink("/proc/self/exe", ret, len - 1);
-    if (n < 0)
-        return err_sys(e, -errno, "find the folder of aolani-run");
-    ret[n] = '\0';
-    char *slash = strrchr(ret, '/');
-    if (slash)
-        *slash = '\0';
-    return 0;
-}
-
-static int find_folder(char *ret, size_t len, struct err *e)
-{
-    char own[PATH_MAX];
-    int rc = own_folder(own, sizeof own, e);
-    if (rc < 0)
-        return rc;
-    const char *given = getenv("AOLANI_LIBDIR");
-    for (size_t i = 0; i < 2; i++) {
-        char path[PATH_MAX + 64];
-        if (i == 0)
-            (void)snprintf(ret, len, "%s", given ? given : own);
-        else
-            (void)snprintf(ret, len, "%s/../lib/aolani", own);
-        (void)snprintf(path, sizeof path, "%s/%s", ret, file_names[0]);
-        if (access(path, X_OK) == 0)
-            return 0;
-    }
-    err_set(e, ERR_BOOT, "find the agent: there is no \"%s\" in \"%s\", nor in \"%s\"",
-            file_names[0], given ? given : own, ret);
-    return err_hint(e, given ? "set AOLANI_LIBDIR to its folder"
-                             : "build it (make), or set AOLANI_LIBDIR to its folder");
-}
 
 static int read_file(const char *path, struct buf *out, struct err *e)
 {
@@ -130,7 +96,7 @@ int bundle_load(struct bundle *ret, struct err *e)
     struct bundle b = {0};
     buf_init(&b.rest, BUNDLE_MAX);
     char folder[PATH_MAX + 16];
-    int rc = find_folder(folder, sizeof folder, e);
+    int rc = libdir_find(file_names[0], "the agent", folder, sizeof folder, e);
     uint8_t head[8] = "AOLP";
     uint32_t count = 0;
     if (rc == 0)

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* bundle - the programs that a node needs and that are copied there when its cache lacks
- * them: the agent, its helpers, the client library. They lie beside aolani-run (a build
- * tree) or in ../lib/aolani (installed), or where AOLANI_LIBDIR says.
+ * them: the agent, its helpers, the client library. Where they lie: libdir.h.
  */
 #ifndef LAUNCHER_BUNDLE_H
 #define LAUNCHER_BUNDLE_H
