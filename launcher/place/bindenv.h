@@ -12,19 +12,21 @@
 #include "launcher/place/place.h"
 
 struct bindenv {
-    struct strlist vars; /* "NAME=value" */
+    struct strlist vars;  /* "NAME=value" */
+    struct strlist notes; /* what could not be told to the programs, and why */
 };
 
+/* 0 or -ENOMEM; *ret is to be ended in either case. */
 int bindenv_node(const struct spec *s, const struct plan *p, uint32_t node,
                  struct bindenv *ret);
 int bindenv_rank(const struct spec *s, const struct plan *p, uint32_t rank,
                  struct bindenv *ret);
-void bindenv_fini(struct bindenv *b);
+void bindenv_fini(struct bindenv *b); /* takes a zeroed one */
 
-/* What of it the user has set otherwise: by [job] env, or the forwarded environment
- * (NULL-ended, "NAME=value"). Calls `each` once for every such variable. */
+/* What of it the user has set otherwise: by [job] env, or by the environment that is
+ * forwarded, of which the former wins. Calls `each` once for every such variable. */
 void bindenv_conflicts(const struct bindenv *b, const struct strlist *job_env,
-                       char *const *forwarded,
+                       Aolani__KeyValue *const *forwarded, size_t n_forwarded,
                        void (*each)(void *arg, const char *name, const char *theirs,
                                     const char *ours),
                        void *arg);
