@@ -4,16 +4,20 @@
  *
  * Ranks are numbered node by node. With ranks_per_node = "gpu" there is one for each GPU of
  * a node; with a number n, G GPUs are dealt out in index order as contiguous even shares
- * (more ranks than GPUs share them in turn). A rank's first GPU decides where it belongs.
+ * (more ranks than GPUs share them in turn).
  *
  * NICs: of all RDMA NICs of the job the compute fabric is chosen once (fabric.h); a rank's
  * are those of its node's that are in it, up, not excluded, and nearest to its first GPU;
  * one of them is its own, so that no NIC of equals has two ranks more than another.
  *
- * Cores: whole, from the GPU's locality (L3, then NUMA node, then package), divided among
- * the ranks that share it without overlap; where no CPU of it is allowed, from the nearest
- * that has some. Without GPUs: even shares that do not straddle a NUMA node where they need
- * not. Nodes that are simulated on one machine share its cores and GPUs among them.
+ * Cores: whole, from the locality of its GPUs (L3, then NUMA node, then package), divided
+ * among the ranks that share it without overlap; where no CPU of it is allowed, from the
+ * nearest that has some. Without GPUs: shares that do not straddle a NUMA node where they
+ * need not. housekeeping_cores are the first of every NUMA node in turn. Nodes that are
+ * simulated on one machine share its cores and GPUs among them.
+ *
+ * The order in which equals are dealt out is that of the GPUs' bus ids, so that names and
+ * indexes decide nothing.
  *
  * strict: whatever would be a warning of a compromise is ERR_BIND.
  */
@@ -45,7 +49,7 @@ struct plan_node {
     uint32_t *gpus; /* those of the job, in the order that ranks see them: the first
                                 GPU of each local rank, then the others */
     size_t n_gpus;
-    uint32_t *nics; /* those of any of its ranks, ascending */
+    uint32_t *nics; /* nearest to any of those GPUs (of any rank, without), ascending */
     size_t n_nics;
 };
 
@@ -65,8 +69,8 @@ struct plan {
     size_t n_notes;
 };
 
-/* shared_host: the nodes are simulated on one machine. ERR_BIND: the ranks cannot be
- * placed. topos must outlive the plan. */
+/* shared_host: the nodes are simulated on one machine, which topos[0] describes. ERR_BIND:
+ * the ranks cannot be placed. topos must outlive the plan. */
 int place(const struct spec *s, bool shared_host, char *const *names,
           struct topo *const *topos, uint32_t n_nodes, struct plan *ret, struct err *e);
 void plan_fini(struct plan *p);

@@ -36,9 +36,11 @@ struct topo_core {
 
 struct topo_place { /* where a device is */
     bool located;
+    bool shared;         /* the sets are those of another place, which owns them */
     struct rankset cpus; /* may be empty: no CPU there is allowed */
     struct rankset numa; /* OS indexes */
-    int package;         /* the one that holds all of it; -1: several, or not known */
+    int node;            /* the NUMA node that holds all of it: index; -1: several */
+    int package;         /* the same; -1: several, or not known */
 };
 
 struct topo_pci {
@@ -63,6 +65,7 @@ struct topo_nic {
 struct topo {
     const Aolani__Topology *m; /* NULL: the node did not describe itself */
     bool known;                /* NUMA nodes and devices were looked for */
+    char *why, *hint;          /* not known: why, and the way out; else NULL */
     struct rankset allowed;
     struct topo_group *packages, *l3;
     struct topo_numa *numa;
@@ -75,7 +78,8 @@ struct topo {
 
 /* ERR_PROTO: the message contradicts itself or passes a limit; it names what. */
 int topo_load(const Aolani__Topology *m, struct topo **ret, struct err *e);
-/* Of a node's own description: its topology, or its cores alone. */
+/* Of a node's own description: its topology; its cores alone when it has none, or one that
+ * topo_load refuses (then `why` says so). ERR_PROTO: not even the cores are right. */
 int topo_of_node(const Aolani__NodeInfo *info, struct topo **ret, struct err *e);
 void topo_destroy(struct topo *t);
 
@@ -89,16 +93,26 @@ enum topo_level {
 };
 struct topo_path {
     enum topo_level level;
-    unsigned bridges; /* TOPO_SWITCH: between them; else 0 */
+    unsigned bridges; /* TOPO_SWITCH: PCI bridges on the way; else 0 */
     bool known;       /* false: the system does not say where one of them is */
 };
 /* a, b: indexes in pci; -1 gives TOPO_SYS, not known. */
 struct topo_path topo_path(const struct topo *t, int a, int b);
+/* By place alone: TOPO_NODE or further. A rank's cores have a place too. */
+struct topo_path topo_path_of_places(const struct topo_place *a,
+                                     const struct topo_place *b);
+struct topo_path topo_path_gpu_nic(const struct topo *t, uint32_t gpu, uint32_t nic);
 int topo_path_compare(const struct topo_path *a, const struct topo_path *b);
-/* As nvidia-smi says it: "PIX" (one bridge), "PXB", "PHB", "NODE", "SYS". */
+/* The place of some CPUs; its sets are copies. -ENOMEM. */
+int topo_place_of_cpus(const struct topo *t, const struct rankset *cpus,
+                       struct topo_place *ret);
+void topo_place_fini(struct topo_place *p);
+/* As nvidia-smi says it: "PIX" (at most one switch: a bridge in common and one for each),
+ * "PXB", "PHB", "NODE", "SYS"; two packages' as well as unknown distances are "SYS". */
 const char *topo_path_name(const struct topo_path *p);
 
-/* Of a port that is up, or whose state is not known; -1: none. */
+/* The number (NicPort.number) of a port that is up, else of one whose state is not known;
+ * -1: none. The fastest, then the first. */
 int topo_nic_port(const struct topo_nic *n);
 bool topo_nic_is_rdma(const struct topo_nic *n);
 

@@ -61,6 +61,37 @@ size_t rankset_count(const struct rankset *s)
     return n;
 }
 
+bool rankset_intersects(const struct rankset *a, const struct rankset *b)
+{
+    size_t n = a->n_words < b->n_words ? a->n_words : b->n_words;
+    for (size_t i = 0; i < n; i++) {
+        if (a->words[i] & b->words[i])
+            return true;
+    }
+    return false;
+}
+
+bool rankset_contains(const struct rankset *whole, const struct rankset *part)
+{
+    for (size_t i = 0; i < part->n_words; i++) {
+        uint64_t there = i < whole->n_words ? whole->words[i] : 0;
+        if (part->words[i] & ~there)
+            return false;
+    }
+    return true;
+}
+
+int rankset_merge(struct rankset *s, const struct rankset *more)
+{
+    size_t n = more->n_words;
+    while (n > 0 && more->words[n - 1] == 0)
+        n--;
+    int rc = n > 0 ? make_room(s, (uint32_t)(n * 64 - 1)) : 0;
+    for (size_t i = 0; i < n && rc == 0; i++)
+        s->words[i] |= more->words[i];
+    return rc;
+}
+
 int64_t rankset_next(const struct rankset *s, uint32_t from)
 {
     size_t i = from / 64;

@@ -23,6 +23,10 @@ int rankset_add(struct rankset *s, uint32_t id); /* -ENOMEM, ERR_LIMIT >= 2^20 *
 void rankset_remove(struct rankset *s, uint32_t id);
 bool rankset_has(const struct rankset *s, uint32_t id);
 size_t rankset_count(const struct rankset *s);
+bool rankset_intersects(const struct rankset *a, const struct rankset *b);
+bool rankset_contains(const struct rankset *whole, const struct rankset *part);
+int rankset_merge(struct rankset *s,
+                  const struct rankset *more); /* -ENOMEM: as it was */
 /* The first member >= from, or -1. */
 int64_t rankset_next(const struct rankset *s, uint32_t from);
 /* Replaces what the set held; on failure it is unchanged. "" is the empty set. ERR_PARSE
