@@ -21,13 +21,21 @@
 #define LIMIT_ENV_BYTES   (6u << 20) /* of those; Linux gives a program no more */
 
 /* A node's description; far more than the largest machine has. */
-#define LIMIT_PACKAGES       256u
-#define LIMIT_NUMA           1024u
-#define LIMIT_PCI            8192u
-#define LIMIT_GPUS           256u
-#define LIMIT_NICS           256u
-#define LIMIT_TOPOLOGY_BYTES (768u << 10) /* one message has 1 MiB; 8192 CPUs take 120 kB */
-#define LIMIT_XML_BYTES      (16u << 20)  /* hwloc's export of the largest has 2 MB */
+#define LIMIT_PACKAGES 256u
+#define LIMIT_NUMA     1024u
+#define LIMIT_PCI      8192u
+#define LIMIT_GPUS     256u
+#define LIMIT_NICS     256u
+#define LIMIT_TOPOLOGY_BYTES \
+    (768u << 10)                    /* one message has 1 MiB; 8192 CPUs take 120 kB */
+#define LIMIT_XML_BYTES (16u << 20) /* hwloc's export of the largest has 2 MB */
+#define LIMIT_NCCL_TOPO (64u << 10) /* bytes of a provider's topology file for NCCL */
+#define LIMIT_NVML_MS   15000u      /* NVML takes seconds to wake 16 GPUs */
+
+/* What a node is told of the binding of its ranks. */
+#define LIMIT_BIND_ENV    64u         /* variables; we know of a dozen */
+#define LIMIT_BIND_VALUE  (64u << 10) /* bytes of one; UUIDs of 256 GPUs take 12 kB */
+#define LIMIT_DEVICE_NAME 128u        /* bytes of a UUID or a NIC's name; NVML has 96 */
 
 /* The starter of an agent. */
 #define LIMIT_BOOT_NOISE (1u << 20) /* what start-up files may print before the agent */
