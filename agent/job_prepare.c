@@ -219,6 +219,19 @@ static void job_save_pids(const struct job *j, const struct task *tasks, size_t 
     free(pids);
 }
 
+/* Asked for, not insisted on (bind.memory = "prefer"). */
+static void job_tell_memory(struct job *j)
+{
+    int error = ranks_memory_error(j->ranks);
+    if (error == 0)
+        return;
+    job_log(j, LOG_WARN_, "the memory of ranks is not bound to their NUMA nodes: %s%s",
+            strerror(error),
+            error == EPERM    ? " (the filter of a container may forbid it)"
+            : error == EINVAL ? " (several nodes at once take Linux 5.15)"
+                              : "");
+}
+
 static void job_on_settled(void *arg)
 {
     struct job *j = arg;
@@ -245,6 +258,7 @@ static void job_on_settled(void *arg)
     job_save_pids(j, tasks, n);
     if (!ranks_are_in_cgroup(j->ranks))
         log_debug("ranks could not enter the control group");
+    job_tell_memory(j);
 }
 
 static void job_on_failed(void *arg, const struct task *t, const struct err *e)

@@ -2,6 +2,7 @@
 /* plan.c - see plan.h. */
 #include "agent/plan.h"
 
+#include "agent/bind.h"
 #include "agent/program.h"
 #include "proto/base/limits.h"
 
@@ -35,14 +36,14 @@ int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
             return err_set(e, ERR_PROTO, "take a plan with rank %u at place %zu",
                            p->ranks[i]->rank, i);
     }
-    return 0;
+    return bind_check(p, e);
 }
 
 int plan_fit(const Aolani__Prepare *p, const struct host *h, struct err *e)
 {
     int rc = program_check_workdir(p->workdir, e);
     for (size_t i = 0; rc == 0 && i < p->n_ranks; i++)
-        rc = host_check_cpus(h, p->ranks[i]->cpus, e);
+        rc = bind_fit(p, p->ranks[i], h, e);
     return rc;
 }
 

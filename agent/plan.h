@@ -12,7 +12,7 @@
 /* Bounds, and that it is this node's. ERR_PROTO: the head should not have sent it. */
 int plan_check(const Aolani__Prepare *plan, const char *run_id, uint32_t node,
                struct err *e);
-/* Can it run here: the working directory, the CPUs. The code is one that the head gives on
+/* Can it run here: the working directory, the CPUs and NUMA nodes. The code is one that the head gives on
  * to the user. */
 int plan_fit(const Aolani__Prepare *plan, const struct host *h, struct err *e);
 /* Shall the helper be started? ERR_BOOT: asked for, and it is not there. */

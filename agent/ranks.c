@@ -2,6 +2,7 @@
 /* ranks.c - see ranks.h. */
 #include "agent/ranks.h"
 
+#include "agent/bind.h"
 #include "agent/environ.h"
 #include "proto/base/clock.h"
 #include "proto/base/limits.h"
@@ -24,6 +25,7 @@ struct ranks {
     struct task *tasks; /* in the order of the plan */
     size_t n, n_settled, n_gone;
     bool outside_cgroup;
+    int memory_error;    /* of a rank whose memory may be anywhere against the plan */
     size_t n_unmeasured; /* without a step ring */
     uint64_t kill_at_ms; /* 0: not stopping */
     struct loop_timer *kill;
@@ -72,6 +74,8 @@ static void ranks_on_settled(void *arg, struct task *t)
     struct ranks *r = arg;
     if (t->outcome.cgroup_error)
         r->outside_cgroup = true;
+    if (t->outcome.memory_error)
+        r->memory_error = t->outcome.memory_error;
     if (++r->n_settled == r->n)
         r->ops->settled(r->arg);
 }
@@ -116,27 +120,6 @@ void ranks_destroy(struct ranks *r)
 }
 
 /* ---- starting ---- */
-
-static int ranks_cpu_set(const char *cpus, cpu_set_t **ret, size_t *ret_bytes,
-                         struct err *e)
-{
-    struct rankset set = {0};
-    if (!cpus[0])
-        return 0;
-    int rc = rankset_parse(&set, cpus, e);
-    cpu_set_t *mask = rc == 0 ? CPU_ALLOC(LIMIT_CPUS) : NULL;
-    if (rc == 0 && !mask)
-        rc = err_sys(e, -ENOMEM, "bind to the CPUs \"%s\"", cpus);
-    if (rc == 0) {
-        *ret_bytes = CPU_ALLOC_SIZE(LIMIT_CPUS);
-        CPU_ZERO_S(*ret_bytes, mask);
-        for (int64_t i = -1; (i = rankset_next(&set, (uint32_t)(i + 1))) >= 0;)
-            CPU_SET_S((size_t)i, *ret_bytes, mask);
-        *ret = mask;
-    }
-    rankset_fini(&set);
-    return rc;
-}
 
 /* Of its own cores; unbound ranks share all of the node's. */
 static unsigned ranks_omp_threads(const struct ranks *r, const char *cpus)
@@ -187,7 +170,7 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
 {
     struct task *t = &r->tasks[i];
     int fd[2];
-    cpu_set_t *cpus = NULL;
+    struct bind bind;
     struct spawn_spec s = {.path = r->c.program->path,
                            .argv = r->c.program->argv,
                            .sh_argv = r->c.program->sh_argv,
@@ -198,12 +181,14 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
                            .umask = r->c.base->umask,
                            .oom_score_adj = RANKBASE_OOM_SCORE,
                            .limits = &r->c.base->limits};
-    int rc = ranks_cpu_set(t->cpus, &cpus, &s.cpus_bytes, e);
+    int rc = bind_read(r->c.plan, r->c.plan->ranks[i], &bind, e);
     if (rc < 0)
         return rc;
     rc = ranks_open_streams(r, t->rank, fd, e);
     if (rc == 0) {
-        s.cpus = cpus;
+        s.cpus = bind.cpus;
+        s.cpus_bytes = bind.cpus_bytes;
+        s.memory = bind.memory;
         s.fd_in = r->c.input ? stdinpipe_fd_for(r->c.input, t->rank) : -1;
         s.on_terminal = r->c.ptys;
         s.fd_out = fd[0];
@@ -216,8 +201,7 @@ static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
         if (t->pid > 0)
             reap_add(r->c.reap, t->pid);
     }
-    if (cpus)
-        CPU_FREE(cpus);
+    bind_fini(&bind);
     return rc;
 }
 
@@ -367,6 +351,11 @@ bool ranks_are_gone(const struct ranks *r)
 bool ranks_are_in_cgroup(const struct ranks *r)
 {
     return !r->outside_cgroup;
+}
+
+int ranks_memory_error(const struct ranks *r)
+{
+    return r->memory_error;
 }
 
 const struct task *ranks_tasks(const struct ranks *r, size_t *ret_n)

@@ -65,6 +65,8 @@ void ranks_aborted(struct ranks *r, uint32_t rank,
 bool ranks_are_gone(const struct ranks *r);
 /* Could every rank enter the control group? */
 bool ranks_are_in_cgroup(const struct ranks *r);
+/* 0: all memory is bound as planned; else an errno, of one rank. */
+int ranks_memory_error(const struct ranks *r);
 const struct task *ranks_tasks(const struct ranks *r, size_t *ret_n);
 
 #endif

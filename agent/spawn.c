@@ -83,6 +83,17 @@ static void spawn_enter_cgroup(int entrance, int report)
         spawn_say(report, SPAWN_CGROUP, errno);
 }
 
+/* Inherited by exec. One bit more than there are, which is how the kernel counts. */
+static void spawn_bind_memory(const struct spawn_memory *m, int report)
+{
+    if (m->mode == 0 ||
+        syscall(SYS_set_mempolicy, m->mode, m->nodes, 8 * sizeof m->nodes + 1) == 0)
+        return;
+    if (m->must)
+        spawn_fail(report, SPAWN_MEMORY);
+    spawn_say(report, SPAWN_MEMORY_FREE, errno);
+}
+
 /* 0, 1, 2 as the rank shall have them, the report pipe at 3, nothing else. The four are
  * first moved above 9, so that none is overwritten before it was used. */
 static int spawn_arrange_fds(const struct spawn_spec *s, int report)
@@ -119,6 +130,7 @@ static void spawn_child(const struct spawn_spec *s, pid_t parent, int report)
     spawn_raise_oom_score(s->oom_score_adj);
     if (s->cpus && sched_setaffinity(0, s->cpus_bytes, s->cpus) < 0)
         spawn_fail(report, SPAWN_AFFINITY);
+    spawn_bind_memory(&s->memory, report);
     report = spawn_arrange_fds(s, report);
     if (s->limits) /* last: what is open above it stays usable, new ones fail */
         rlimits_apply(s->limits);
@@ -178,6 +190,10 @@ int spawn_outcome_read(int fd, struct spawn_outcome *o)
             o->cgroup_error = r.error;
             continue;
         }
+        if (r.call == SPAWN_MEMORY_FREE) {
+            o->memory_error = r.error;
+            continue;
+        }
         o->call = r.call;
         o->error = r.error;
         return 1;
@@ -194,6 +210,8 @@ int spawn_outcome_err(const struct spawn_outcome *o, const struct spawn_spec *s,
         return err_sys(e, -o->error, "execute \"%s\"", s->path);
     case SPAWN_AFFINITY:
         return err_sys(e, -o->error, "bind to the chosen cores");
+    case SPAWN_MEMORY:
+        return err_sys(e, -o->error, "bind its memory to the chosen NUMA nodes");
     case SPAWN_CHDIR:
         return err_sys(e, -o->error, "change to the folder \"%s\"", s->workdir);
     case SPAWN_PDEATHSIG:

@@ -16,7 +16,17 @@
 #include <sys/types.h>
 
 #include "proto/base/err.h"
+#include "proto/base/limits.h"
 #include "proto/base/rlimits.h"
+
+/* set_mempolicy(2). The kernel's own mask: bit n of it is NUMA node n. */
+#define SPAWN_NUMA_BITS (8 * sizeof(unsigned long))
+struct spawn_memory {
+    int mode; /* 0: as ours */
+    bool
+        must; /* else a program whose memory could not be bound is executed all the same */
+    unsigned long nodes[LIMIT_NUMA / SPAWN_NUMA_BITS];
+};
 
 struct spawn_spec {
     const char *path; /* of the program, found before */
@@ -27,6 +37,7 @@ struct spawn_spec {
     const char *workdir;
     const cpu_set_t *cpus; /* NULL: not bound */
     size_t cpus_bytes;
+    struct spawn_memory memory;
     int fd_in;           /* becomes 0; -1: /dev/null */
     int fd_out, fd_err;  /* become 1 and 2; none of the three is closed here */
     bool on_terminal;    /* fd_out is one, and must not become a controlling one */
@@ -42,13 +53,17 @@ enum spawn_call {
     SPAWN_AFFINITY,
     SPAWN_CHDIR,
     SPAWN_STDIO,
-    SPAWN_CGROUP, /* not a reason to give up: the program runs outside the group */
+    SPAWN_MEMORY,
+    /* Not reasons to give up: the program runs outside the group, its memory anywhere. */
+    SPAWN_CGROUP,
+    SPAWN_MEMORY_FREE,
 };
 
 struct spawn_outcome {
     int call;         /* enum spawn_call that failed, 0: the program was executed */
     int error;        /* errno of it */
     int cgroup_error; /* not 0: could not enter the group */
+    int memory_error; /* not 0: its memory is not bound, and need not be */
 };
 
 /* *ret_fd: non-blocking, to be closed by the caller. */

@@ -295,6 +295,49 @@ static void test_a_group_that_cannot_be_entered_is_no_failure(void **state)
     close(full);
 }
 
+static void test_memory(void **state)
+{
+    (void)state;
+    static const struct {
+        struct spawn_memory memory;
+        int call, error, memory_error;
+        const char *policy; /* as numa_maps has it */
+    } table[] = {
+        {{0}, 0, 0, 0, "default"},
+        {{.mode = 1, .nodes = {1}}, 0, 0, 0, "prefer:0"},
+        {{.mode = 1, .must = true, .nodes = {1}}, 0, 0, 0, "prefer:0"},
+        {{.mode = 2, .must = true, .nodes = {1}}, 0, 0, 0, "bind:0"},
+        {{.mode = 2, .must = true, .nodes = {[15] = 1}}, SPAWN_MEMORY, EINVAL, 0, ""},
+        {{.mode = 2, .nodes = {[15] = 1}}, 0, 0, EINVAL, "default"},
+        {{.mode = 99, .nodes = {1}}, 0, 0, EINVAL, "default"},
+    };
+    if (access("/proc/self/numa_maps", R_OK) < 0)
+        skip();
+    char *const argv[] = {
+        "sh", "-c", "sed -n '1s/^[^ ]* //; 1s/ .*//p' /proc/self/numa_maps", NULL};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        int out = temp_file();
+        struct spawn_spec s = spec_of("/bin/sh", argv, out);
+        struct result r;
+        struct err e;
+        s.memory = table[i].memory;
+        run(&s, &r);
+        if (table[i].error == 0 && r.outcome.memory_error == EPERM)
+            skip(); /* the filter of a container */
+        assert_int_equal(r.outcome.call, table[i].call);
+        assert_int_equal(r.outcome.error, table[i].error);
+        assert_int_equal(r.outcome.memory_error, table[i].memory_error);
+        r.out[strcspn(r.out, "\n")] = '\0';
+        assert_string_equal(r.out, table[i].policy);
+        if (table[i].call) {
+            assert_int_equal(spawn_outcome_err(&r.outcome, &s, &e), -EINVAL);
+            assert_string_equal(e.text, "bind its memory to the chosen NUMA nodes: "
+                                        "Invalid argument");
+        }
+        close(out);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -302,6 +345,7 @@ int main(void)
         cmocka_unit_test(test_what_cannot_be_executed),
         cmocka_unit_test(test_a_script_without_interpreter),
         cmocka_unit_test(test_affinity),
+        cmocka_unit_test(test_memory),
         cmocka_unit_test(test_nothing_else_is_open),
         cmocka_unit_test(test_limit_of_descriptors),
         cmocka_unit_test(test_signals_session_and_oom_score),
