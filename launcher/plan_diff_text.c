@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* plan_diff_text.c - the groups of plan_diff.h, as lines. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/plan_diff.h"
+#include "launcher/report_table.h"
+#include "proto/base/hostlist.h"
+
+#define WHAT_MOST 12u /* of a node; another machine differs in everything */
+
+int plan_diff_words(const struct plan_diff_group *g, size_t most, struct buf *out)
+{
+    int rc = g->n_what ? 0 : buf_printf(out, "same");
+    for (size_t i = 0; i < g->n_what && i < most && rc == 0; i++)
+        rc = buf_printf(out, "%s%s", i ? ", " : "", g->what[i]);
+    if (rc == 0 && g->n_what > most)
+        rc = buf_printf(out, ", and %zu more", g->n_what - most);
+    return rc;
+}
+
+static int group_text(const struct plan_diff_group *g, char *const *names,
+                      struct buf *out)
+{
+    struct hostlist l = {0};
+    l.names = calloc(g->n_nodes, sizeof *l.names);
+    for (; l.names && l.n < g->n_nodes; l.n++)
+        l.names[l.n] = names[g->nodes[l.n]];
+    int rc = l.names ? hostlist_format(&l, out) : -ENOMEM;
+    free(l.names);
+    if (rc == 0)
+        rc = buf_printf(out, ": ");
+    return rc == 0 ? plan_diff_words(g, WHAT_MOST, out) : rc;
+}
+
+static int wrap_text(const struct buf *text, struct buf *out)
+{
+    struct page p = {.out = out};
+    page_wrap(&p, "", (char *)text->data);
+    return p.rc;
+}
+
+int plan_diff_format(const struct plan_diff *d, char *const *names, struct buf *out)
+{
+    struct buf one, line;
+    int rc = 0;
+    if (d->n_nodes < 2)
+        return 0;
+    buf_init(&one, 1u << 26);
+    for (size_t g = 0; g < d->n_groups && rc == 0; g++) {
+        rc = buf_printf(&one, "%s", g ? "; " : "");
+        if (rc == 0)
+            rc = group_text(&d->groups[g], names, &one);
+    }
+    if (rc == 0 && one.len <= PAGE_COLUMNS)
+        rc = buf_printf(out, "%s\n", (char *)one.data);
+    else if (rc == 0) {
+        for (size_t g = 0; g < d->n_groups && rc == 0; g++) {
+            buf_init(&line, 1u << 26);
+            rc = group_text(&d->groups[g], names, &line);
+            if (rc == 0)
+                rc = wrap_text(&line, out);
+            buf_fini(&line);
+        }
+    }
+    buf_fini(&one);
+    return rc;
+}
