@@ -285,8 +285,8 @@ static void test_numa_setting(void **state)
     plan_diff_fini(&d);
     check_cluster(&c,
                   "gpu[001-002]: same\n"
-                  "gpu003: 4 NUMA nodes (others 2), mlx5_0 missing, mlx5_1 missing, "
-                  "mlx5_2 missing, mlx5_3\nmissing, no GPU (others 4)\n");
+                  "gpu003: 4 NUMA nodes (others 2), no GPU (others 4), mlx5_0 missing, "
+                  "mlx5_1 missing, mlx5_2 missing,\nmlx5_3 missing\n");
 }
 
 static void test_no_description(void **state)
