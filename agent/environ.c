@@ -3,6 +3,7 @@
 #include "agent/environ.h"
 
 #include "agent/envbase.h"
+#include "agent/envbind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -49,6 +50,8 @@ static int environ_set_open_mpi(struct envlist *l, const struct environ_spec *s)
 {
     int rc = envlist_set(l, "OMPI_MCA_hwloc_base_binding_policy=none");
     if (rc == 0)
+        rc = envlist_set(l, "PRTE_MCA_hwloc_default_binding_policy=none");
+    if (rc == 0)
         rc = envlist_set(l, "OMPI_MCA_btl_vader_backing_directory=%s", s->shm_dir);
     if (rc == 0)
         rc = envlist_set(l, "OMPI_MCA_btl_sm_backing_directory=%s", s->shm_dir);
@@ -60,6 +63,28 @@ static int environ_set_open_mpi(struct envlist *l, const struct environ_spec *s)
         rc = envlist_set(l, "OMPI_MCA_mpi_yield_when_idle=1");
     if (rc == 0 && s->only_loopback)
         rc = envlist_set(l, "OMPI_MCA_btl_tcp_if_include=lo");
+    return rc;
+}
+
+/* A rank that is bound shall not be bound a second time, within its cores, by a library
+ * (MVAPICH2, Intel MPI) or by srun, which a program may call and which takes over what an
+ * outer srun has left in the environment. Whoever sets the libraries' switches means it. */
+static int environ_set_no_second_binding(struct envlist *l,
+                                         const struct environ_spec *s)
+{
+    static const char *const off[][2] = {{"MV2_ENABLE_AFFINITY", "0"},
+                                         {"I_MPI_PIN", "off"}};
+    int rc = 0;
+    if (!s->rank->cpus[0])
+        return 0;
+    for (size_t i = 0; rc == 0 && i < sizeof off / sizeof *off; i++) {
+        if (!envlist_value(l, off[i][0]))
+            rc = envlist_set(l, "%s=%s", off[i][0], off[i][1]);
+    }
+    if (rc == 0)
+        rc = envlist_set(l, "SLURM_CPU_BIND=none");
+    if (rc == 0)
+        rc = envlist_set(l, "SLURM_GPU_BIND=none");
     return rc;
 }
 
@@ -110,11 +135,16 @@ static int environ_add_library_path(struct envlist *l, const struct environ_spec
 int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
 {
     struct envlist l = {0};
+    struct envbind binding = {.plan = s->plan, .own = s->own};
     int rc = envlist_copy(&l, s->base);
+    if (rc == 0)
+        rc = envbind_set(&binding, s->rank, &l);
     if (rc == 0)
         rc = environ_set_ranks(&l, s);
     if (rc == 0)
         rc = environ_set_open_mpi(&l, s);
+    if (rc == 0)
+        rc = environ_set_no_second_binding(&l, s);
     if (rc == 0 && s->omp_threads && !envlist_value(&l, "OMP_NUM_THREADS"))
         rc = envlist_set(&l, "OMP_NUM_THREADS=%u", s->omp_threads);
     if (rc == 0)

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* environ - the environment of a rank. Pure: all comes in, one array goes out.
  *
- * Weakest first: the base (see envbase.h), what this module computes, Prepare.env,
- * RankPlan.env, PMIx. So what the user set wins, but for the AOLANI_* identity and the PMIx
+ * Weakest first: the binding (see envbind.h), the base (see envbase.h), what this module
+ * computes, Prepare.env, RankPlan.env, PMIx. So what the user set wins, but for the AOLANI_* identity and the PMIx
  * variables, which must be true.
  */
 #ifndef AGENT_ENVIRON_H
@@ -17,6 +17,7 @@
 
 struct environ_spec {
     char *const *base; /* NULL-ended, each name once */
+    char *const *own;  /* what the agent was started with; NULL-ended */
     bool after_setup;  /* it comes from a setup text, which knew Prepare.env */
     const Aolani__Prepare *plan;
     const Aolani__RankPlan *rank;

@@ -102,6 +102,16 @@ const char *envlist_value(const struct envlist *l, const char *name)
     return at ? *at + n + 1 : NULL;
 }
 
+void envlist_remove(struct envlist *l, const char *name)
+{
+    char **at = envlist_find(l, name, strlen(name));
+    if (!at)
+        return;
+    free(*at);
+    l->n--;
+    memmove(at, at + 1, (size_t)(l->v + l->n + 1 - at) * sizeof *at);
+}
+
 void envlist_fini(struct envlist *l)
 {
     for (size_t i = 0; i < l->n; i++)

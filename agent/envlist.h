@@ -24,6 +24,7 @@ int envlist_copy(struct envlist *l, char *const *env);
 int envlist_set_pairs(struct envlist *l, Aolani__KeyValue *const *kv, size_t n);
 const char *envlist_value(const struct envlist *l,
                           const char *name); /* NULL: not set */
+void envlist_remove(struct envlist *l, const char *name);
 void envlist_fini(struct envlist *l);
 
 size_t envlist_name_length(const char *entry);

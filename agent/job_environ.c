@@ -3,9 +3,32 @@
  * that may change it: between the plan and the helper that serves PMIx. */
 #include "agent/job_impl.h"
 
+#include "agent/envbind.h"
 #include "agent/environ.h"
 
 #include <string.h>
+#include <unistd.h>
+
+#define VALUE_SHOWN 160 /* of a list of UUIDs the first are enough to know it by */
+
+static void job_on_conflict(void *arg, const struct envbind_conflict *c)
+{
+    const char *where = c->by_setup ? "job.setup has set it" : "this node has it";
+    if (strcmp(c->by, c->name) == 0)
+        job_log(arg, LOG_WARN_,
+                "%s stays \"%.*s\": %s, and that wins over the binding's \"%.*s\"",
+                c->name, VALUE_SHOWN, c->theirs, where, VALUE_SHOWN, c->ours);
+    else
+        job_log(arg, LOG_WARN_,
+                "%s stays \"%.*s\": %s, and so the binding's %s=\"%.*s\" is not set",
+                c->by, VALUE_SHOWN, c->theirs, where, c->name, VALUE_SHOWN, c->ours);
+}
+
+static void job_tell_conflicts(struct job *j)
+{
+    struct envbind b = {.plan = j->plan, .own = environ};
+    envbind_conflicts(&b, &j->base.env, job_on_conflict, j);
+}
 
 int job_make_base(struct job *j, struct err *e)
 {
@@ -13,6 +36,7 @@ int job_make_base(struct job *j, struct err *e)
     /* Where a setup text may yet change the PATH, nothing is known of the program. */
     if (rc < 0 || j->plan->setup[0])
         return rc;
+    job_tell_conflicts(j);
     return rankbase_find_program(&j->base, j->plan, j->c.host, &j->folders, &j->program,
                                  e);
 }
@@ -29,6 +53,7 @@ static void job_on_setup_done(void *arg, struct setup_result *r, const struct er
     int rc = e ? e->code : 0;
     if (rc == 0) {
         rankbase_take(&j->base, r);
+        job_tell_conflicts(j);
         e = &own;
         rc = rankbase_find_program(&j->base, j->plan, j->c.host, &j->folders,
                                    &j->program, &own);

@@ -52,6 +52,7 @@ static struct environ_spec rankbase_spec(const struct rankbase *b,
                                          const struct host *host)
 {
     return (struct environ_spec){.base = b->env.v,
+                                 .own = environ,
                                  .after_setup = b->after_setup,
                                  .plan = plan,
                                  .workdir = b->workdir,

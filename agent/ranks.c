@@ -134,6 +134,7 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
 {
     const Aolani__RankPlan *p = r->c.plan->ranks[i];
     struct environ_spec s = {.base = r->c.base->env.v,
+                             .own = environ,
                              .after_setup = r->c.base->after_setup,
                              .workdir = r->c.base->workdir,
                              .plan = r->c.plan,

@@ -43,6 +43,7 @@ static void set_up(struct fixture *f)
     f->plan.ranks = f->ranks;
     f->rank.rank = 5;
     f->rank.local_rank = 1;
+    f->rank.cpus = (char *)"4-7";
     f->spec = (struct environ_spec){.base = base,
                                     .plan = &f->plan,
                                     .rank = &f->rank,
@@ -103,6 +104,11 @@ static void test_what_every_rank_gets(void **state)
         {"OMPI_COMM_WORLD_NODE_RANK", "1"},
         {"OMPI_UNIVERSE_SIZE", "8"},
         {"OMPI_MCA_hwloc_base_binding_policy", "none"},
+        {"PRTE_MCA_hwloc_default_binding_policy", "none"},
+        {"MV2_ENABLE_AFFINITY", "0"},
+        {"I_MPI_PIN", "off"},
+        {"SLURM_CPU_BIND", "none"},
+        {"SLURM_GPU_BIND", "none"},
         {"OMPI_MCA_btl_vader_backing_directory", "/dev/shm/job"},
         {"OMPI_MCA_orte_tmpdir_base", "/tmp/job/tmp"},
         {"OMPI_MCA_mpi_yield_when_idle", NULL},
@@ -175,13 +181,36 @@ static void test_what_depends(void **state)
     f.spec.step_path = NULL;
     f.spec.library = NULL;
     f.spec.omp_threads = 0;
+    f.rank.cpus = (char *)""; /* not bound: whoever wants to may */
     char **env = build(&f);
+    check(env, "MV2_ENABLE_AFFINITY", NULL);
+    check(env, "I_MPI_PIN", NULL);
+    check(env, "SLURM_CPU_BIND", NULL);
+    check(env, "SLURM_GPU_BIND", NULL);
     check(env, "OMPI_MCA_mpi_yield_when_idle", "1");
     check(env, "OMPI_MCA_btl_tcp_if_include", "lo");
     check(env, "AOLANI_STEP_PATH", NULL);
     check(env, "AOLANI_LIBRARY", NULL);
     check(env, "LD_LIBRARY_PATH", "/site/lib");
     check(env, "OMP_NUM_THREADS", NULL);
+    environ_free(env);
+}
+
+static void test_no_second_binding(void **state)
+{
+    (void)state;
+    static char *const base[] = {"SLURM_CPU_BIND=quiet,mask_cpu:0x1", "I_MPI_PIN=on",
+                                 NULL};
+    Aolani__KeyValue kv = kv_of("SLURM_GPU_BIND", "closest"), *list[] = {&kv};
+    struct fixture f;
+    set_up(&f);
+    f.spec.base = base;
+    f.plan.env = list;
+    f.plan.n_env = 1;
+    char **env = build(&f);
+    check(env, "SLURM_CPU_BIND", "none"); /* an outer srun's */
+    check(env, "I_MPI_PIN", "on");
+    check(env, "SLURM_GPU_BIND", "closest");
     environ_free(env);
 }
 
@@ -226,6 +255,7 @@ int main(void)
         cmocka_unit_test(test_what_every_rank_gets),
         cmocka_unit_test(test_what_the_user_set_wins),
         cmocka_unit_test(test_what_depends),
+        cmocka_unit_test(test_no_second_binding),
         cmocka_unit_test(test_the_user_and_the_setup_text),
         cmocka_unit_test(test_mark),
     };
