@@ -1,11 +1,175 @@
 /* SPDX-License-Identifier: MIT */
-/* aolani-describe - what this node is made of, as a Topology message on standard output. */
+/* main.c - aolani-describe: what this node is made of, as a Topology message on standard
+ * output. Not for users, but --text is of use to them. */
+#include <errno.h>
+#include <getopt.h>
+#include <stdbool.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
+
+#include "agent/describe/confine.h"
+#include "agent/describe/describe.h"
+#include "agent/describe/msg.h"
+#include "agent/describe/mps.h"
+#include "agent/describe/nccltopo.h"
+#include "agent/describe/nvml.h"
+#include "agent/describe/show.h"
+#include "proto/base/limits.h"
+
+static const char usage[] =
+    "usage: aolani-describe [--xml FILE | --root DIR] [--sysfs DIR] [--text]\n"
+    "\n"
+    "Writes what this machine is made of, as one binary message, to standard output.\n"
+    "  --xml FILE   the machine that hwloc has exported (lstopo FILE); \"-\": standard "
+    "input\n"
+    "  --root DIR   the machine whose /proc and /sys are copied below DIR\n"
+    "  --sysfs DIR  what is in this copy of a /sys (states of ports, speeds of links)\n"
+    "               is believed rather than the file\n"
+    "  --text       in words, for people\n"
+    "  --version    and no more\n"
+    "HWLOC_XMLFILE and HWLOC_FSROOT stand for --xml and --root where neither is "
+    "given.\n"
+    "Exit status: 0; 1 if it cannot be read (the message says why); 2 for wrong "
+    "usage.\n";
+
+struct options {
+    struct describe_from from;
+    bool text;
+};
+
+static const char *nonempty(const char *text)
+{
+    return text && *text ? text : NULL;
+}
+
+/* 0 go on, 1 all done, 2 wrong. */
+static int read_options(int argc, char **argv, struct options *ret)
+{
+    static const struct option all[] = {
+        {"xml", required_argument, NULL, 'x'},
+        {"root", required_argument, NULL, 'r'},
+        {"sysfs", required_argument, NULL, 's'},
+        {"text", no_argument, NULL, 't'},
+        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},
+        {0},
+    };
+    for (int c; (c = getopt_long(argc, argv, "", all, NULL)) != -1;) {
+        switch (c) {
+        case 'x':
+            ret->from.xml = strcmp(optarg, "-") == 0 ? "/dev/stdin" : optarg;
+            break;
+        case 'r':
+            ret->from.root = optarg;
+            break;
+        case 's':
+            ret->from.sysfs = optarg;
+            break;
+        case 't':
+            ret->text = true;
+            break;
+        case 'h':
+            return fputs(usage, stdout) < 0 ? 2 : 1;
+        case 'V':
+            return printf("aolani-describe " AOLANI_VERSION "\n") < 0 ? 2 : 1;
+        default:
+            return 2;
+        }
+    }
+    if (optind != argc || (ret->from.xml && ret->from.root)) {
+        fputs(usage, stderr);
+        return 2;
+    }
+    if (!ret->from.xml && !ret->from.root) {
+        ret->from.xml = nonempty(getenv("HWLOC_XMLFILE"));
+        ret->from.root = ret->from.xml ? NULL : nonempty(getenv("HWLOC_FSROOT"));
+    }
+    return 0;
+}
+
+/* What only the machine itself can say. */
+static int annotate(Aolani__Topology *t, struct err *e)
+{
+    int rc;
+    if ((rc = nvml_annotate(t, getenv("CUDA_VISIBLE_DEVICES"), e)) < 0 ||
+        (rc = mps_annotate(t, "/proc", getenv("CUDA_MPS_PIPE_DIRECTORY"), e)) < 0)
+        return rc;
+    return nccltopo_annotate(t, getenv("NCCL_TOPO_FILE"), NCCLTOPO_DEFAULT, e);
+}
+
+/* A message that nobody would take is replaced by its reason. */
+static Aolani__Topology *bounded(Aolani__Topology *t)
+{
+    size_t size = aolani__topology__get_packed_size(t);
+    if (size <= LIMIT_TOPOLOGY_BYTES)
+        return t;
+    Aolani__Topology *instead = malloc(sizeof *instead);
+    if (instead) {
+        aolani__topology__init(instead);
+        if (msg_format(&instead->source, "%s", t->source) < 0 ||
+            msg_format(&instead->error,
+                       "describe this machine: it takes %zu bytes, and %u are allowed",
+                       size, LIMIT_TOPOLOGY_BYTES) < 0) {
+            aolani__topology__free_unpacked(instead, NULL);
+            instead = NULL;
+        }
+    }
+    aolani__topology__free_unpacked(t, NULL);
+    return instead;
+}
+
+static int write_all(const uint8_t *data, size_t len)
+{
+    for (size_t done = 0; done < len;) {
+        ssize_t n = write(STDOUT_FILENO, data + done, len - done);
+        if (n < 0 && errno != EINTR)
+            return -errno;
+        done += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+static int write_topology(const Aolani__Topology *t, bool text)
+{
+    struct buf out;
+    uint8_t *at;
+    int rc;
+    buf_init(&out, 8u << 20);
+    if (text) {
+        rc = show_topology(t, &out);
+    } else if ((rc = buf_reserve(&out, aolani__topology__get_packed_size(t) + 1,
+                                 &at)) == 0) {
+        out.len = aolani__topology__pack(t, at);
+    }
+    rc = rc < 0 ? rc : write_all(out.data, out.len);
+    buf_fini(&out);
+    return rc;
+}
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--version") == 0)
-        return printf("aolani-describe " AOLANI_VERSION "\n") < 0;
-    return 2;
+    struct options o = {0};
+    struct err e = {0};
+    int rc = read_options(argc, argv, &o);
+    if (rc > 0)
+        return rc == 2 ? 2 : 0;
+    confine();
+    Aolani__Topology *t = describe(&o.from);
+    if (t && !*t->error && describe_is_live(&o.from) && annotate(t, &e) < 0) {
+        aolani__topology__free_unpacked(t, NULL);
+        t = NULL;
+    }
+    t = t ? bounded(t) : NULL;
+    if (!t || write_topology(t, o.text) < 0) {
+        (void)fprintf(stderr, "aolani-describe: %s\n",
+                      t ? "the description could not be written" : "out of memory");
+        rc = 1;
+    } else {
+        rc = *t->error != '\0';
+    }
+    if (t)
+        aolani__topology__free_unpacked(t, NULL);
+    return rc;
 }
