@@ -1,0 +1,82 @@
+/* SPDX-License-Identifier: MIT */
+/* sample_kfd.c - AMD's compute driver shows a folder for each process that uses it, with a
+ * file vram_<gpu id> for each GPU, in bytes; and a node for each GPU with that id and the
+ * number that its UUID is made of. */
+#include "agent/describe/sample_impl.h"
+
+#include <ctype.h>
+#include <dirent.h>
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/describe/sysfs.h"
+#include "proto/base/limits.h"
+
+#define NODES "class/kfd/kfd/topology/nodes"
+#define USERS "class/kfd/kfd/proc"
+
+static uint64_t read_number(const char *sysfs, const char *file)
+{
+    char text[32];
+    return sysfs_read(sysfs, file, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
+}
+
+/* properties is "name value" a line. 0: it has none. */
+static uint64_t read_unique_id(const char *sysfs, unsigned node)
+{
+    char path[4096], name[64];
+    uint64_t value, found = 0;
+    (void)snprintf(path, sizeof path, "%s/" NODES "/%u/properties", sysfs, node);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return 0;
+    while (found == 0 && fscanf(f, "%63s %" SCNu64, name, &value) == 2)
+        found = strcmp(name, "unique_id") == 0 ? value : 0;
+    (void)fclose(f);
+    return found;
+}
+
+static int add_users(Aolani__GpuSample__Use *u, const char *sysfs, uint64_t gpu_id)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/" USERS, sysfs);
+    DIR *d = opendir(path);
+    int rc = 0;
+    for (const struct dirent *at; d && rc == 0 && (at = readdir(d));) {
+        char file[400];
+        if (!isdigit((unsigned char)at->d_name[0]))
+            continue;
+        (void)snprintf(file, sizeof file, USERS "/%s/vram_%" PRIu64, at->d_name,
+                       gpu_id);
+        uint64_t bytes = read_number(sysfs, file);
+        if (bytes > 0)
+            rc = sample_add_process(u, (int32_t)strtol(at->d_name, NULL, 10), bytes);
+    }
+    if (d)
+        (void)closedir(d);
+    return rc;
+}
+
+int sample_kfd(Aolani__GpuSample *s, const char *sysfs)
+{
+    char file[64], uuid[64];
+    int rc = 0;
+    /* CPUs are nodes too, with the id 0. */
+    for (unsigned i = 0; rc == 0 && i < LIMIT_NUMA + LIMIT_GPUS; i++) {
+        (void)snprintf(file, sizeof file, NODES "/%u/gpu_id", i);
+        if (!sysfs_read(sysfs, file, uuid, sizeof uuid))
+            break; /* they are counted without gaps */
+        uint64_t gpu_id = strtoull(uuid, NULL, 10), id = read_unique_id(sysfs, i);
+        Aolani__GpuSample__Use *u;
+        if (gpu_id == 0 || id == 0)
+            continue;
+        (void)snprintf(uuid, sizeof uuid, "GPU-%016" PRIx64, id);
+        rc = sample_add_use(s, uuid, &u);
+        if (rc == 0)
+            rc = add_users(u, sysfs, gpu_id);
+    }
+    return rc;
+}
