@@ -151,6 +151,13 @@ static int cpus_read_node(struct walk *w, hwloc_obj_t o, bool gpu_memory)
     return rc;
 }
 
+static int cpus_compare_nodes(const void *x, const void *y)
+{
+    const Aolani__NumaNode *a = *(Aolani__NumaNode *const *)x;
+    const Aolani__NumaNode *b = *(Aolani__NumaNode *const *)y;
+    return a->os_index < b->os_index ? -1 : a->os_index > b->os_index;
+}
+
 static int cpus_read_numa(struct walk *w)
 {
     hwloc_const_nodeset_t allowed = hwloc_topology_get_allowed_nodeset(w->hw);
@@ -168,6 +175,8 @@ static int cpus_read_numa(struct walk *w)
             return -ENOMEM;
         rc = cpus_read_node(w, o, gpu_memory);
     }
+    if (w->t->n_numa > 1)
+        qsort(w->t->numa, w->t->n_numa, sizeof *w->t->numa, cpus_compare_nodes);
     return rc;
 }
 

@@ -94,7 +94,8 @@ static enum gpus_api gpus_lead(const struct gpus_found *f)
     return api;
 }
 
-/* Intel's processors have graphics of class 0300 that nobody computes on. */
+/* By the PCI function alone. Intel's processors have graphics of class 0300 that nobody
+ * computes on. */
 static bool gpus_is_class(const struct hwloc_pcidev_attr_s *a)
 {
     switch (a->vendor_id) {
@@ -105,6 +106,8 @@ static bool gpus_is_class(const struct hwloc_pcidev_attr_s *a)
                a->class_id == 0x0380 || a->class_id == 0x1200;
     case 0x8086:
         return a->class_id == 0x0302 || a->class_id == 0x0380 || a->class_id == 0x1200;
+    case 0: /* a copy that has left the vendor out */
+        return a->class_id == 0x0300 || a->class_id == 0x0302;
     default:
         return false;
     }
@@ -221,6 +224,8 @@ static int gpus_fill(struct walk *w, const struct gpus_device *d, size_t i,
     if (rc == 0)
         rc = gpus_read_objects(d, i, g);
     g->mem_numa = gpus_memory_node(w, g->bus_id);
+    if (rc == 0 && !*g->vendor && g->mem_numa >= 0)
+        rc = msg_text(&g->vendor, "NVIDIA"); /* nobody else's memory is marked so */
     return rc < 0 ? rc
                   : walk_place(w, d->at, &g->cpus, &g->numa, &g->n_numa, &g->located);
 }
