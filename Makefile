@@ -67,6 +67,7 @@ WIRE    := $(BUILD)/libwire.a
 CLIENT  := $(BUILD)/libclient.a
 LAUNCH  := $(BUILD)/liblauncher.a
 AGENT   := $(BUILD)/libagent.a
+DESCRIBE := $(BUILD)/libdescribe.a
 
 PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so \
             $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(MPICC),$(BUILD)/trainer-cpu)
@@ -83,7 +84,8 @@ $(WIRE): $(call objs,proto/wire) $(PB).o
 $(CLIENT): $(call objs,proto/client)
 $(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place)
 $(AGENT): $(call nomain,agent)
-$(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT):
+$(DESCRIBE): $(call nomain,agent/describe)
+$(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT) $(DESCRIBE):
 	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/aolani-run: $(BUILD)/launcher/main.o $(LAUNCH) $(WIRE) $(BASE)
@@ -103,7 +105,7 @@ $(BUILD)/aolani-pmix: $(call objs,agent/pmix) $(WIRE) $(BASE)
 # hwloc comes along, so that a node needs none; what hwloc itself wants (libudev) every
 # distribution has.
 HWLOC_OWN = $(if $(SAN),$(HWLOC),-l:libhwloc.a $(filter-out -lhwloc -lpthread -lm,$(shell $(PKG) --static --libs hwloc 2>/dev/null)))
-$(BUILD)/aolani-describe: $(call objs,agent/describe) $(WIRE) $(BASE)
+$(BUILD)/aolani-describe: $(BUILD)/agent/describe/main.o $(DESCRIBE) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(HWLOC_OWN) -lpthread -ldl -lrt -lm
 
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map

@@ -1,0 +1,347 @@
+/* SPDX-License-Identifier: MIT */
+/* nvml_fake.c - a libnvidia-ml.so.1 that says what a file of facts says (NVML_FAKE names
+ * it), for machines without such a GPU. ERA is the driver whose functions it has: 418, 470,
+ * 535 (whose list of processes is of another size) and 570. A line is a word and then
+ * key=value ('_' in a name is a blank):
+ *
+ *   driver version=570.86.15     init code=18 delay=60 crash=1     count code=999
+ *   gpu bus=00000000:18:00.0 uuid=GPU-... name=NVIDIA_H100 mem=85899345920 numa=2 mig=1
+ *       handle=15 uuid_code=15 mig_code=15 cc=90 links=18
+ *   instance index=2 uuid=MIG-... name=... mem=... handle=4   of the gpu above it
+ *   process pid=4711 bytes=1073741824 kind=0                  of the gpu or instance above
+ *
+ * It is read anew by nvmlInit and nvmlDeviceGetCount. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#define MAX_INSTANCES 7
+
+struct process {
+    unsigned pid, kind;
+    unsigned long long bytes;
+};
+
+struct thing {
+    char bus[32], uuid[96], name[96];
+    unsigned long long mem;
+    int numa, mig, handle, uuid_code, mig_code, cc, links, index;
+    struct process processes[64];
+    unsigned n_processes;
+};
+
+struct gpu {
+    struct thing t; /* first: a handle is its address */
+    struct thing instances[MAX_INSTANCES];
+    unsigned n_instances;
+};
+
+static struct {
+    char driver[80];
+    int init_code, init_delay, init_crash, count_code;
+    struct gpu gpus[64];
+    unsigned n;
+} facts;
+
+int nvmlInit_v2(void);
+int nvmlShutdown(void);
+int nvmlSystemGetDriverVersion(char *ret, unsigned size);
+int nvmlDeviceGetCount_v2(unsigned *ret);
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, struct thing **ret);
+int nvmlDeviceGetUUID(struct thing *d, char *ret, unsigned size);
+int nvmlDeviceGetName(struct thing *d, char *ret, unsigned size);
+int nvmlDeviceGetMemoryInfo(struct thing *d, unsigned long long *ret);
+int nvmlDeviceGetCudaComputeCapability(struct thing *d, int *major, int *minor);
+int nvmlDeviceGetNvLinkState(struct thing *d, unsigned link, unsigned *ret);
+
+/* ---- the file */
+
+static void set(struct thing *t, const char *key, const char *value)
+{
+    const struct {
+        const char *key;
+        int *at;
+    } numbers[] = {{"numa", &t->numa},         {"mig", &t->mig},
+                   {"handle", &t->handle},     {"uuid_code", &t->uuid_code},
+                   {"mig_code", &t->mig_code}, {"cc", &t->cc},
+                   {"links", &t->links},       {"index", &t->index}};
+    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
+        if (strcmp(key, numbers[i].key) == 0)
+            *numbers[i].at = atoi(value);
+    if (strcmp(key, "bus") == 0)
+        (void)snprintf(t->bus, sizeof t->bus, "%s", value);
+    else if (strcmp(key, "uuid") == 0)
+        (void)snprintf(t->uuid, sizeof t->uuid, "%s", value);
+    else if (strcmp(key, "name") == 0)
+        (void)snprintf(t->name, sizeof t->name, "%s", value);
+    else if (strcmp(key, "mem") == 0)
+        t->mem = strtoull(value, NULL, 10);
+    for (char *at = t->name; (at = strchr(at, '_'));)
+        *at = ' ';
+}
+
+static void set_process(struct process *p, const char *key, const char *value)
+{
+    unsigned long long number = strtoull(value, NULL, 10);
+    if (strcmp(key, "pid") == 0)
+        p->pid = (unsigned)number;
+    else if (strcmp(key, "kind") == 0)
+        p->kind = (unsigned)number;
+    else
+        p->bytes = number;
+}
+
+static void set_library(const char *word, const char *key, const char *value)
+{
+    if (strcmp(word, "driver") == 0)
+        (void)snprintf(facts.driver, sizeof facts.driver, "%s", value);
+    else if (strcmp(word, "count") == 0)
+        facts.count_code = atoi(value);
+    else if (strcmp(key, "code") == 0)
+        facts.init_code = atoi(value);
+    else if (strcmp(key, "delay") == 0)
+        facts.init_delay = atoi(value);
+    else
+        facts.init_crash = atoi(value);
+}
+
+static void read_line(char *line, struct thing **at)
+{
+    char *left, *word = strtok_r(line, " \n", &left);
+    struct process *p = NULL;
+    if (!word)
+        return;
+    if (strcmp(word, "gpu") == 0) {
+        *at = &facts.gpus[facts.n++].t;
+        (*at)->numa = -1;
+    } else if (strcmp(word, "instance") == 0) {
+        struct gpu *g = &facts.gpus[facts.n - 1];
+        *at = &g->instances[g->n_instances++];
+        (*at)->numa = -1;
+    } else if (strcmp(word, "process") == 0) {
+        p = &(*at)->processes[(*at)->n_processes++];
+    }
+    for (char *key; (key = strtok_r(NULL, " \n", &left));) {
+        char *value = strchr(key, '=');
+        *value++ = '\0';
+        if (p)
+            set_process(p, key, value);
+        else if (strcmp(word, "gpu") == 0 || strcmp(word, "instance") == 0)
+            set(*at, key, value);
+        else
+            set_library(word, key, value);
+    }
+}
+
+static void read_facts(void)
+{
+    memset(&facts, 0, sizeof facts);
+    const char *path = getenv("NVML_FAKE");
+    FILE *f = path ? fopen(path, "re") : NULL;
+    struct thing *at = NULL;
+    for (char line[512]; f && fgets(line, sizeof line, f);)
+        read_line(line, &at);
+    if (f)
+        (void)fclose(f);
+}
+
+/* ---- what every driver has */
+
+int nvmlInit_v2(void)
+{
+    read_facts();
+    if (facts.init_delay > 0)
+        (void)sleep((unsigned)facts.init_delay);
+    if (facts.init_crash)
+        abort();
+    return facts.init_code;
+}
+
+int nvmlShutdown(void)
+{
+    return 0;
+}
+
+int nvmlSystemGetDriverVersion(char *ret, unsigned size)
+{
+    (void)snprintf(ret, size, "%s", facts.driver);
+    return *facts.driver ? 0 : 3;
+}
+
+int nvmlDeviceGetCount_v2(unsigned *ret)
+{
+    read_facts();
+    *ret = facts.n;
+    return facts.count_code;
+}
+
+int nvmlDeviceGetHandleByIndex_v2(unsigned index, struct thing **ret)
+{
+    if (index >= facts.n)
+        return 2;
+    *ret = &facts.gpus[index].t;
+    return facts.gpus[index].t.handle;
+}
+
+int nvmlDeviceGetUUID(struct thing *d, char *ret, unsigned size)
+{
+    (void)snprintf(ret, size, "%s", d->uuid);
+    return d->uuid_code;
+}
+
+int nvmlDeviceGetName(struct thing *d, char *ret, unsigned size)
+{
+    (void)snprintf(ret, size, "%s", d->name);
+    return *d->name ? 0 : 3;
+}
+
+int nvmlDeviceGetMemoryInfo(struct thing *d, unsigned long long *ret)
+{
+    ret[0] = d->mem;
+    return d->mem ? 0 : 3;
+}
+
+int nvmlDeviceGetCudaComputeCapability(struct thing *d, int *major, int *minor)
+{
+    *major = d->cc / 10;
+    *minor = d->cc % 10;
+    return d->cc ? 0 : 3;
+}
+
+int nvmlDeviceGetNvLinkState(struct thing *d, unsigned link, unsigned *ret)
+{
+    *ret = 1;
+    return link < (unsigned)d->links ? 0 : 2;
+}
+
+/* size: of what this driver takes a process to be. */
+static int list(const struct thing *d, unsigned kind, unsigned *n, char *ret,
+                size_t size)
+{
+    unsigned found = 0, room = *n;
+    for (unsigned i = 0; i < d->n_processes; i++)
+        found += d->processes[i].kind == kind;
+    *n = found;
+    if (found > room)
+        return 7;
+    for (unsigned i = 0; i < d->n_processes; i++) {
+        if (d->processes[i].kind != kind)
+            continue;
+        memset(ret, 0xee, size);
+        memcpy(ret, &d->processes[i].pid, sizeof(unsigned));
+        memcpy(ret + 8, &d->processes[i].bytes, 8);
+        ret += size;
+    }
+    return 0;
+}
+
+#define LIST(name, kind, size)                         \
+    int name(struct thing *d, unsigned *n, void *ret); \
+    int name(struct thing *d, unsigned *n, void *ret)  \
+    {                                                  \
+        return list(d, kind, n, ret, size);            \
+    }
+
+/* ---- bus ids */
+
+struct pci {
+    char legacy[16];
+    unsigned domain, bus, device, ids, subsystem;
+    char bus_id[32];
+};
+
+static int tell_pci(struct thing *d, void *ret, size_t size)
+{
+    struct pci p = {0};
+    if (sscanf(d->bus, "%x:%x:%x", &p.domain, &p.bus, &p.device) != 3)
+        return 999;
+    (void)snprintf(p.legacy, sizeof p.legacy, "%04x:%02x:%02x.0", p.domain & 0xffff,
+                   p.bus & 0xff, p.device & 0xff);
+    (void)snprintf(p.bus_id, sizeof p.bus_id, "%.31s", d->bus);
+    memcpy(ret, &p, size);
+    return 0;
+}
+
+#if ERA < 450
+int nvmlDeviceGetPciInfo_v2(struct thing *d, void *ret);
+int nvmlDeviceGetPciInfo_v2(struct thing *d, void *ret)
+{
+    return tell_pci(d, ret, 36);
+}
+LIST(nvmlDeviceGetComputeRunningProcesses, 0, 16)
+LIST(nvmlDeviceGetGraphicsRunningProcesses, 1, 16)
+#else
+int nvmlDeviceGetPciInfo_v3(struct thing *d, void *ret);
+int nvmlDeviceGetPciInfo_v3(struct thing *d, void *ret)
+{
+    return tell_pci(d, ret, sizeof(struct pci));
+}
+
+/* ---- MIG */
+
+int nvmlDeviceGetMigMode(struct thing *d, unsigned *now, unsigned *pending);
+int nvmlDeviceGetMigMode(struct thing *d, unsigned *now, unsigned *pending)
+{
+    *now = *pending = (unsigned)d->mig;
+    return d->mig_code;
+}
+
+int nvmlDeviceGetMaxMigDeviceCount(struct thing *d, unsigned *ret);
+int nvmlDeviceGetMaxMigDeviceCount(struct thing *d, unsigned *ret)
+{
+    (void)d;
+    *ret = MAX_INSTANCES;
+    return 0;
+}
+
+int nvmlDeviceGetMigDeviceHandleByIndex(struct thing *d, unsigned index,
+                                        struct thing **ret);
+int nvmlDeviceGetMigDeviceHandleByIndex(struct thing *d, unsigned index,
+                                        struct thing **ret)
+{
+    struct gpu *g = (struct gpu *)d;
+    for (unsigned i = 0; i < g->n_instances; i++)
+        if ((unsigned)g->instances[i].index == index) {
+            *ret = &g->instances[i];
+            return (*ret)->handle;
+        }
+    return 6;
+}
+#endif
+
+#if ERA >= 450 && ERA < 500
+LIST(nvmlDeviceGetComputeRunningProcesses, 0, 16)
+LIST(nvmlDeviceGetComputeRunningProcesses_v2, 0, 24)
+LIST(nvmlDeviceGetGraphicsRunningProcesses_v2, 1, 24)
+LIST(nvmlDeviceGetMPSComputeRunningProcesses_v2, 2, 24)
+#elif ERA >= 500
+#define PROCESS_SIZE (ERA == 535 ? 32 : 24)
+LIST(nvmlDeviceGetComputeRunningProcesses_v2, 0, 24)
+LIST(nvmlDeviceGetComputeRunningProcesses_v3, 0, PROCESS_SIZE)
+LIST(nvmlDeviceGetGraphicsRunningProcesses_v3, 1, PROCESS_SIZE)
+LIST(nvmlDeviceGetMPSComputeRunningProcesses_v3, 2, PROCESS_SIZE)
+
+int nvmlDeviceGetConfComputeMemSizeInfo(void *d, void *ret);
+int nvmlDeviceGetConfComputeMemSizeInfo(void *d, void *ret)
+{
+    (void)d, (void)ret;
+    return 3;
+}
+
+int nvmlDeviceGetNumaNodeId(struct thing *d, unsigned *ret);
+int nvmlDeviceGetNumaNodeId(struct thing *d, unsigned *ret)
+{
+    *ret = (unsigned)d->numa;
+    return d->numa >= 0 ? 0 : 3;
+}
+#endif
+
+#if ERA > 535
+int nvmlDeviceGetRunningProcessDetailList(void *d, void *ret);
+int nvmlDeviceGetRunningProcessDetailList(void *d, void *ret)
+{
+    (void)d, (void)ret;
+    return 3;
+}
+#endif
