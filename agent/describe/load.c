@@ -110,8 +110,10 @@ int walk_load(struct walk *w, char *xml, size_t xml_len, const char *root,
     rc = load_configure(w->hw);
     if (rc == 0 && hwloc_topology_load(w->hw) < 0)
         rc = xml && errno != ENOMEM ? ERR_PARSE : -errno;
-    if (rc == ERR_PARSE)
-        return err_set(e, rc, "it is damaged, or no export of hwloc 1 or 2");
+    if (rc == ERR_PARSE) {
+        (void)err_set(e, rc, "it is damaged, or no export of hwloc 1 or 2");
+        return err_hint(e, "write it again on the node itself: lstopo FILE.xml");
+    }
     if (rc < 0 || (rc = load_allowed(w)) < 0)
         return err_sys(e, rc, "hwloc could not read it");
     return 0;

@@ -120,7 +120,9 @@ int show_topology(const Aolani__Topology *t, struct buf *out)
 {
     int rc = buf_printf(out, "source     %s\n", t->source);
     if (rc == 0 && *t->error)
-        rc = buf_printf(out, "error      %s\nhint       %s\n", t->error, t->hint);
+        rc = buf_printf(out, "error      %s\n", t->error);
+    if (rc == 0 && *t->hint)
+        rc = buf_printf(out, "hint       %s\n", t->hint);
     if (rc == 0 && *t->product)
         rc = buf_printf(out, "machine    %s\n", t->product);
     if (rc == 0 && *t->gpu_driver)

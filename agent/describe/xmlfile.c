@@ -12,6 +12,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+/* What hwloc's small parser stumbles on in a file that people have edited or sent about. */
+static void xmlfile_simplify(char *text)
+{
+    for (char *at = text; (at = strchr(at, '\r'));)
+        *at = ' ';
+    for (char *at = text, *end; (at = strstr(at, "<!--")) && (end = strstr(at, "-->"));)
+        memset(at, ' ', (size_t)(end - at) + 3);
+}
+
 int xmlfile_read(const char *path, struct buf *ret, struct err *e)
 {
     struct stat st;
@@ -32,8 +41,17 @@ int xmlfile_read(const char *path, struct buf *ret, struct err *e)
         (void)err_set(e, rc, "it has more than %u MiB", LIMIT_XML_BYTES >> 20);
         return err_hint(e, "the largest machines' exports have 2 MiB");
     }
-    return rc < 0 ? err_sys(e, rc, "read it")
-                  : xmlfile_check((char *)ret->data, ret->len, e);
+    if (rc == 0 && (rc = buf_add(ret, "", 1)) == 0)
+        ret->len--;
+    if (rc < 0)
+        return err_sys(e, rc, "read it");
+    size_t root;
+    if ((rc = xmlfile_check((char *)ret->data, ret->len, &root, e)) < 0)
+        return rc;
+    buf_consume(ret, root);
+    ret->data[ret->len] = '\0';
+    xmlfile_simplify((char *)ret->data);
+    return 0;
 }
 
 /* Past what may stand before the root: white space, <?...?>, <!DOCTYPE ...>, comments. */
@@ -83,7 +101,7 @@ static int xmlfile_refuse_root(const char *at, struct err *e)
     return err_hint(e, "write one on the node itself: lstopo FILE.xml");
 }
 
-int xmlfile_check(const char *text, size_t len, struct err *e)
+int xmlfile_check(const char *text, size_t len, size_t *ret_root, struct err *e)
 {
     if (len == 0)
         return err_set(e, ERR_PARSE, "it is empty");
@@ -103,5 +121,6 @@ int xmlfile_check(const char *text, size_t len, struct err *e)
     if (len < sizeof end - 1 ||
         memcmp(text + len - (sizeof end - 1), end, sizeof end - 1))
         return err_set(e, ERR_PARSE, "it ends in the middle, after %zu bytes", len);
+    *ret_root = (size_t)(root - text);
     return 0;
 }
