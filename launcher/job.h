@@ -15,6 +15,7 @@
 #include "launcher/spec.h"
 #include "launcher/summary.h"
 #include "proto/base/rlimits.h"
+#include "proto/wire/aolani.pb-c.h"
 #include "proto/wire/secure.h"
 
 struct job;
@@ -25,7 +26,8 @@ struct job_config { /* all by reference */
     struct live *live;
     const char *attempt_dir; /* exists; NULL: with check_only */
     bool check_only;         /* prepare all, start no rank, prove the teardown */
-    const char *run_id;      /* 16 hexadecimal digits */
+    bool describe_only; /* with check_only: prepare nothing, but ask what nodes are */
+    const char *run_id; /* 16 hexadecimal digits */
     struct secure_key job_key;
     struct rlimits limits; /* of the user: the ranks get as much where they may */
     uint64_t epoch;
@@ -53,6 +55,8 @@ void job_summary(struct job *j, struct summary *ret);
 /* After finished: what was found on each node, borrowed from the job. *ret is to be freed.
  * -ENOMEM. */
 int job_place(const struct job *j, struct place_node **ret);
+/* What a node's agent has said of it; NULL: never connected. Borrowed from the job. */
+const Aolani__NodeInfo *job_node_info(const struct job *j, uint32_t node);
 /* After finished: the attempt came to nothing because a program that is not of the job had
  * MASTER_PORT before rank 0, and is proven to be over. The port, else 0; *ret_node: whose. */
 uint32_t job_lost_port(const struct job *j, const char **ret_node);

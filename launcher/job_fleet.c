@@ -149,7 +149,7 @@ static void check_booted(struct job *j)
     if (!refused) {
         if (j->config.nodes->backend != BACKEND_LOCAL)
             warn_same_host(j);
-        job_event(j, JOB_EV_ALL_UP);
+        job_event(j, j->config.describe_only ? JOB_EV_DESCRIBED : JOB_EV_ALL_UP);
         return;
     }
     char text[1000];

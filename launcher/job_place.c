@@ -51,6 +51,11 @@ int job_place(const struct job *j, struct place_node **ret)
     return 0;
 }
 
+const Aolani__NodeInfo *job_node_info(const struct job *j, uint32_t node)
+{
+    return fleet_info(j->fleet, node);
+}
+
 /* ---- the way to MASTER_PORT ---- */
 
 static int ask(struct job *j, uint32_t node, const char *address)

@@ -20,7 +20,8 @@
     X(CLOSED)
 
 #define JOB_EVENTS(X)                                                      \
-    X(ALL_UP) /* every agent has described its node */                     \
+    X(ALL_UP)    /* every agent has described its node */                  \
+    X(DESCRIBED) /* the same, and that is all that is wanted */            \
     X(ALL_PREPARED)                                                        \
     X(CHECKED)    /* all prepared, and no rank shall be started */         \
     X(TRIED)      /* every node has said whether it reaches MASTER_PORT */ \
