@@ -385,7 +385,7 @@ void job_destroy(struct job *j)
         free(j->nodes[i].program);
     for (size_t i = 0; i < j->n_warnings; i++)
         free(j->warnings[i]);
-    plan_fini(&j->plan);
+    job_plan_fini(j);
     free(j->warnings);
     free(j->ranks);
     free(j->node_of_rank);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
- * job_messages.c (what agents say), job_start.c (plan and start messages), job_stdin.c (--stdin),
- * job_progress.c (what is told meanwhile), job_summary.c and job_place.c (at the end) share. */
+ * job_messages.c (what agents say), job_plan.c (which rank runs where), job_start.c (start
+ * messages), job_stdin.c (--stdin), job_progress.c (what is told meanwhile), job_summary.c and job_place.c (at the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -11,7 +11,7 @@
 #include "launcher/jobstate.h"
 #include "launcher/nodelimits.h"
 #include "launcher/outfiles.h"
-#include "launcher/place.h"
+#include "launcher/place/place.h"
 #include "launcher/stdinfeed.h"
 #include "launcher/steps.h"
 #include "launcher/verdict.h"
@@ -68,6 +68,7 @@ struct job {
     struct steps *steps;
     struct stdinfeed *input; /* with --stdin, while ranks run */
     bool sent_input;         /* which no other attempt can have again */
+    struct topo **topos; /* of every node, once planned; the plan points into them */
     struct plan plan;
     enum job_state state;
     struct verdict_stop stop;
@@ -124,8 +125,12 @@ void job_group_errors(const struct job *j, enum node_step step, char *text, size
 /* ---- job_progress.c ---- */
 void job_show_progress(struct job *j, uint64_t now_ms);
 
-/* ---- job_start.c ---- */
+/* ---- job_plan.c ---- */
 int job_plan(struct job *j, struct err *e);
+void job_plan_fini(struct job *j);
+
+/* ---- job_start.c ---- */
+int job_make_ranks(struct job *j, struct err *e); /* once planned */
 void job_send_prepare(struct job *j);
 void job_send_start(struct job *j);
 

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* job_start.c - from the nodes' descriptions to the messages that start the ranks. */
+/* job_start.c - from the plan to the messages that start the ranks. */
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +30,7 @@ static void on_drained(void *arg)
     fleet_hold(j->fleet, false);
 }
 
-static int make_rank_tables(struct job *j, struct err *e)
+int job_make_ranks(struct job *j, struct err *e)
 {
     uint32_t n = j->plan.world_size;
     j->ranks = calloc(n, sizeof *j->ranks);
@@ -61,46 +61,6 @@ static int make_rank_tables(struct job *j, struct err *e)
                                        j, &j->fences)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
     return rc;
-}
-
-/* Such a program would start as so many jobs of one rank each, and look well. */
-static void warn_no_pmix(struct job *j)
-{
-    if (j->config.spec->job.mpi != SPEC_MPI_AUTO)
-        return;
-    for (uint32_t i = 0; i < j->n_nodes; i++) {
-        const Aolani__NodeInfo *info = fleet_info(j->fleet, i);
-        bool has = false;
-        for (size_t k = 0; k < info->n_helpers && !has; k++)
-            has = strcmp(info->helpers[k], "aolani-pmix") == 0;
-        if (has)
-            continue;
-        job_warn(j,
-                 "node \"%s\" has no aolani-pmix: an MPI program would run as single "
-                 "processes ([job] mpi = \"none\" if it is none)",
-                 job_node_name(j, i));
-        return;
-    }
-}
-
-int job_plan(struct job *j, struct err *e)
-{
-    const Aolani__NodeInfo **infos = calloc(j->n_nodes, sizeof *infos);
-    if (!infos)
-        return err_sys(e, -ENOMEM, "place the ranks");
-    for (uint32_t i = 0; i < j->n_nodes; i++)
-        infos[i] = fleet_info(j->fleet, i);
-    const struct nodes *nodes = j->config.nodes;
-    int rc = place(j->config.spec, nodes->backend == BACKEND_LOCAL, nodes->names, infos,
-                   j->n_nodes, &j->plan, e);
-    free(infos);
-    if (rc == 0)
-        rc = job_check_stdin(j->config.spec, j->plan.world_size, e);
-    if (rc == 0)
-        warn_no_pmix(j);
-    for (size_t i = 0; i < j->plan.n_warnings && rc == 0; i++)
-        job_warn(j, "%s", j->plan.warnings[i]);
-    return rc == 0 && !j->config.check_only ? make_rank_tables(j, e) : rc;
 }
 
 /* "NAME=value" strings as messages; the value points into the string. */
@@ -189,7 +149,7 @@ static int send_prepare_to(struct job *j, Aolani__Prepare *m, uint32_t node)
     }
     if (ranks && list) {
         m->node_index = node;
-        m->oversubscribed = j->plan.oversubscribed[node];
+        m->oversubscribed = j->plan.nodes[node].oversubscribed;
         m->n_ranks = n;
         m->ranks = list;
         rc = fleet_send(j->fleet, node, MSG_PREPARE, j->config.attempt, &m->base);

@@ -501,7 +501,7 @@ static int plain_topo(const Aolani__NodeInfo *info, const char *why, const char 
 {
     struct topo *t = calloc(1, sizeof *t);
     int rc = t ? load_plain(t, info, e) : -ENOMEM;
-    if (rc == 0 && (!(t->why = strdup(why)) || !(t->hint = strdup(hint))))
+    if (rc == 0 && why && (!(t->why = strdup(why)) || !(t->hint = strdup(hint))))
         rc = -ENOMEM;
     if (rc < 0) {
         topo_destroy(t);
@@ -516,7 +516,7 @@ int topo_of_node(const Aolani__NodeInfo *info, struct topo **ret, struct err *e)
     const Aolani__Topology *m = info->topology;
     struct err bad;
     if (!m)
-        return plain_topo(info, "its agent does not describe the node", "", ret, e);
+        return plain_topo(info, NULL, NULL, ret, e);
     if (m->error[0] && m->n_cores == 0)
         return plain_topo(info, m->error, m->hint, ret, e);
     int rc = topo_load(m, ret, &bad);

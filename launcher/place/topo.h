@@ -65,7 +65,8 @@ struct topo_nic {
 struct topo {
     const Aolani__Topology *m; /* NULL: the node did not describe itself */
     bool known;                /* NUMA nodes and devices were looked for */
-    char *why, *hint;          /* not known: why, and the way out; else NULL */
+    char *why, *hint;          /* its description cannot be used: why, and the way out;
+                                  NULL where it can, or there is none */
     struct rankset allowed;
     struct topo_group *packages, *l3;
     struct topo_numa *numa;

@@ -7,7 +7,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "launcher/place.h"
+#include "launcher/place/place.h"
 #include "proto/base/rankset.h"
 
 #define MAX_CORES 16
@@ -33,6 +33,7 @@ static void machine_init(struct machine *m, size_t n, bool smt)
     }
     m->info.cores = m->list;
     m->info.n_cores = n;
+    m->info.allowed_cpus = "0-31";
 }
 
 struct row {
@@ -68,7 +69,9 @@ static void check_row(const struct row *row)
 {
     static struct machine m;
     machine_init(&m, row->cores, row->smt);
-    const Aolani__NodeInfo *infos[4] = {&m.info, &m.info, &m.info, &m.info};
+    struct topo *t;
+    assert_int_equal(topo_of_node(&m.info, &t, NULL), 0);
+    struct topo *topos[4] = {t, t, t, t};
     char *names[] = {"a", "b", "c", "d"};
     struct spec s = {0};
     s.job.ranks_per_node = row->per_node;
@@ -77,7 +80,7 @@ static void check_row(const struct row *row)
     s.bind.housekeeping_cores = row->housekeeping;
     struct plan p = {0};
     struct err e;
-    int rc = place(&s, row->shared, names, infos, row->nodes, &p, &e);
+    int rc = place(&s, row->shared, names, topos, row->nodes, &p, &e);
     if (rc != row->rc)
         fail_msg("%s: %d", row->what, rc);
     char got[200] = "";
@@ -87,9 +90,10 @@ static void check_row(const struct row *row)
         (void)snprintf(got + at, sizeof got - at, "%s%s", i ? " " : "", cpus);
         assert_int_equal(p.ranks[i].rank, i);
     }
-    if (strcmp(got, row->cpus) != 0 || p.n_warnings != row->warnings)
-        fail_msg("%s: \"%s\", %zu warnings", row->what, got, p.n_warnings);
+    if (strcmp(got, row->cpus) != 0 || p.n_notes != row->warnings)
+        fail_msg("%s: \"%s\", %zu warnings", row->what, got, p.n_notes);
     plan_fini(&p);
+    topo_destroy(t);
 }
 
 static void test_table(void **state)
@@ -108,12 +112,13 @@ static void test_no_overlap_and_all_used(void **state)
     for (size_t cores = 1; cores <= MAX_CORES; cores++) {
         for (int64_t ranks = 1; ranks <= (int64_t)cores; ranks++) {
             machine_init(&m, cores, false);
-            const Aolani__NodeInfo *infos[] = {&m.info};
+            struct topo *t;
+            assert_int_equal(topo_of_node(&m.info, &t, NULL), 0);
             struct spec s = {.job.ranks_per_node = ranks, .bind.cores = true};
             struct plan p = {0};
             struct rankset all = {0};
             size_t sum = 0;
-            assert_int_equal(place(&s, false, names, infos, 1, &p, NULL), 0);
+            assert_int_equal(place(&s, false, names, &t, 1, &p, NULL), 0);
             for (uint32_t i = 0; i < p.world_size; i++) {
                 struct rankset one = {0};
                 assert_int_equal(rankset_parse(&one, p.ranks[i].cpus, NULL), 0);
@@ -127,6 +132,7 @@ static void test_no_overlap_and_all_used(void **state)
             assert_int_equal(rankset_count(&all), cores);
             rankset_fini(&all);
             plan_fini(&p);
+            topo_destroy(t);
         }
     }
 }

@@ -1,0 +1,86 @@
+/* SPDX-License-Identifier: MIT */
+/* job_plan.c - from the nodes' descriptions to the plan, and what the user is told of it. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/failures.h"
+#include "launcher/job_impl.h"
+
+/* Such a program would start as so many jobs of one rank each, and look well. */
+static void warn_no_pmix(struct job *j)
+{
+    if (j->config.spec->job.mpi != SPEC_MPI_AUTO)
+        return;
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        const Aolani__NodeInfo *info = fleet_info(j->fleet, i);
+        bool has = false;
+        for (size_t k = 0; k < info->n_helpers && !has; k++)
+            has = strcmp(info->helpers[k], "aolani-pmix") == 0;
+        if (has)
+            continue;
+        job_warn(j,
+                 "node \"%s\" has no aolani-pmix: an MPI program would run as single "
+                 "processes ([job] mpi = \"none\" if it is none)",
+                 job_node_name(j, i));
+        return;
+    }
+}
+
+static int read_topos(struct job *j, struct err *e)
+{
+    if (!(j->topos = calloc(j->n_nodes + 1, sizeof(*j->topos))))
+        return err_sys(e, -ENOMEM, "place the ranks");
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        int rc = topo_of_node(fleet_info(j->fleet, i), &j->topos[i], e);
+        if (rc < 0)
+            return err_wrap(e, "node \"%s\"", job_node_name(j, i));
+    }
+    return 0;
+}
+
+static void on_note(void *arg, const char *names, const char *text, const char *hint)
+{
+    (void)hint;
+    job_warn(arg, "%s: %s", names, text);
+}
+
+/* One line for all nodes of which the same is to be said. */
+static int warn_notes(struct job *j, struct err *e)
+{
+    const struct plan *p = &j->plan;
+    struct failure *all = calloc(p->n_notes + 1, sizeof *all);
+    if (!all)
+        return err_sys(e, -ENOMEM, "place the ranks");
+    for (size_t i = 0; i < p->n_notes; i++)
+        all[i] =
+            (struct failure){job_node_name(j, p->notes[i].node), p->notes[i].text, ""};
+    failures_each(all, p->n_notes, on_note, j);
+    free(all);
+    return 0;
+}
+
+int job_plan(struct job *j, struct err *e)
+{
+    const struct nodes *nodes = j->config.nodes;
+    int rc = read_topos(j, e);
+    if (rc == 0)
+        rc = place(j->config.spec, nodes->backend == BACKEND_LOCAL, nodes->names,
+                   j->topos, j->n_nodes, &j->plan, e);
+    if (rc == 0)
+        rc = job_check_stdin(j->config.spec, j->plan.world_size, e);
+    if (rc < 0)
+        return rc;
+    warn_no_pmix(j);
+    rc = warn_notes(j, e);
+    return rc == 0 && !j->config.check_only ? job_make_ranks(j, e) : rc;
+}
+
+void job_plan_fini(struct job *j)
+{
+    plan_fini(&j->plan);
+    for (uint32_t i = 0; j->topos && i < j->n_nodes; i++)
+        topo_destroy(j->topos[i]);
+    free(j->topos);
+    j->topos = NULL;
+}
