@@ -164,11 +164,18 @@ static bool is_none(const char *bad, size_t len)
     return false;
 }
 
+/* An instance's model is not the GPU's: whole ones alone are compared. */
 static bool has_models(const struct list *l)
 {
-    for (size_t i = 1; i < l->n; i++)
-        if (strcmp(gpu(l, i)->model, gpu(l, 0)->model) != 0 && !*gpu(l, i)->parent_uuid)
+    const char *first = NULL;
+    for (size_t i = 0; i < l->n; i++) {
+        const Aolani__Gpu *g = gpu(l, i);
+        if (*g->parent_uuid)
+            continue;
+        if (first && strcmp(g->model, first) != 0)
             return true;
+        first = g->model;
+    }
     return false;
 }
 
