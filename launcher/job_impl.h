@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
- * job_messages.c (what agents say), job_plan.c (which rank runs where), job_start.c (start
- * messages), job_stdin.c (--stdin), job_progress.c (what is told meanwhile), job_summary.c and job_place.c (at the end) share. */
+ * job_messages.c (what agents say), job_plan.c (which rank runs where), job_bind.c (what is
+ * told of it), job_start.c (start messages), job_stdin.c (--stdin), job_progress.c (what is
+ * told meanwhile), job_summary.c and job_place.c (at the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -129,7 +130,21 @@ void job_show_progress(struct job *j, uint64_t now_ms);
 int job_plan(struct job *j, struct err *e);
 void job_plan_fini(struct job *j);
 
+/* ---- job_bind.c ---- */
+struct job_bind_said; /* what the user set otherwise, for one warning at the end */
+struct job_bind;      /* what the message of a node points into */
+int job_bind_begin(struct job *j, struct job_bind_said **ret);
+void job_bind_tell(struct job_bind_said *s); /* and free it; takes NULL */
+void job_bind_common(const struct job *j, Aolani__Prepare *m);
+/* m has its ranks, with their numbers. 0 or -ENOMEM. */
+int job_bind_node(struct job_bind_said *s, uint32_t node, Aolani__Prepare *m,
+                  struct job_bind **ret);
+void job_bind_destroy(struct job_bind *b);
+
 /* ---- job_start.c ---- */
+/* "NAME=value" texts as messages, NULL: no memory. n: as many as there are texts. */
+Aolani__KeyValue **job_env_messages(const struct strlist *env, struct err *e);
+void job_env_free(Aolani__KeyValue **list, size_t n);
 int job_make_ranks(struct job *j, struct err *e); /* once planned */
 void job_send_prepare(struct job *j);
 void job_send_start(struct job *j);

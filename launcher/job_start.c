@@ -63,8 +63,8 @@ int job_make_ranks(struct job *j, struct err *e)
     return rc;
 }
 
-/* "NAME=value" strings as messages; the value points into the string. */
-static Aolani__KeyValue **env_messages(const struct strlist *env, struct err *e)
+/* The values point into the texts. */
+Aolani__KeyValue **job_env_messages(const struct strlist *env, struct err *e)
 {
     Aolani__KeyValue **list = calloc(env->n + 1, sizeof *list);
     Aolani__KeyValue *all = calloc(env->n + 1, sizeof *all);
@@ -85,11 +85,11 @@ static Aolani__KeyValue **env_messages(const struct strlist *env, struct err *e)
         err_sys(e, -ENOMEM, "send the environment");
         return NULL;
     }
-    list[env->n] = all; /* for env_free */
+    list[env->n] = all; /* for job_env_free */
     return list;
 }
 
-static void env_free(Aolani__KeyValue **list, size_t n)
+void job_env_free(Aolani__KeyValue **list, size_t n)
 {
     if (!list)
         return;
@@ -133,18 +133,19 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->stdin_rank = m->has_stdin ? (uint32_t)s->stdin_rank : 0;
 }
 
-static int send_prepare_to(struct job *j, Aolani__Prepare *m, uint32_t node)
+static int send_prepare_to(struct job *j, struct job_bind_said *said,
+                           Aolani__Prepare *m, uint32_t node)
 {
     uint32_t first = j->plan.first_rank[node];
     uint32_t n = j->plan.first_rank[node + 1] - first;
     Aolani__RankPlan *ranks = calloc(n, sizeof *ranks);
     Aolani__RankPlan **list = calloc(n, sizeof *list);
+    struct job_bind *bind = NULL;
     int rc = -ENOMEM;
     for (uint32_t i = 0; ranks && list && i < n; i++) {
         aolani__rank_plan__init(&ranks[i]);
         ranks[i].rank = first + i;
         ranks[i].local_rank = i;
-        ranks[i].cpus = j->plan.ranks[first + i].cpus;
         list[i] = &ranks[i];
     }
     if (ranks && list) {
@@ -152,8 +153,11 @@ static int send_prepare_to(struct job *j, Aolani__Prepare *m, uint32_t node)
         m->oversubscribed = j->plan.nodes[node].oversubscribed;
         m->n_ranks = n;
         m->ranks = list;
-        rc = fleet_send(j->fleet, node, MSG_PREPARE, j->config.attempt, &m->base);
+        rc = job_bind_node(said, node, m, &bind);
     }
+    if (rc == 0)
+        rc = fleet_send(j->fleet, node, MSG_PREPARE, j->config.attempt, &m->base);
+    job_bind_destroy(bind);
     free(ranks);
     free(list);
     return rc;
@@ -173,16 +177,20 @@ void job_send_prepare(struct job *j)
     Aolani__Prepare m;
     struct forward forwarded = {0};
     struct limitwire limits;
+    struct job_bind_said *said = NULL;
     int rc = forward_select(&j->config.spec->job.forward_env, environ, &forwarded, &e);
     common_prepare(j, &m);
+    job_bind_common(j, &m);
+    if (rc == 0 && (rc = job_bind_begin(j, &said)) < 0)
+        err_sys(&e, rc, "send the plan");
     limitwire_fill(&limits, &j->config.limits);
     m.limits = limits.list;
     m.n_limits = limits.n;
     m.forwarded = forwarded.list;
     m.n_forwarded = forwarded.n;
-    m.env = rc == 0 ? env_messages(&j->config.spec->job.env, &e) : NULL;
+    m.env = rc == 0 ? job_env_messages(&j->config.spec->job.env, &e) : NULL;
     for (uint32_t i = 0; m.env && i < j->n_nodes && rc == 0; i++) {
-        if ((rc = send_prepare_to(j, &m, i)) < 0)
+        if ((rc = send_prepare_to(j, said, &m, i)) < 0)
             fail_to_send(j, i, "its plan", rc);
     }
     if (!m.env) {
@@ -190,7 +198,8 @@ void job_send_prepare(struct job *j)
                      e.text, e.hint[0] ? " (" : "", e.hint, e.hint[0] ? ")" : "");
         job_event(j, JOB_EV_FAILED);
     }
-    env_free(m.env, j->config.spec->job.env.n);
+    job_bind_tell(said);
+    job_env_free(m.env, j->config.spec->job.env.n);
     forward_fini(&forwarded);
 }
 

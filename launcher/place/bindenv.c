@@ -16,10 +16,10 @@
 #include <string.h>
 
 #include "proto/base/buf.h"
+#include "proto/base/limits.h"
 
 #define NCCL_HCAS \
     32u /* MAX_IB_DEVS of NCCL: what is named after them is not looked at */
-#define VALUE_MAX  (64u << 10)
 #define AMD_DIGITS 16
 
 enum vendor { NVIDIA, AMD, N_VENDORS };
@@ -186,7 +186,7 @@ static int add_visible(struct bindenv *b, const struct gpus *g, enum vendor v)
         return add_note(b, text);
     }
     struct buf value;
-    buf_init(&value, VALUE_MAX);
+    buf_init(&value, LIMIT_BIND_VALUE);
     int rc = list_gpus(g, v, uuids, &value);
     if (rc == 0)
         rc = add_var(b, vendors[v].visible, &value);
@@ -272,7 +272,7 @@ static size_t list_nics(const struct topo *t, const uint32_t *nics, size_t n,
         const struct topo_nic *nic = &t->nics[nics[i]];
         int port = topo_nic_port(nic);
         if (!is_verbs(nic) || port < 0 || !nic->m->name[0] ||
-            strpbrk(nic->m->name, ":, "))
+            strlen(nic->m->name) > LIMIT_DEVICE_NAME || strpbrk(nic->m->name, ":, "))
             continue;
         if (++found <= most && *rc == 0)
             *rc = buf_printf(out, "%s%s:%d", found > 1 ? "," : "", nic->m->name, port);
@@ -286,7 +286,7 @@ static int add_nccl_hcas(const struct plan_node *n, struct bindenv *b)
 {
     struct buf value;
     int rc = 0;
-    buf_init(&value, VALUE_MAX);
+    buf_init(&value, LIMIT_BIND_VALUE);
     size_t found = list_nics(n->topo, n->nics, n->n_nics, NCCL_HCAS, &value, &rc);
     char *var = NULL;
     if (rc == 0 && found > 0 &&
@@ -311,7 +311,7 @@ static int add_ucx_devices(const struct plan *p, const struct plan_rank *r,
 {
     struct buf value;
     int rc = 0;
-    buf_init(&value, VALUE_MAX);
+    buf_init(&value, LIMIT_BIND_VALUE);
     (void)list_nics(p->nodes[r->node].topo, r->nics, r->n_nics, SIZE_MAX, &value, &rc);
     if (rc == 0)
         rc = add_var(b, "UCX_NET_DEVICES", &value);
