@@ -25,10 +25,14 @@ int xmlfile_read(const char *path, struct buf *ret, struct err *e)
 {
     struct stat st;
     buf_init(ret, (size_t)LIMIT_XML_BYTES + 1);
-    int fd = open(path, O_RDONLY | O_CLOEXEC), rc = 0;
+    /* A pipe that nobody writes to is empty; one that is slow (lstopo on a node, through
+     * ssh) is waited for. */
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = 0;
     if (fd < 0)
         return err_sys(e, -errno, "open it");
-    if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
+    if (fcntl(fd, F_SETFL, 0) < 0)
+        rc = -errno;
+    else if (fstat(fd, &st) == 0 && S_ISDIR(st.st_mode))
         rc = -EISDIR;
     else if (st.st_size > LIMIT_XML_BYTES)
         rc = ERR_LIMIT;
@@ -101,6 +105,25 @@ static int xmlfile_refuse_root(const char *at, struct err *e)
     return err_hint(e, "write one on the node itself: lstopo FILE.xml");
 }
 
+/* hwloc calls itself for what is within an element. It ends a tag at the first ">". */
+enum { XMLFILE_DEPTH = 512 };
+static bool xmlfile_is_deep(const char *at)
+{
+    unsigned depth = 0;
+    while ((at = strchr(at, '<'))) {
+        const char *end = strstr(at, strncmp(at, "<!--", 4) == 0 ? "-->" : ">");
+        if (!end)
+            return false;
+        if (at[1] == '/')
+            depth -= depth > 0;
+        else if (at[1] != '!' && at[1] != '?' && end[-1] != '/' &&
+                 ++depth > XMLFILE_DEPTH)
+            return true;
+        at = end;
+    }
+    return false;
+}
+
 int xmlfile_check(const char *text, size_t len, size_t *ret_root, struct err *e)
 {
     if (len == 0)
@@ -121,6 +144,10 @@ int xmlfile_check(const char *text, size_t len, size_t *ret_root, struct err *e)
     if (len < sizeof end - 1 ||
         memcmp(text + len - (sizeof end - 1), end, sizeof end - 1))
         return err_set(e, ERR_PARSE, "it ends in the middle, after %zu bytes", len);
+    if (xmlfile_is_deep(root))
+        return err_set(e, ERR_PARSE,
+                       "more than %d elements of it are within each other",
+                       XMLFILE_DEPTH);
     *ret_root = (size_t)(root - text);
     return 0;
 }
