@@ -1,0 +1,269 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/describe/sample.h"
+#include "proto/wire/aolani.pb-c.h"
+#include "tests/unit/describe/nvmlfake.h"
+
+struct sampler {
+    pid_t pid;
+    int ask, hear;
+};
+
+static void start(struct sampler *s, const char *sysfs)
+{
+    int in[2], out[2];
+    assert_int_equal(pipe(in), 0);
+    assert_int_equal(pipe(out), 0);
+    s->pid = fork();
+    assert_true(s->pid >= 0);
+    if (s->pid == 0) {
+        struct err e;
+        (void)close(in[1]);
+        (void)close(out[0]);
+        _exit(sample_run(in[0], out[1], sysfs, &e) == 0 ? 0 : 1);
+    }
+    (void)close(in[0]);
+    (void)close(out[1]);
+    s->ask = in[1];
+    s->hear = out[0];
+}
+
+/* Its exit status once it has been told that nothing more comes. */
+static int end(struct sampler *s)
+{
+    int status;
+    (void)close(s->ask);
+    assert_int_equal(waitpid(s->pid, &status, 0), s->pid);
+    char more;
+    assert_int_equal(read(s->hear, &more, 1), 0);
+    (void)close(s->hear);
+    return WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static void read_all(int fd, uint8_t *at, size_t n)
+{
+    while (n > 0) {
+        ssize_t r = read(fd, at, n);
+        assert_true(r > 0);
+        at += r;
+        n -= (size_t)r;
+    }
+}
+
+static Aolani__GpuSample *hear(struct sampler *s)
+{
+    uint8_t head[4], body[65536];
+    read_all(s->hear, head, sizeof head);
+    size_t n =
+        head[0] | (size_t)head[1] << 8 | (size_t)head[2] << 16 | (size_t)head[3] << 24;
+    assert_true(n <= sizeof body);
+    read_all(s->hear, body, n);
+    Aolani__GpuSample *m = aolani__gpu_sample__unpack(NULL, n, body);
+    assert_non_null(m);
+    return m;
+}
+
+/* "A: 4711 1073741824, 4712 0; B:" */
+static void show(const Aolani__GpuSample *m, char *ret, size_t size)
+{
+    size_t n = (size_t)snprintf(ret, size, "%s", m->error);
+    for (size_t i = 0; i < m->n_gpus; i++) {
+        const Aolani__GpuSample__Use *u = m->gpus[i];
+        n += (size_t)snprintf(ret + n, size - n, "%s%s:", n > 0 ? "; " : "", u->uuid);
+        for (size_t k = 0; k < u->n_processes; k++)
+            n += (size_t)snprintf(ret + n, size - n, "%s %d %llu", k > 0 ? "," : "",
+                                  u->processes[k]->pid,
+                                  (unsigned long long)u->processes[k]->mem_bytes);
+    }
+}
+
+static void check(struct sampler *s, const char *facts, const char *want)
+{
+    char got[4096];
+    assert_int_equal(nvmlfake_facts(facts), 0);
+    assert_int_equal(write(s->ask, "\n", 1), 1);
+    Aolani__GpuSample *m = hear(s);
+    show(m, got, sizeof got);
+    if (strcmp(got, want) != 0)
+        fail_msg("facts:\n%sgot \"%s\", wanted \"%s\"", facts, got, want);
+    aolani__gpu_sample__free_unpacked(m, NULL);
+}
+
+#define GPU(uuid, more)     "gpu bus=0:1:0 uuid=" uuid " " more "\n"
+#define P(pid, bytes, kind) "process pid=" pid " bytes=" bytes " kind=" kind "\n"
+
+static void test_processes(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *facts, *want;
+    } table[] = {
+        {GPU("A", ""), "A:"},
+        {GPU("A", "") P("7", "100", "0"), "A: 7 100"},
+        {GPU("A", "") P("7", "100", "0") P("8", "200", "0") GPU("B", "")
+             P("9", "1", "0"),
+         "A: 7 100, 8 200; B: 9 1"},
+        {GPU("A", "") P("8", "5", "1") P("7", "100", "0"), "A: 7 100, 8 5"},
+        /* What it does not know, and what it cannot see. */
+        {GPU("A", "") P("7", "18446744073709551615", "0"), "A: 7 0"},
+        {GPU("A", "") P("0", "10", "0") P("0", "20", "0"), "A: 0 10, 0 20"},
+        {GPU("A", "") P("4294967295", "10", "0"), "A: 0 10"},
+        /* One that computes and draws is one. */
+        {GPU("A", "") P("7", "100", "0") P("7", "300", "1"), "A: 7 300"},
+        {GPU("A", "handle=15") GPU("B", "") P("9", "1", "0"), "B: 9 1"},
+        {GPU("A", "uuid_code=15") GPU("B", ""), "B:"},
+        {"", ""},
+    };
+    static const char *const eras[] = {"418", "470", "535", "570"};
+    for (size_t k = 0; k < sizeof eras / sizeof *eras; k++) {
+        struct sampler s;
+        assert_int_equal(nvmlfake_driver(eras[k]), 0);
+        assert_int_equal(nvmlfake_facts(""), 0);
+        start(&s, "/nowhere");
+        for (size_t i = 0; i < sizeof table / sizeof *table; i++)
+            check(&s, table[i].facts, table[i].want);
+        assert_int_equal(end(&s), 0);
+    }
+}
+
+static void test_many_processes(void **state)
+{
+    (void)state;
+    struct sampler s;
+    char facts[8192] = GPU("A", ""), want[8192] = "A:";
+    for (int i = 1; i <= 60; i++) {
+        (void)snprintf(facts + strlen(facts), 64, "process pid=%d bytes=%d\n", i,
+                       i * 10);
+        (void)snprintf(want + strlen(want), 64, "%s %d %d", i > 1 ? "," : "", i,
+                       i * 10);
+    }
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    start(&s, "/nowhere");
+    check(&s, facts, want);
+    assert_int_equal(end(&s), 0);
+}
+
+static void test_mig(void **state)
+{
+    (void)state;
+    struct sampler s;
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    start(&s, "/nowhere");
+    check(&s,
+          GPU("A", "mig=1") "instance index=0 uuid=MIG-x\n" P("7", "1", "0")
+              P("8", "2", "2") "instance index=4 uuid=MIG-y\n" GPU("B", ""),
+          "MIG-x: 7 1, 8 2; MIG-y:; B:");
+    check(&s, GPU("A", "mig=1") GPU("B", ""), "B:");
+    assert_int_equal(end(&s), 0);
+}
+
+static void test_no_driver_then_one(void **state)
+{
+    (void)state;
+    struct sampler s;
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    start(&s, "/nowhere");
+    check(&s, "init code=9\n",
+          "cannot use NVIDIA's management library: the driver is not loaded");
+    check(&s, "init code=9\n",
+          "cannot use NVIDIA's management library: the driver is not loaded");
+    check(&s, GPU("A", ""), "A:");
+    check(&s, "count code=999\n",
+          "cannot read NVIDIA's GPUs: the driver reports an error");
+    check(&s, GPU("A", ""), "A:");
+    assert_int_equal(end(&s), 0);
+}
+
+static void test_lines(void **state)
+{
+    (void)state;
+    struct sampler s;
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    assert_int_equal(nvmlfake_facts(GPU("A", "")), 0);
+    start(&s, "/nowhere");
+    /* An answer for each line, none for the beginning of one. */
+    assert_int_equal(write(s.ask, "a line\n\nhalf", 12), 12);
+    for (int i = 0; i < 2; i++)
+        aolani__gpu_sample__free_unpacked(hear(&s), NULL);
+    assert_int_equal(end(&s), 0);
+
+    /* Nobody listens any more: it ends by itself, and well. */
+    int status;
+    start(&s, "/nowhere");
+    (void)close(s.hear);
+    assert_int_equal(write(s.ask, "\n", 1), 1);
+    assert_int_equal(waitpid(s.pid, &status, 0), s.pid);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    (void)close(s.ask);
+}
+
+/* ---- AMD */
+
+static void put(const char *dir, const char *path, const char *text)
+{
+    char full[PATH_MAX];
+    (void)snprintf(full, sizeof full, "%s/%s", dir, path);
+    for (char *at = full + strlen(dir) + 1; (at = strchr(at, '/')); *at++ = '/') {
+        *at = '\0';
+        (void)mkdir(full, 0700);
+    }
+    FILE *f = fopen(full, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
+}
+
+#define NODES "class/kfd/kfd/topology/nodes/"
+static void test_amd(void **state)
+{
+    (void)state;
+    struct sampler s;
+    char dir[] = "/tmp/aolani-kfd-XXXXXX", command[64];
+    assert_non_null(mkdtemp(dir));
+    put(dir, NODES "0/gpu_id", "0\n");
+    put(dir, NODES "0/properties", "cpu_cores_count 8\nunique_id 5\n");
+    put(dir, NODES "1/gpu_id", "4660\n");
+    put(dir, NODES "1/properties", "simd_count 304\nunique_id 255\nlocation_id 256\n");
+    put(dir, NODES "2/gpu_id", "4661\n");
+    put(dir, NODES "2/properties", "simd_count 304\nunique_id 256\n");
+    put(dir, "class/kfd/kfd/proc/4711/vram_4660", "1048576\n");
+    put(dir, "class/kfd/kfd/proc/4711/vram_4661", "0\n");
+    put(dir, "class/kfd/kfd/proc/4712/pasid", "1\n");
+    assert_int_equal(nvmlfake_driver(NULL), 0);
+    start(&s, dir);
+    check(&s, "", "GPU-00000000000000ff: 4711 1048576; GPU-0000000000000100:");
+    assert_int_equal(end(&s), 0);
+    (void)snprintf(command, sizeof command, "rm -r %s", dir);
+    assert_int_equal(system(command), 0);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    nvmlfake_end();
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    (void)argc;
+    if (nvmlfake_start(argv) < 0)
+        return 1;
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_processes), cmocka_unit_test(test_many_processes),
+        cmocka_unit_test(test_mig),       cmocka_unit_test(test_no_driver_then_one),
+        cmocka_unit_test(test_lines),     cmocka_unit_test(test_amd),
+    };
+    return cmocka_run_group_tests(tests, NULL, teardown);
+}
