@@ -15,11 +15,13 @@
 #include "agent/describe/mps.h"
 #include "agent/describe/nccltopo.h"
 #include "agent/describe/nvml.h"
+#include "agent/describe/sample.h"
 #include "agent/describe/show.h"
 #include "proto/base/limits.h"
 
 static const char usage[] =
     "usage: aolani-describe [--xml FILE | --root DIR] [--sysfs DIR] [--text]\n"
+    "       aolani-describe --gpus\n"
     "\n"
     "Writes what this machine is made of, as one binary message, to standard output.\n"
     "  --xml FILE   the machine that hwloc has exported (lstopo FILE); \"-\": standard "
@@ -28,6 +30,7 @@ static const char usage[] =
     "  --sysfs DIR  what is in this copy of a /sys (states of ports, speeds of links)\n"
     "               is believed rather than the file\n"
     "  --text       in words, for people\n"
+    "  --gpus       answers each line of standard input with what the GPUs do, binary\n"
     "  --version    and no more\n"
     "HWLOC_XMLFILE and HWLOC_FSROOT stand for --xml and --root where neither is "
     "given.\n"
@@ -36,7 +39,7 @@ static const char usage[] =
 
 struct options {
     struct describe_from from;
-    bool text;
+    bool text, gpus;
 };
 
 static const char *nonempty(const char *text)
@@ -48,13 +51,10 @@ static const char *nonempty(const char *text)
 static int read_options(int argc, char **argv, struct options *ret)
 {
     static const struct option all[] = {
-        {"xml", required_argument, NULL, 'x'},
-        {"root", required_argument, NULL, 'r'},
-        {"sysfs", required_argument, NULL, 's'},
-        {"text", no_argument, NULL, 't'},
-        {"help", no_argument, NULL, 'h'},
-        {"version", no_argument, NULL, 'V'},
-        {0},
+        {"xml", required_argument, NULL, 'x'},   {"root", required_argument, NULL, 'r'},
+        {"sysfs", required_argument, NULL, 's'}, {"text", no_argument, NULL, 't'},
+        {"gpus", no_argument, NULL, 'g'},        {"help", no_argument, NULL, 'h'},
+        {"version", no_argument, NULL, 'V'},     {0},
     };
     for (int c; (c = getopt_long(argc, argv, "", all, NULL)) != -1;) {
         switch (c) {
@@ -69,6 +69,9 @@ static int read_options(int argc, char **argv, struct options *ret)
             break;
         case 't':
             ret->text = true;
+            break;
+        case 'g':
+            ret->gpus = true;
             break;
         case 'h':
             return fputs(usage, stdout) < 0 ? 2 : 1;
@@ -148,6 +151,16 @@ static int write_topology(const Aolani__Topology *t, bool text)
     return rc;
 }
 
+/* It lives as long as a job: no limit on its time. */
+static int sample_gpus(void)
+{
+    struct err e;
+    if (sample_run(STDIN_FILENO, STDOUT_FILENO, "/sys", &e) == 0)
+        return 0;
+    (void)fprintf(stderr, "aolani-describe: %s\n", e.text);
+    return 1;
+}
+
 int main(int argc, char **argv)
 {
     struct options o = {0};
@@ -155,6 +168,8 @@ int main(int argc, char **argv)
     int rc = read_options(argc, argv, &o);
     if (rc > 0)
         return rc == 2 ? 2 : 0;
+    if (o.gpus)
+        return sample_gpus();
     confine();
     Aolani__Topology *t = describe(&o.from);
     if (t && !*t->error && describe_is_live(&o.from) && annotate(t, &e) < 0) {

@@ -29,6 +29,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -193,9 +194,20 @@ int nvml_look(Aolani__Topology *seen)
 
 /* ---- the child */
 
+/* main's own limit is meant for files from outside, not for the driver's library. */
+static void take_address_space(void)
+{
+    struct rlimit r;
+    if (getrlimit(RLIMIT_AS, &r) < 0)
+        return;
+    r.rlim_cur = r.rlim_max;
+    (void)setrlimit(RLIMIT_AS, &r);
+}
+
 static _Noreturn void be_the_child(int out, pid_t parent)
 {
     Aolani__Topology seen = AOLANI__TOPOLOGY__INIT;
+    take_address_space();
     if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
         nvml_look(&seen) < 0)
         _exit(1);

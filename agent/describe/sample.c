@@ -163,8 +163,8 @@ int sample_run(int in, int out, const char *sysfs, struct err *e)
         ssize_t n = read(in, text, sizeof text);
         if (n < 0 && errno == EINTR)
             continue;
-        if (n <= 0) {
-            rc = n < 0 ? -errno : 0;
+        if (n <= 0) { /* reset: the other end of a socket has gone */
+            rc = n < 0 && errno != ECONNRESET ? -errno : 0;
             break;
         }
         for (ssize_t i = 0; rc == 0 && i < n; i++)
