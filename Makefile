@@ -48,6 +48,7 @@ SODIUM  := $(call lib,libsodium)
 PBC     := $(call lib,libprotobuf-c)
 SQLITE  := $(call lib,sqlite3)
 JANSSON := $(call lib,jansson)
+EXPAT   := $(call lib,expat)
 CMOCKA  := $(call lib,cmocka)
 PMIX    := $(call lib,pmix)
 HWLOC   := $(call lib,hwloc)
@@ -89,7 +90,7 @@ $(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT) $(DESCRIBE):
 	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/aolani-run: $(BUILD)/launcher/main.o $(LAUNCH) $(WIRE) $(BASE)
-	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) -lpthread -lm
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) $(EXPAT) -lpthread -lm
 
 # What travels to the nodes brings its own libraries and no debugging information. The
 # agent is static altogether, so that it starts on any Linux of its architecture; its PMIx

@@ -29,6 +29,12 @@
 #define LIMIT_TOPOLOGY_BYTES \
     (768u << 10)                    /* one message has 1 MiB; 8192 CPUs take 120 kB */
 #define LIMIT_XML_BYTES (16u << 20) /* hwloc's export of the largest has 2 MB */
+
+/* NCCL. */
+#define LIMIT_NCCL_BYTES (1u << 20) /* of its topology file; the largest has 40 kB */
+#define LIMIT_NCCL_NODES 8192u      /* elements in it */
+#define LIMIT_NCCL_DEPTH 64u        /* of them in each other */
+#define LIMIT_NCCL_SAID  (1u << 20) /* of a rank's output, searched for its words */
 #define LIMIT_NCCL_TOPO (64u << 10) /* bytes of a provider's topology file for NCCL */
 #define LIMIT_NVML_MS   15000u      /* NVML takes seconds to wake 16 GPUs */
 
@@ -58,6 +64,8 @@
 #define LIMIT_BREACHES            20u  /* of one node in a row, then it is given up */
 #define LIMIT_HELLOS_KEPT         16u  /* of one node, to know one that is repeated */
 #define LIMIT_ANSWERS             (4u << 20) /* waiting for a peer that does not read */
+#define LIMIT_BINDINGS            200u /* messages on one rank: one that drifts to and fro */
+#define LIMIT_BINDING_CHECKS      8u    /* in one of them */
 #define LIMIT_NODE_WARNINGS       1000u /* that agents may cause in a run's summary */
 #define LIMIT_STEP_BATCH          4096u /* step records in one message */
 #define LIMIT_STDIN_CHUNK         (64u << 10)  /* standard input in one message */
