@@ -43,9 +43,8 @@ static void node_take_topology(struct node *n, Aolani__Topology *t)
     if (has <= most)
         return;
     err_set(&e, ERR_LIMIT,
-            "describe this node: what aolani-describe said makes %zu bytes, and a "
-            "message takes %zu",
-            has, most);
+            "what aolani-describe said makes %zu bytes, and a message takes %zu", has,
+            most);
     aolani__topology__free_unpacked(t, NULL);
     info->topology = topofacts_own(&n->host, &e);
     if (aolani__node_info__get_packed_size(info) <= most)

@@ -62,13 +62,12 @@ static void topology_judge_end(struct topology *t)
     const char *sep = line[0] ? ": " : "";
     int ws = t->wait_status;
     if (WIFSIGNALED(ws)) {
-        err_set(e, -EIO,
-                "describe this node: aolani-describe ended by signal %d (%s)%s%s",
-                WTERMSIG(ws), strsignal(WTERMSIG(ws)), sep, line);
+        err_set(e, -EIO, "aolani-describe ended by signal %d (%s)%s%s", WTERMSIG(ws),
+                strsignal(WTERMSIG(ws)), sep, line);
         err_hint(e, "run \"%.150s --text\" on the node", path);
     } else if (WEXITSTATUS(ws) > 1) {
-        err_set(e, -EIO, "describe this node: aolani-describe ended with status %d%s%s",
-                WEXITSTATUS(ws), sep, line);
+        err_set(e, -EIO, "aolani-describe ended with status %d%s%s", WEXITSTATUS(ws),
+                sep, line);
         if (WEXITSTATUS(ws) == TOPOLOGY_NO_LIB)
             err_hint(
                 e,
@@ -77,8 +76,7 @@ static void topology_judge_end(struct topology *t)
         else
             err_hint(e, "run \"%.150s --text\" on the node", path);
     } else if (t->said.len == 0) {
-        err_set(e, -EIO, "describe this node: aolani-describe said nothing%s%s", sep,
-                line);
+        err_set(e, -EIO, "aolani-describe said nothing%s%s", sep, line);
         err_hint(e, "run \"%.150s --text\" on the node", path);
     }
 }
@@ -90,14 +88,14 @@ static Aolani__Topology *topology_result(struct topology *t)
         topology_judge_end(t);
     if (!t->failed.code &&
         topofacts_read(t->said.data, t->said.len, t->host, &m, &t->failed) < 0) {
-        err_wrap(&t->failed,
-                 "describe this node: what aolani-describe said cannot be used");
+        err_wrap(&t->failed, "what aolani-describe said cannot be used");
         err_hint(&t->failed, "run \"%.150s --text\" on the node",
                  t->host->describe_helper);
     }
     if (!m) {
-        log_info("%s%s%s%s", t->failed.text, t->failed.hint[0] ? " (" : "",
-                 t->failed.hint, t->failed.hint[0] ? ")" : "");
+        log_info("describe this node: %s%s%s%s", t->failed.text,
+                 t->failed.hint[0] ? " (" : "", t->failed.hint,
+                 t->failed.hint[0] ? ")" : "");
         m = topofacts_own(t->host, &t->failed);
     }
     return m;
@@ -117,7 +115,7 @@ static void topology_fail(struct topology *t, const char *hint, const char *why)
 {
     if (t->concluded)
         return;
-    err_set(&t->failed, -EIO, "describe this node: aolani-describe %s", why);
+    err_set(&t->failed, -EIO, "aolani-describe %s", why);
     err_hint(&t->failed, "%s", hint);
     topology_conclude(t);
 }
@@ -207,14 +205,13 @@ static int topology_start(struct topology *t, struct err *e)
         .file = path, .argv = argv, .extra_fd = -1, .stderr_to_stream = true};
     if (!path) {
         err_set(e, -ENOENT,
-                "describe this node: the helper \"aolani-describe\" is not beside the "
+                "the helper \"aolani-describe\" is not beside the "
                 "agent in \"%s\"",
                 t->host->dir);
         return err_hint(e, "build aolani-run where libhwloc-dev is installed");
     }
     int rc = loop_proc_spawn(t->loop, &spec, topology_on_exit, t, &t->proc, e);
     if (rc < 0) {
-        err_wrap(e, "describe this node");
         if (rc == -ENOENT) /* the file is there: its loader is not */
             err_hint(e, "it was built for another C library");
         return rc;

@@ -15,6 +15,7 @@ trap '$cluster down "$dir/c" >/dev/null 2>&1; rm -rf "$dir"' EXIT
 $cluster up "$n" "$dir/c"
 share=$dir/c/share
 mkdir "$share/bin"
+[ ! -x "$build/aolani-describe" ] || cp -a "$build/aolani-describe" "$share/bin/"
 cp -a "$build"/aolani-run "$build"/aolani-agent "$build"/aolani-pmix "$build"/libaolani.so* "$share/bin/"
 mpicc -O2 -o "$share/bin/hello" tests/bench/mpi_hello.c
 chmod -R a+rX "$share"

@@ -19,6 +19,7 @@ $cluster up "$n" "$dir/c"
 share=$dir/c/share
 mkdir "$share/bin"
 mkdir -m 1777 "$share/out"
+[ ! -x "$build/aolani-describe" ] || cp -a "$build/aolani-describe" "$share/bin/"
 cp -a "$build"/aolani-run "$build"/aolani-agent "$build"/aolani-pmix "$build"/libaolani.so* "$share/bin/"
 ${CC:-gcc} -O2 -D_GNU_SOURCE -o "$share/bin/gen" tests/bench/output_gen.c
 chmod -R a+rX "$share"

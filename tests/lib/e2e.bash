@@ -100,6 +100,7 @@ cluster_up()
     export C=$BATS_FILE_TMPDIR/hosts N_HOSTS=$1
     "$cluster" up "$1" "$C"
     mkdir -p "$C/share/bin"
+    [ ! -x "$BUILD/aolani-describe" ] || cp "$BUILD/aolani-describe" "$C/share/bin/"
     cp "$BUILD"/aolani-run "$BUILD"/aolani-agent "$BUILD"/aolani-pmix "$BUILD"/libaolani.so* \
         "$BUILD"/trainer-cpu "$C/share/bin/"
     cp "$plain"/tests/e2e/* "$C/share/bin/" 2>/dev/null || :
