@@ -55,28 +55,31 @@ static int describe_devices(struct walk *w, struct err *e)
     return rc < 0 ? err_sys(e, rc, "describe the devices") : 0;
 }
 
+/* What was attempted, before why it failed. */
+static int describe_wrap(const struct describe_from *from, struct err *e)
+{
+    const char *path = from->xml ? from->xml : from->root;
+    return path ? err_wrap(e, "read the topology \"%s\"", path)
+                : err_wrap(e, "read the topology of this node");
+}
+
 static int describe_walk(struct walk *w, const struct describe_from *from,
                          struct buf *xml, struct err *e)
 {
     int rc;
-    if (from->xml && (rc = xmlfile_read(from->xml, xml, e)) < 0)
-        return err_wrap(e, "read the topology \"%s\"", from->xml);
     if ((rc = describe_check_folder(from->root, e)) < 0 ||
         (rc = describe_check_folder(from->sysfs, e)) < 0)
         return rc;
-    rc = walk_load(w, (char *)xml->data, xml->len, from->root, e);
-    if (rc < 0 && from->xml)
-        return err_wrap(e, "read the topology \"%s\"", from->xml);
-    if (rc < 0)
-        return err_wrap(e, "read the topology of %s",
-                        from->root ? from->root : "this node");
+    if ((from->xml && (rc = xmlfile_read(from->xml, xml, e)) < 0) ||
+        (rc = walk_load(w, (char *)xml->data, xml->len, from->root, e)) < 0)
+        return describe_wrap(from, e);
     if ((rc = walk_cpus(w)) < 0)
         return err_sys(e, rc, "describe the processors");
     if (w->t->n_cores == 0) {
-        (void)err_set(e, ERR_PARSE, "read the topology%s%s: no CPU of it may be used",
-                      from->xml ? " of " : "", from->xml ? from->xml : "");
-        return err_hint(
-            e, "the cgroup, or whoever wrote the file, has cut all of them off");
+        (void)err_set(e, ERR_PARSE, "no CPU of it may be used");
+        (void)err_hint(e,
+                       "a cgroup, or whoever wrote the file, has cut all of them off");
+        return describe_wrap(from, e);
     }
     return describe_devices(w, e);
 }
