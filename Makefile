@@ -103,9 +103,10 @@ $(BUILD)/aolani-agent: $(BUILD)/agent/main.o $(AGENT) $(WIRE) $(BASE)
 $(BUILD)/aolani-pmix: $(call objs,agent/pmix) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(PMIX) -lpthread -ldl -lrt -lm
 
-# hwloc comes along, so that a node needs none; what hwloc itself wants (libudev) every
-# distribution has.
-HWLOC_OWN = $(if $(SAN),$(HWLOC),-l:libhwloc.a $(filter-out -lhwloc -lpthread -lm,$(shell $(PKG) --static --libs hwloc 2>/dev/null)))
+# hwloc comes along where the system has it as an archive, so that a node needs none; what
+# hwloc itself wants (libudev) every distribution has.
+HWLOC_A   := $(filter /%,$(shell $(CC) -print-file-name=libhwloc.a))
+HWLOC_OWN  = $(if $(SAN)$(if $(HWLOC_A),,shared),$(HWLOC),-l:libhwloc.a $(filter-out -lhwloc -lpthread -lm,$(shell $(PKG) --static --libs hwloc 2>/dev/null)))
 $(BUILD)/aolani-describe: $(BUILD)/agent/describe/main.o $(DESCRIBE) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(HWLOC_OWN) -lpthread -ldl -lrt -lm
 
