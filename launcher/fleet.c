@@ -95,6 +95,7 @@ void fleet_node_linked(struct fleet_node *n)
     if (n->path == FLEET_PATH_DIRECT && !n->fleet->local)
         log_info("%s: connected directly, from %s",
                  n->fleet->config.nodes->names[n->index], n->address);
+    fleet_hurry(n);
 }
 
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e)
@@ -214,12 +215,10 @@ static void on_tick(void *arg)
     }
 }
 
-int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t attempt,
-               const ProtobufCMessage *m)
+static int send_to(struct fleet_node *n, enum message_type type, uint32_t attempt,
+                   const ProtobufCMessage *m)
 {
-    struct fleet_node *n = fleet_node_at(f, node);
-    if (n->life != NODE_UP || !n->session)
-        return -ENOTCONN;
+    struct fleet *f = n->fleet;
     struct buf b;
     struct err e;
     uint8_t *at;
@@ -230,10 +229,27 @@ int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t 
         rc = session_send(n->session, loop_now_ms(f->loop), type, attempt, b.data,
                           b.len, &e);
         if (rc < 0)
-            log_debug("%s: %s", f->config.nodes->names[node], e.text);
+            log_debug("%s: %s", f->config.nodes->names[n->index], e.text);
     }
     buf_fini(&b);
     return rc < 0 ? (int)rc : 0;
+}
+
+int fleet_send(struct fleet *f, uint32_t node, enum message_type type, uint32_t attempt,
+               const ProtobufCMessage *m)
+{
+    struct fleet_node *n = fleet_node_at(f, node);
+    if (n->life != NODE_UP || !n->session)
+        return -ENOTCONN;
+    return send_to(n, type, attempt, m);
+}
+
+void fleet_hurry(struct fleet_node *n)
+{
+    Aolani__Stop m = AOLANI__STOP__INIT;
+    m.reason = (char *)"the job is over";
+    if (n->fleet->stopped && n->life == NODE_STARTING && n->link && n->session)
+        (void)send_to(n, MSG_STOP, n->fleet->config.attempt, &m.base);
 }
 
 void fleet_set_phase(struct fleet *f, uint32_t node, enum phase phase)

@@ -54,6 +54,7 @@ struct fleet {
     void *arg;
     struct bundle bundle;
     bool local, hold, closing;
+    bool stopped; /* no further agents are started */
     struct fleet_node *nodes;
     uint32_t n_nodes, next_to_start, starting;
     uint32_t replaced; /* nodes that wait again, among those already passed */
@@ -86,6 +87,9 @@ void fleet_watch_unlinked(struct fleet_node *n);
 void fleet_node_lost(struct fleet_node *n, const struct err *e);
 void fleet_node_linked(struct fleet_node *n);
 void fleet_node_unlinked(struct fleet_node *n, const struct err *e);
+/* Once starting has stopped: an agent that still describes its node, which may take a
+ * while, need not go on. */
+void fleet_hurry(struct fleet_node *n);
 int fleet_node_message(struct fleet_node *n, const struct envelope *v, struct err *e);
 
 #endif

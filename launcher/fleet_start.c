@@ -157,9 +157,11 @@ void fleet_start(struct fleet *f)
 void fleet_stop_starting(struct fleet *f)
 {
     f->next_to_start = f->n_nodes;
+    f->stopped = true;
     for (uint32_t i = 0; i < f->n_nodes; i++) {
         struct fleet_node *n = &f->nodes[i];
         bool keyless = n->life == NODE_STARTING && !n->has_key;
+        fleet_hurry(n);
         if (n->recovering || (n->life != NODE_WAITING && !keyless))
             continue;
         n->life = NODE_RELEASED;
