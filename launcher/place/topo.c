@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
-/* topo.c - see topo.h; distances are in topo_path.c. The message is what a program made of
+/* topo.c - see topo.h: CPUs and memory; topo_devices.c has the devices, topo_path.c the
+ * distances. The message is what a program made of
  * files that others wrote, on a machine that is not ours: nothing of it is taken on trust,
  * and everything after this file is. */
 #include "launcher/place/topo.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/place/ncclapply.h"
 #include "launcher/place/topo_impl.h"
 #include "proto/base/limits.h"
-
-#define NAME_MAX_LEN 63u  /* of an RDMA device; an interface has 15 */
-#define TEXT_MAX_LEN 255u /* what a driver says of a device */
-#define PORTS_MAX    255u /* of a NIC; InfiniBand numbers them in a byte */
 
 /* ---- sets ---- */
 
@@ -37,8 +34,8 @@ static int read_cpus(struct rankset *s, const char *text, const char *what, size
     return 0;
 }
 
-static int read_part(const struct topo *t, struct rankset *s, const char *text,
-                     const char *what, size_t i, struct err *e)
+int topo_read_cpus(const struct topo *t, struct rankset *s, const char *text,
+                   const char *what, size_t i, struct err *e)
 {
     int rc = read_cpus(s, text, what, i, e);
     if (rc == 0 && !rankset_contains(&t->allowed, s))
@@ -47,55 +44,9 @@ static int read_part(const struct topo *t, struct rankset *s, const char *text,
     return rc;
 }
 
-/* ---- texts ---- */
-
-static bool fits(const char *s, size_t max, const char *also)
-{
-    size_t n = strlen(s);
-    if (n > max)
-        return false;
-    for (size_t i = 0; i < n; i++) {
-        if (!isalnum((unsigned char)s[i]) && !strchr(also, s[i]))
-            return false;
-    }
-    return true;
-}
-
-/* It is printed, and stands in names that programs split at commas and colons. */
-static int check_name(const char *s, const char *what, size_t i, struct err *e)
-{
-    return fits(s, NAME_MAX_LEN, "_-.+@")
-               ? 0
-               : err_set(e, ERR_PROTO,
-                         "%s %zu of a topology has a name of %zu bytes that "
-                         "no device has",
-                         what, i, strlen(s));
-}
-
-static int check_text(const char *s, const char *what, size_t i, struct err *e)
-{
-    size_t n = strlen(s);
-    bool good = n <= TEXT_MAX_LEN;
-    for (size_t k = 0; k < n && good; k++)
-        good = (unsigned char)s[k] >= ' ' && s[k] != 0x7f;
-    return good ? 0
-                : err_set(e, ERR_PROTO,
-                          "%s %zu of a topology has a text that cannot be shown", what,
-                          i);
-}
-
-static int check_bus_id(const char *s, const char *what, size_t i, struct err *e)
-{
-    uint64_t key;
-    return !*s || topo_bus_key(s, &key)
-               ? 0
-               : err_set(e, ERR_PROTO, "%s %zu of a topology has no PCI address", what,
-                         i);
-}
-
 /* ---- CPUs and memory ---- */
 
-static int check_count(size_t n, size_t max, const char *what, struct err *e)
+int topo_check_count(size_t n, size_t max, const char *what, struct err *e)
 {
     return n <= max ? 0
                     : err_set(e, ERR_PROTO, "a topology has %zu %s; at most %zu", n,
@@ -109,7 +60,7 @@ static int load_groups(struct topo *t, Aolani__CpuGroup *const *list, size_t n,
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++) {
         ret[i].os = list[i]->os_index;
-        rc = read_part(t, &ret[i].cpus, list[i]->cpus, what, i, e);
+        rc = topo_read_cpus(t, &ret[i].cpus, list[i]->cpus, what, i, e);
         if (rc == 0 && rankset_intersects(&seen, &ret[i].cpus))
             rc = err_set(e, ERR_PROTO, "%s %zu of a topology has CPUs of another", what,
                          i);
@@ -141,7 +92,8 @@ static int load_numa(struct topo *t, const Aolani__Topology *m, struct err *e)
             rc = err_set(e, ERR_PROTO,
                          "NUMA node %zu of a topology is in package %u of %zu", i,
                          from->package, m->n_packages);
-        else if ((rc = read_part(t, &to->cpus, from->cpus, "NUMA node", i, e)) == 0)
+        else if ((rc = topo_read_cpus(t, &to->cpus, from->cpus, "NUMA node", i, e)) ==
+                 0)
             rc = rankset_add(&seen, from->os_index);
     }
     rankset_fini(&seen);
@@ -157,8 +109,7 @@ static int group_of(const struct topo_group *list, size_t n, uint32_t cpu)
     return -1;
 }
 
-/* Of nodes with the same CPUs (memory of another kind) the first; never memory of a GPU. */
-static int numa_of(const struct topo *t, const struct rankset *cpus)
+int topo_numa_of(const struct topo *t, const struct rankset *cpus)
 {
     int best = -1;
     size_t size = 0;
@@ -195,7 +146,7 @@ static int load_core(struct topo *t, const Aolani__Core *from, size_t i,
     uint32_t first = (uint32_t)rankset_next(&to->cpus, 0);
     to->package = group_of(t->packages, t->n_packages, first);
     to->l3 = group_of(t->l3, t->n_l3, first);
-    to->numa = numa_of(t, &to->cpus);
+    to->numa = topo_numa_of(t, &to->cpus);
     return 0;
 }
 
@@ -210,213 +161,23 @@ static int load_cores(struct topo *t, Aolani__Core *const *list, size_t n,
     return rc;
 }
 
-/* ---- where devices are ---- */
-
-static int package_of(const struct topo *t, const struct topo_place *p)
-{
-    if (rankset_next(&p->cpus, 0) >= 0) {
-        for (size_t i = 0; i < t->n_packages; i++) {
-            if (rankset_contains(&t->packages[i].cpus, &p->cpus))
-                return (int)i;
-        }
-        return -1;
-    }
-    int package = -1;
-    for (size_t i = 0; i < t->n_numa; i++) {
-        if (!rankset_has(&p->numa, t->numa[i].os))
-            continue;
-        if (t->numa[i].package < 0 || (package >= 0 && t->numa[i].package != package))
-            return -1;
-        package = t->numa[i].package;
-    }
-    return package;
-}
-
-/* Without allowed CPUs, the one node that it names. */
-static int node_of(const struct topo *t, const struct topo_place *p)
-{
-    if (rankset_next(&p->cpus, 0) >= 0)
-        return numa_of(t, &p->cpus);
-    int64_t os = rankset_next(&p->numa, 0);
-    if (os < 0 || rankset_next(&p->numa, (uint32_t)os + 1) >= 0)
-        return -1;
-    for (size_t i = 0; i < t->n_numa; i++) {
-        if (t->numa[i].os == (uint32_t)os)
-            return (int)i;
-    }
-    return -1;
-}
-
-static void locate(const struct topo *t, struct topo_place *p)
-{
-    p->located = true;
-    p->package = package_of(t, p);
-    p->node = node_of(t, p);
-}
-
-int topo_place_of_cpus(const struct topo *t, const struct rankset *cpus,
-                       struct topo_place *ret)
-{
-    struct topo_place p = {0};
-    int rc = rankset_merge(&p.cpus, cpus);
-    for (size_t i = 0; i < t->n_numa && rc == 0; i++) {
-        if (!t->numa[i].of_gpu && rankset_intersects(&t->numa[i].cpus, cpus))
-            rc = rankset_add(&p.numa, t->numa[i].os);
-    }
-    if (rc < 0) {
-        topo_place_fini(&p);
-        return rc;
-    }
-    locate(t, &p);
-    *ret = p;
-    return 0;
-}
-
-void topo_place_fini(struct topo_place *p)
-{
-    if (!p->shared) {
-        rankset_fini(&p->cpus);
-        rankset_fini(&p->numa);
-    }
-    *p = (struct topo_place){.node = -1, .package = -1};
-}
-
-static int load_place(struct topo *t, const char *cpus, const uint32_t *numa,
-                      size_t n_numa, const char *what, size_t i, struct topo_place *p,
-                      struct err *e)
-{
-    int rc = check_count(n_numa, LIMIT_NUMA, "NUMA nodes at a device", e);
-    if (rc == 0)
-        rc = read_part(t, &p->cpus, cpus, what, i, e);
-    for (size_t k = 0; k < n_numa && rc == 0; k++) {
-        size_t at = 0;
-        while (at < t->n_numa && t->numa[at].os != numa[k])
-            at++;
-        if (at == t->n_numa || t->numa[at].of_gpu)
-            rc = err_set(e, ERR_PROTO,
-                         "%s %zu of a topology is at NUMA node %u, which is not there",
-                         what, i, numa[k]);
-        else
-            rc = rankset_add(&p->numa, numa[k]);
-    }
-    if (rc == 0)
-        locate(t, p);
-    return rc;
-}
-
-static void share_place(struct topo_place *p, const struct topo_place *of)
-{
-    *p = *of;
-    p->shared = true;
-}
-
-/* ---- devices ---- */
-
-static int load_pci(struct topo *t, const Aolani__PciNode *m, size_t i, struct err *e)
-{
-    struct topo_pci *p = &t->pci[i];
-    bool root = m->kind == AOLANI__PCI_NODE__KIND__HOST_BRIDGE;
-    p->m = m;
-    p->parent = (int)m->parent - 1;
-    if (m->kind > AOLANI__PCI_NODE__KIND__DEVICE || m->kind < 0)
-        return err_set(e, ERR_PROTO, "PCI node %zu of a topology is of no known kind",
-                       i);
-    if (root != (m->parent == 0) || m->parent > i ||
-        (!root && t->pci[p->parent].m->kind == AOLANI__PCI_NODE__KIND__DEVICE))
-        return err_set(e, ERR_PROTO, "PCI node %zu of a topology hangs on %u", i,
-                       m->parent);
-    int rc = check_bus_id(m->bus_id, "PCI node", i, e);
-    if (rc < 0)
-        return rc;
-    p->depth = root ? 0 : t->pci[p->parent].depth + 1;
-    if (m->located)
-        return load_place(t, m->cpus, m->numa, m->n_numa, "PCI node", i, &p->place, e);
-    if (!root)
-        share_place(&p->place, &t->pci[p->parent].place);
-    return 0;
-}
-
-static int check_pci_index(const struct topo *t, uint32_t pci, const char *what,
-                           size_t i, struct err *e)
-{
-    if (pci > t->n_pci ||
-        (pci > 0 && t->pci[pci - 1].m->kind != AOLANI__PCI_NODE__KIND__DEVICE))
-        return err_set(e, ERR_PROTO, "%s %zu of a topology is no PCI device: %u", what,
-                       i, pci);
-    return 0;
-}
-
-static int load_gpu(struct topo *t, const Aolani__Gpu *m, size_t i, struct err *e)
-{
-    struct topo_gpu *g = &t->gpus[i];
-    g->m = m;
-    g->pci = (int)m->pci - 1;
-    int rc = check_pci_index(t, m->pci, "GPU", i, e);
-    if (rc == 0)
-        rc = check_bus_id(m->bus_id, "GPU", i, e);
-    if (rc == 0)
-        rc = check_name(m->osdev, "GPU", i, e);
-    if (rc == 0)
-        rc = check_name(m->uuid, "GPU", i, e);
-    if (rc == 0)
-        rc = check_name(m->parent_uuid, "GPU", i, e);
-    if (rc == 0)
-        rc = check_text(m->vendor, "GPU", i, e);
-    if (rc == 0)
-        rc = check_text(m->model, "GPU", i, e);
-    if (rc == 0 && m->located)
-        return load_place(t, m->cpus, m->numa, m->n_numa, "GPU", i, &g->place, e);
-    if (rc == 0 && g->pci >= 0)
-        share_place(&g->place, &t->pci[g->pci].place);
-    return rc;
-}
-
-static int load_nic(struct topo *t, const Aolani__Nic *m, size_t i, struct err *e)
-{
-    struct topo_nic *n = &t->nics[i];
-    n->m = m;
-    n->pci = (int)m->pci - 1;
-    if (!*m->name)
-        return err_set(e, ERR_PROTO, "NIC %zu of a topology has no name", i);
-    if (m->n_ports == 0 || m->n_ports > PORTS_MAX)
-        return err_set(e, ERR_PROTO, "NIC %zu of a topology has %zu ports", i,
-                       m->n_ports);
-    for (size_t k = 0; k < m->n_ports; k++) {
-        if (m->ports[k]->number > PORTS_MAX)
-            return err_set(e, ERR_PROTO, "NIC %zu of a topology has a port %u", i,
-                           m->ports[k]->number);
-    }
-    int rc = check_pci_index(t, m->pci, "NIC", i, e);
-    if (rc == 0)
-        rc = check_bus_id(m->bus_id, "NIC", i, e);
-    if (rc == 0)
-        rc = check_name(m->name, "NIC", i, e);
-    for (size_t k = 0; k < m->n_interfaces && rc == 0; k++)
-        rc = check_name(m->interfaces[k], "NIC", i, e);
-    if (rc == 0 && m->located)
-        return load_place(t, m->cpus, m->numa, m->n_numa, "NIC", i, &n->place, e);
-    if (rc == 0 && n->pci >= 0)
-        share_place(&n->place, &t->pci[n->pci].place);
-    return rc;
-}
-
 /* ---- the whole ---- */
 
 static int make_room(struct topo *t, const Aolani__Topology *m, struct err *e)
 {
-    int rc = check_count(m->n_packages, LIMIT_PACKAGES, "packages", e);
+    int rc = topo_check_count(m->n_packages, LIMIT_PACKAGES, "packages", e);
     if (rc == 0)
-        rc = check_count(m->n_numa, LIMIT_NUMA, "NUMA nodes", e);
+        rc = topo_check_count(m->n_numa, LIMIT_NUMA, "NUMA nodes", e);
     if (rc == 0)
-        rc = check_count(m->n_l3, LIMIT_CPUS, "L3 caches", e);
+        rc = topo_check_count(m->n_l3, LIMIT_CPUS, "L3 caches", e);
     if (rc == 0)
-        rc = check_count(m->n_cores, LIMIT_CPUS, "cores", e);
+        rc = topo_check_count(m->n_cores, LIMIT_CPUS, "cores", e);
     if (rc == 0)
-        rc = check_count(m->n_pci, LIMIT_PCI, "PCI nodes", e);
+        rc = topo_check_count(m->n_pci, LIMIT_PCI, "PCI nodes", e);
     if (rc == 0)
-        rc = check_count(m->n_gpus, LIMIT_GPUS, "GPUs", e);
+        rc = topo_check_count(m->n_gpus, LIMIT_GPUS, "GPUs", e);
     if (rc == 0)
-        rc = check_count(m->n_nics, LIMIT_NICS, "NICs", e);
+        rc = topo_check_count(m->n_nics, LIMIT_NICS, "NICs", e);
     if (rc < 0)
         return rc;
     t->packages = calloc(m->n_packages + 1, sizeof *t->packages);
@@ -463,18 +224,31 @@ static int load(struct topo *t, const Aolani__Topology *m, struct err *e)
     if (rc == 0)
         rc = load_cores(t, m->cores, m->n_cores, e);
     for (size_t i = 0; i < m->n_pci && rc == 0; i++)
-        rc = load_pci(t, m->pci[i], i, e);
+        rc = topo_load_pci(t, m->pci[i], i, e);
     for (size_t i = 0; i < m->n_gpus && rc == 0; i++)
-        rc = load_gpu(t, m->gpus[i], i, e);
+        rc = topo_load_gpu(t, m->gpus[i], i, e);
     for (size_t i = 0; i < m->n_nics && rc == 0; i++)
-        rc = load_nic(t, m->nics[i], i, e);
+        rc = topo_load_nic(t, m->nics[i], i, e);
     return rc;
+}
+
+/* A file that cannot be read leaves the topology as the system shows it. */
+static int use_file(struct topo *t)
+{
+    struct err e;
+    int rc = ncclapply_own(t, &e);
+    if (rc >= 0 || rc == -ENOMEM)
+        return rc < 0 ? rc : 0;
+    t->file_why = strdup(e.text);
+    return t->file_why ? 0 : -ENOMEM;
 }
 
 int topo_load(const Aolani__Topology *m, struct topo **ret, struct err *e)
 {
     struct topo *t = calloc(1, sizeof *t);
     int rc = t ? load(t, m, e) : -ENOMEM;
+    if (rc == 0)
+        rc = use_file(t);
     if (rc < 0) {
         topo_destroy(t);
         return rc == -ENOMEM ? err_sys(e, rc, "read a topology") : rc;
@@ -486,7 +260,7 @@ int topo_load(const Aolani__Topology *m, struct topo **ret, struct err *e)
 /* Cores alone; `allowed` is what they have. */
 static int load_plain(struct topo *t, const Aolani__NodeInfo *info, struct err *e)
 {
-    int rc = check_count(info->n_cores, LIMIT_CPUS, "cores", e);
+    int rc = topo_check_count(info->n_cores, LIMIT_CPUS, "cores", e);
     if (rc == 0 && !(t->cores = calloc(info->n_cores + 1, sizeof *t->cores)))
         rc = -ENOMEM;
     if (rc == 0) {
@@ -517,7 +291,7 @@ int topo_of_node(const Aolani__NodeInfo *info, struct topo **ret, struct err *e)
     struct err bad;
     if (!m)
         return plain_topo(info, NULL, NULL, ret, e);
-    if (m->error[0] && m->n_cores == 0)
+    if (m->error[0] && m->n_numa == 0) /* the agent's own look, at cores alone */
         return plain_topo(info, m->error, m->hint, ret, e);
     int rc = topo_load(m, ret, &bad);
     if (rc == 0 || rc == -ENOMEM)
@@ -551,6 +325,8 @@ void topo_destroy(struct topo *t)
     free(t->l3);
     free(t->numa);
     free(t->packages);
+    ncclapply_destroy(t->added);
+    free(t->file_why);
     free(t->why);
     free(t->hint);
     free(t);

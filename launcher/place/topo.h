@@ -3,7 +3,7 @@
  * texts read. Pure. What is borrowed from the message lives as long as that.
  *
  * Every index has been checked, every set lies within the allowed CPUs, parents come before
- * children. A node without a description (an old agent, no helper) still has its cores: a
+ * children (but for switches that a topology file of NCCL has added). A node without a description (an old agent, no helper) still has its cores: a
  * topology with one NUMA node that is not known (`known` false), no GPUs, no NICs.
  */
 #ifndef LAUNCHER_PLACE_TOPO_H
@@ -75,6 +75,9 @@ struct topo {
     struct topo_gpu *gpus;
     struct topo_nic *nics;
     size_t n_packages, n_l3, n_numa, n_cores, n_pci, n_gpus, n_nics;
+    struct topo_added *added; /* switches that a topology file of NCCL names (ncclapply.h),
+                                 the last ones in pci; NULL: none */
+    char *file_why;           /* that file is there and not used: why; else NULL */
 };
 
 /* ERR_PROTO: the message contradicts itself or passes a limit; it names what. */

@@ -31,12 +31,12 @@
 #define LIMIT_XML_BYTES (16u << 20) /* hwloc's export of the largest has 2 MB */
 
 /* NCCL. */
-#define LIMIT_NCCL_BYTES (1u << 20) /* of its topology file; the largest has 40 kB */
-#define LIMIT_NCCL_NODES 8192u      /* elements in it */
-#define LIMIT_NCCL_DEPTH 64u        /* of them in each other */
-#define LIMIT_NCCL_SAID  (1u << 20) /* of a rank's output, searched for its words */
-#define LIMIT_NCCL_TOPO (64u << 10) /* bytes of a provider's topology file for NCCL */
-#define LIMIT_NVML_MS   15000u      /* NVML takes seconds to wake 16 GPUs */
+#define LIMIT_NCCL_BYTES (1u << 20)  /* of its topology file; the largest has 40 kB */
+#define LIMIT_NCCL_NODES 4096u       /* elements in it; NCCL itself takes 256 */
+#define LIMIT_NCCL_DEPTH 64u         /* of them in each other */
+#define LIMIT_NCCL_SAID  (1u << 20)  /* of a rank's output, searched for its words */
+#define LIMIT_NCCL_TOPO  (64u << 10) /* bytes of a provider's topology file for NCCL */
+#define LIMIT_NVML_MS    15000u      /* NVML takes seconds to wake 16 GPUs */
 
 /* What a node is told of the binding of its ranks. */
 #define LIMIT_BIND_ENV    64u         /* variables; we know of a dozen */
