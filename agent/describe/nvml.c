@@ -23,6 +23,7 @@
 #include "agent/describe/nvml.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -204,11 +205,24 @@ static void take_address_space(void)
     (void)setrlimit(RLIMIT_AS, &r);
 }
 
+/* The library may print, and our standard output is a message. A child that is stuck would
+ * keep it open, too: a reader would wait for more. */
+static void leave_standard_files(void)
+{
+    int null = open("/dev/null", O_RDWR);
+    for (int fd = 0; null >= 0 && fd <= 2; fd++)
+        (void)dup2(null, fd);
+    if (null > 2)
+        (void)close(null);
+}
+
 static _Noreturn void be_the_child(int out, pid_t parent)
 {
     Aolani__Topology seen = AOLANI__TOPOLOGY__INIT;
+    out = fcntl(out, F_DUPFD_CLOEXEC, 3); /* whoever starts us may have closed those */
+    leave_standard_files();
     take_address_space();
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
+    if (out < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
         nvml_look(&seen) < 0)
         _exit(1);
     size_t n = aolani__topology__get_packed_size(&seen);
@@ -287,7 +301,7 @@ int nvml_ask(unsigned wait_ms, Aolani__Topology **ret)
     struct buf said;
     buf_init(&said, LIMIT_TOPOLOGY_BYTES);
     pid_t self = getpid();
-    if (pipe(ends) < 0)
+    if (pipe2(ends, O_CLOEXEC) < 0)
         return failed(ret, "cannot ask NVIDIA's management library: error %d", errno);
     pid_t pid = fork();
     if (pid == 0) {

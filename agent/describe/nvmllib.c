@@ -11,7 +11,7 @@
 #define SONAME "libnvidia-ml.so.1"
 #define MAX_PROCESSES \
     4096u               /* on one GPU; a list that grows faster than it is read ends */
-#define MAX_NVLINKS 18u /* NVML_NVLINK_MAX_LINKS; of a GPU with fewer the rest fail */
+#define MAX_NVLINKS 36u /* NVML_NVLINK_MAX_LINKS; of a GPU with fewer the rest fail */
 #define NO_VALUE    UINT64_MAX /* NVML_VALUE_NOT_AVAILABLE, of a process's memory */
 
 struct pci_info { /* nvmlPciInfo_t of _v3; _v2 fills in less and ends before bus_id */
