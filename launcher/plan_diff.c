@@ -402,9 +402,13 @@ static int make_group(struct plan_diff *d, const struct class *c, char *memory)
 {
     struct plan_diff_group g = {.n_what = c->n_items + (memory != NULL)};
     g.what = calloc(g.n_what + 1, sizeof *g.what);
-    bool good = g.what != NULL;
-    for (size_t i = 0; i < c->n_items && good; i++)
+    g.named = calloc(g.n_what + 1, sizeof *g.named);
+    bool good = g.what && g.named;
+    for (size_t i = 0; i < c->n_items && good; i++) {
+        const struct difference *of = &c->items[i].d;
+        g.named[i] = of->kind >= FACT_NIC ? strlen(of->id) : 0;
         good = (g.what[i] = strdup(c->items[i].text)) != NULL;
+    }
     if (good && memory)
         g.what[g.n_what - 1] = memory;
     else
@@ -509,6 +513,7 @@ void plan_diff_fini(struct plan_diff *d)
         for (size_t i = 0; d->groups[g].what && i < d->groups[g].n_what; i++)
             free(d->groups[g].what[i]);
         free(d->groups[g].what);
+        free(d->groups[g].named);
         free(d->groups[g].nodes);
     }
     free(d->groups);

@@ -20,6 +20,7 @@ struct plan_diff_group { /* nodes that differ alike */
     uint32_t *nodes;     /* ascending */
     size_t n_nodes;
     char **what;   /* "mlx5_4 down"; without names of nodes */
+    size_t *named; /* how many bytes of each are the name of a NIC; 0: of none */
     size_t n_what; /* 0: as most nodes are */
 };
 

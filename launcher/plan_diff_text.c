@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* plan_diff_text.c - the groups of plan_diff.h, as lines. */
 #include <errno.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -10,14 +11,58 @@
 
 #define WHAT_MOST 12u /* of a node; another machine differs in everything */
 
+static bool same_of_others(const struct plan_diff_group *g, size_t a, size_t b)
+{
+    return g->named[a] > 0 && g->named[b] > 0 &&
+           strcmp(g->what[a] + g->named[a], g->what[b] + g->named[b]) == 0;
+}
+
+/* "mlx5_[0-3] down": one difference that several NICs have, told at the first. */
+static int several(const struct plan_diff_group *g, size_t first, struct buf *out)
+{
+    struct hostlist l = {0};
+    int rc = 0;
+    l.names = calloc(g->n_what, sizeof *l.names);
+    for (size_t i = first; l.names && i < g->n_what && rc == 0; i++) {
+        if (i != first && !same_of_others(g, first, i))
+            continue;
+        char *name = strndup(g->what[i], g->named[i]);
+        if (name)
+            l.names[l.n++] = name;
+        rc = name ? 0 : -ENOMEM;
+    }
+    rc = l.names ? rc : -ENOMEM;
+    if (rc == 0)
+        rc = hostlist_format(&l, out);
+    hostlist_fini(&l);
+    return rc == 0 ? buf_printf(out, "%s", g->what[first] + g->named[first]) : rc;
+}
+
+static bool is_told(const struct plan_diff_group *g, size_t i)
+{
+    for (size_t k = 0; k < i; k++) {
+        if (same_of_others(g, k, i))
+            return true;
+    }
+    return false;
+}
+
 int plan_diff_words(const struct plan_diff_group *g, size_t most, struct buf *out)
 {
     int rc = g->n_what ? 0 : buf_printf(out, "same");
-    for (size_t i = 0; i < g->n_what && i < most && rc == 0; i++)
-        rc = buf_printf(out, "%s%s", i ? ", " : "", g->what[i]);
-    if (rc == 0 && g->n_what > most)
-        rc = buf_printf(out, ", and %zu more", g->n_what - most);
-    return rc;
+    size_t told = 0, more = 0;
+    for (size_t i = 0; i < g->n_what && rc == 0; i++) {
+        if (is_told(g, i))
+            continue;
+        if (told == most) {
+            more++;
+            continue;
+        }
+        rc = buf_printf(out, "%s", told++ ? ", " : "");
+        if (rc == 0)
+            rc = g->named[i] ? several(g, i, out) : buf_printf(out, "%s", g->what[i]);
+    }
+    return rc == 0 && more > 0 ? buf_printf(out, ", and %zu more", more) : rc;
 }
 
 static int group_text(const struct plan_diff_group *g, char *const *names,

@@ -352,6 +352,24 @@ static bool uuids_as_indexes(const struct topo *t, const char *value, struct buf
     return n > 0;
 }
 
+/* Broken after commas alone, with nothing added: it can be copied. */
+static void wrap_value(struct sheet *s, const char *text)
+{
+    size_t at = 0;
+    page_printf(&s->page, "    ");
+    for (size_t n; *text; text += n) {
+        n = strcspn(text, ",");
+        n += text[n] == ',';
+        if (at > 0 && 4 + at + n > PAGE_COLUMNS) {
+            page_printf(&s->page, "\n      ");
+            at = 2;
+        }
+        fail(s, buf_printf(s->page.out, "%.*s", (int)n, text));
+        at += n;
+    }
+    page_printf(&s->page, "\n");
+}
+
 static void print_variable(struct sheet *s, const char *text)
 {
     const char *equals = strchr(text, '=');
@@ -361,7 +379,7 @@ static void print_variable(struct sheet *s, const char *text)
         page_printf(&s->page, "    %.*s=(the UUIDs of gpu %s)\n", (int)(equals - text),
                     text, (char *)b.data);
     else
-        page_wrap(&s->page, "    ", text);
+        wrap_value(s, text);
     buf_fini(&b);
 }
 
@@ -374,6 +392,18 @@ static const char *value_of(const struct strlist *vars, const char *name, size_t
     return NULL;
 }
 
+/* "mlx5_0:1 +3": the first is what matters, and the lists of a node are much alike. */
+static void print_short(struct sheet *s, const char *value, struct buf *out)
+{
+    size_t commas = 0, first = strcspn(value, ",");
+    for (const char *c = value; *c; c++)
+        commas += *c == ',';
+    if (commas < 2)
+        fail(s, buf_printf(out, "%s", value));
+    else
+        fail(s, buf_printf(out, "%.*s +%zu", (int)first, value, commas));
+}
+
 /* One line for a variable of which each rank has its own value, in the order of ranks. */
 static void print_rank_variable(struct sheet *s, const char *name, size_t len)
 {
@@ -384,10 +414,11 @@ static void print_rank_variable(struct sheet *s, const char *name, size_t len)
         const char *value =
             value_of(&s->v->ranks[first_rank(s) + i].env.vars, name, len);
         buf_init(&one, TEXT_MAX);
+        fail(s, buf_printf(&all, "%s", i ? "; " : ""));
         if (value && uuids_as_indexes(s->topo, value, &one))
-            fail(s, buf_printf(&all, "%sgpu %s", i ? "; " : "", (char *)one.data));
+            fail(s, buf_printf(&all, "gpu %s", (char *)one.data));
         else
-            fail(s, buf_printf(&all, "%s%s", i ? "; " : "", value ? value : "-"));
+            print_short(s, value ? value : "-", &all);
         buf_fini(&one);
     }
     if (s->page.rc == 0)
@@ -420,10 +451,6 @@ static void print_notes(struct sheet *s)
     const struct strlist *of_env = &s->v->envs[s->node].notes;
     for (size_t i = 0; i < of_env->n; i++)
         page_wrap(&s->page, "  note: ", of_env->items[i]);
-    if (p->nodes[s->node].flat)
-        page_wrap(&s->page, "  note: ",
-                  "every GPU is as near to every NIC, as far as this node says: no "
-                  "locality is claimed");
     for (size_t i = 0; s->topo->m && i < s->topo->m->n_notes; i++)
         page_wrap(&s->page, "  note: ", s->topo->m->notes[i]);
 }
