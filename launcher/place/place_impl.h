@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* place_impl - what place.c (the whole plan), place_gpus.c, place_cores.c (which cores are
- * whose), place_split.c (dividing a run of cores) and place_nics.c share. */
+ * whose; with localize.c), place_split.c (dividing a run of cores) and place_nics.c share. */
 #ifndef LAUNCHER_PLACE_PLACE_IMPL_H
 #define LAUNCHER_PLACE_PLACE_IMPL_H
 
@@ -45,6 +45,7 @@ int place_compare_gpus(const struct topo *t, uint32_t a, uint32_t b);
 /* ---- place_cores.c ---- */
 
 int place_cores(struct placing *p, const struct site *s, struct err *e);
+size_t place_count_numa(const struct topo *t); /* without memory of GPUs */
 
 /* ---- place_split.c ---- */
 

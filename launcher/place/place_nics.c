@@ -6,38 +6,7 @@
 #include <string.h>
 
 #include "launcher/place/balance.h"
-#include "launcher/place/place_impl.h"
-#include "proto/base/limits.h"
-
-/* Something that wants a NIC: a GPU, or the cores of a rank without one. */
-struct seeker {
-    struct topo_place place; /* without a GPU */
-    int gpu;                 /* -1 */
-    struct rankset best;     /* places in choice.nics */
-    struct topo_path path;   /* to them */
-    struct topo_path before; /* the same if every port were up */
-};
-
-/* Ranks whose nearest NICs are the same. */
-struct group {
-    const struct rankset *best;
-    uint32_t *ranks; /* in site.ranks, in order */
-    size_t n;
-};
-
-struct choice {
-    struct placing *p;
-    const struct site *site;
-    const struct topo *topo;
-    enum fabric_verdict verdicts[LIMIT_NICS];
-    uint32_t nics[LIMIT_NICS]; /* usable ones, by bus id */
-    size_t n_nics;
-    struct seeker *seekers;
-    size_t n_seekers;
-    uint32_t *seeker_of; /* of every rank */
-    struct group *groups;
-    size_t n_groups;
-};
+#include "launcher/place/nicchoice.h"
 
 /* ---- which there are ---- */
 
@@ -49,8 +18,34 @@ static int compare_nics(const struct topo *t, uint32_t a, uint32_t b)
     return c ? c : a < b ? -1 : a > b;
 }
 
+/* Slower, of the right model, and beside a GPU that has no other NIC: its own, which has
+ * lost lanes or a cable, and not one for the front end. */
+static bool is_own_of_gpu(const struct choice *c, uint32_t nic)
+{
+    const struct topo *t = c->topo;
+    for (uint32_t g = 0; g < t->n_gpus; g++) {
+        struct topo_path path = topo_path_gpu_nic(t, g, nic);
+        bool others = false;
+        for (uint32_t i = 0; i < t->n_nics && !others; i++) {
+            struct topo_path other = topo_path_gpu_nic(t, g, i);
+            others =
+                (c->verdicts[i] == FABRIC_USABLE || c->verdicts[i] == FABRIC_DOWN) &&
+                topo_path_compare(&other, &path) <= 0;
+        }
+        if (path.level == TOPO_SWITCH && !others)
+            return true;
+    }
+    return false;
+}
+
 static void find_usable(struct choice *c)
 {
+    for (uint32_t i = 0; i < c->topo->n_nics; i++)
+        c->slow[i] = c->verdicts[i] == FABRIC_SLOWER && is_own_of_gpu(c, i);
+    for (uint32_t i = 0; i < c->topo->n_nics; i++) {
+        if (c->slow[i])
+            c->verdicts[i] = FABRIC_USABLE;
+    }
     for (uint32_t i = 0; i < c->topo->n_nics; i++) {
         size_t at = c->n_nics;
         if (c->verdicts[i] != FABRIC_USABLE)
@@ -62,58 +57,8 @@ static void find_usable(struct choice *c)
     }
 }
 
-/* "mlx5_2, mlx5_11" of those with this verdict; their number. */
-static size_t list_names(const struct choice *c, enum fabric_verdict v, struct buf *b)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < c->topo->n_nics; i++) {
-        if (c->verdicts[i] == v)
-            (void)buf_printf(b, "%s%s", n++ ? ", " : "", c->topo->nics[i].m->name);
-    }
-    return n;
-}
-
-static int note_left_out(struct choice *c, struct err *e)
-{
-    uint32_t node = c->site->first_node;
-    struct buf b;
-    int rc = 0;
-    buf_init(&b, 1u << 16);
-    size_t n = list_names(c, FABRIC_LEFT_OUT, &b);
-    if (n > 0)
-        rc = place_note(c->p, node, e,
-                        "%s: left out, %s than %zu other%s; [bind] nic names %s if %s "
-                        "wanted",
-                        (char *)b.data, n == 1 ? "another model" : "other models",
-                        c->n_nics, c->n_nics == 1 ? "" : "s", n == 1 ? "it" : "them",
-                        n == 1 ? "it is" : "they are");
-    b.len = 0;
-    n = list_names(c, FABRIC_SLOWER, &b);
-    if (n > 0 && rc == 0)
-        rc = place_note(c->p, node, e,
-                        "%s: left out, not at the %llu Gb/s of most others; [bind] nic "
-                        "names %s if %s wanted",
-                        (char *)b.data,
-                        (unsigned long long)c->p->fabric.rate_mbits / 1000,
-                        n == 1 ? "it" : "them", n == 1 ? "it is" : "they are");
-    buf_fini(&b);
-    return rc;
-}
-
-static int note_missing(struct choice *c, struct err *e)
-{
-    const struct strlist *missing = &c->p->fabric.missing;
-    int rc = 0;
-    for (size_t i = 0; i < missing->n && rc == 0; i++)
-        rc = place_compromise(c->p, c->site->first_node, "", e,
-                              "[bind] nic names \"%s\", and there is no such RDMA NIC",
-                              missing->items[i]);
-    return rc;
-}
-
 /* ---- who is near to what ---- */
 
-/* The seam for what the system's own files cannot say, such as a provider's topology. */
 static struct topo_path path_to(const struct choice *c, const struct seeker *s,
                                 uint32_t nic)
 {
@@ -128,14 +73,13 @@ static int look_around(struct choice *c, struct seeker *s)
     s->path = s->before = (struct topo_path){.level = TOPO_SYS};
     for (size_t i = 0; i < c->n_nics && rc == 0; i++) {
         struct topo_path path = path_to(c, s, c->nics[i]);
-        int better =
+        int order =
             rankset_next(&s->best, 0) < 0 ? -1 : topo_path_compare(&path, &s->path);
-        if (better > 0)
+        if (order > 0)
             continue;
-        if (better < 0) {
+        if (order < 0)
             rankset_fini(&s->best);
-            s->path = path;
-        }
+        s->path = path;
         rc = rankset_add(&s->best, (uint32_t)i);
     }
     s->before = s->path;
@@ -404,61 +348,6 @@ static bool is_flat(const struct choice *c)
     return first.level != TOPO_SWITCH;
 }
 
-/* Ports that are down: of no account, or what a rank goes a longer way for. */
-static int note_down(struct choice *c, struct err *e)
-{
-    uint32_t node = c->site->first_node;
-    struct buf names, gpus;
-    size_t n_gpus = 0;
-    int rc = 0;
-    buf_init(&names, 1u << 16);
-    buf_init(&gpus, 1u << 16);
-    size_t n = list_names(c, FABRIC_DOWN, &names);
-    for (size_t i = 0; i < c->n_seekers; i++) {
-        const struct seeker *s = &c->seekers[i];
-        if (s->gpu >= 0 && topo_path_compare(&s->before, &s->path) < 0)
-            (void)buf_printf(&gpus, "%s%d", n_gpus++ ? ", " : "", s->gpu);
-    }
-    if (n > 0 && c->n_nics == 0)
-        rc = place_compromise(c->p, node, "", e, "%s: down, so it has no NIC to use",
-                              (char *)names.data);
-    else if (n_gpus > 0)
-        rc = place_compromise(c->p, node, "", e,
-                              "%s: down, so gpu %s goes to a NIC that is further away",
-                              (char *)names.data, (char *)gpus.data);
-    else if (n > 0)
-        rc = place_note(c->p, node, e, "%s: down, not used", (char *)names.data);
-    buf_fini(&names);
-    buf_fini(&gpus);
-    return rc;
-}
-
-static int note_all(struct choice *c, bool own_model, struct err *e)
-{
-    uint32_t node = c->site->first_node;
-    const struct fabric *f = &c->p->fabric;
-    int rc = note_missing(c, e);
-    if (rc == 0)
-        rc = note_left_out(c, e);
-    if (rc == 0)
-        rc = note_down(c, e);
-    bool any_down = false;
-    for (size_t i = 0; i < c->topo->n_nics; i++)
-        any_down = any_down || c->verdicts[i] == FABRIC_DOWN;
-    if (rc == 0 && !f->none && c->n_nics == 0 && !any_down)
-        rc =
-            place_compromise(c->p, node, "", e,
-                             "it has no NIC of the job's fabric, and no other is used");
-    if (rc == 0 && own_model)
-        rc = place_note(c->p, node, e,
-                        "its NICs are of another model than most of the job's");
-    if (rc == 0 && c->p->plan->nodes[node].flat)
-        rc = place_note(c->p, node, e,
-                        "every GPU is as near to every NIC as the others: where they "
-                        "belong is not known, and nothing is claimed");
-    return rc;
-}
-
 static void choice_fini(struct choice *c)
 {
     for (size_t i = 0; i < c->n_seekers; i++) {
@@ -476,7 +365,6 @@ static void choice_fini(struct choice *c)
 int place_nics(struct placing *p, const struct site *s, struct err *e)
 {
     struct choice *c = calloc(1, sizeof *c);
-    bool own_model = false;
     int rc =
         c && (c->seeker_of = calloc(s->n_ranks, sizeof *c->seeker_of)) ? 0 : -ENOMEM;
     if (rc < 0)
@@ -484,7 +372,7 @@ int place_nics(struct placing *p, const struct site *s, struct err *e)
     c->p = p;
     c->site = s;
     c->topo = s->topo;
-    fabric_of_node(&p->fabric, s->topo, c->verdicts, &own_model);
+    fabric_of_node(&p->fabric, s->topo, c->verdicts, &c->own_model);
     find_usable(c);
     rc = s->ranks[0].n_gpus > 0 ? seek_by_gpus(c) : seek_by_cores(c);
     if (rc == 0 && c->n_nics > 0) {
@@ -498,7 +386,7 @@ int place_nics(struct placing *p, const struct site *s, struct err *e)
         rc = set_node_nics(c, s->first_node + i);
     }
     if (rc == 0)
-        rc = note_all(c, own_model, e);
+        rc = nicchoice_tell(c, e);
 fail:
     if (c)
         choice_fini(c);
