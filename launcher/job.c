@@ -179,6 +179,7 @@ static void enter_stopping(struct job *j)
 static void enter_ending(struct job *j)
 {
     job_enter_phase(j, 5);
+    job_tell_drift(j, loop_now_ms(j->loop), true);
     loop_timer_stop(j->limit);
     loop_timer_stop(j->grace);
     (void)job_journal_phase(j, "end");
@@ -275,6 +276,7 @@ static void on_tick(void *arg)
     uint64_t now = loop_now_ms(j->loop);
     if (j->steps)
         steps_tick(j->steps, now);
+    job_tell_drift(j, now, false);
     job_show_progress(j, now);
     if (j->state == JOB_ENDING)
         job_watch_ending(j, now);
@@ -379,8 +381,11 @@ void job_destroy(struct job *j)
     if (j->outfiles)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);
-    for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++)
+    for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++) {
         free(j->ranks[i].cpus);
+        binding_destroy(j->ranks[i].binding);
+    }
+    free(j->drifts.list);
     for (uint32_t i = 0; j->nodes && i < j->n_nodes; i++)
         free(j->nodes[i].program);
     for (size_t i = 0; i < j->n_warnings; i++)

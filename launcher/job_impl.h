@@ -9,6 +9,7 @@
 #include "launcher/fence.h"
 #include "launcher/fleet.h"
 #include "launcher/job.h"
+#include "launcher/job_binding.h"
 #include "launcher/jobstate.h"
 #include "launcher/nodelimits.h"
 #include "launcher/outfiles.h"
@@ -56,6 +57,8 @@ struct job_rank {
     char end[120];
     uint64_t cpu_user_us, cpu_sys_us, max_rss_kib, kept;
     uint64_t bytes[2];
+    struct binding *binding; /* NULL: not asked for yet */
+    unsigned n_bindings;     /* messages */
 };
 
 #define JOB_PHASES 6 /* connect, prepare, start, run, stop, teardown */
@@ -82,6 +85,7 @@ struct job {
     uint32_t n_nodes;
     uint32_t master_port;
     bool saw_steps, held;
+    struct job_drifts drifts;
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
     int exit_status;
     uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
@@ -177,5 +181,6 @@ void job_journal_node(struct job *j, uint32_t node, const char *event,
 void job_journal_replaced(struct job *j, const struct job_replaced *r);
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
 void job_journal_steps(struct job *j, const Aolani__Steps *m);
+void job_journal_binding(struct job *j, const Aolani__Binding *m);
 
 #endif

@@ -79,3 +79,13 @@ void job_journal_steps(struct job *j, const Aolani__Steps *m)
     js.steps = &part;
     (void)append(j, JOURNAL_STEPS, &js.base);
 }
+
+void job_journal_binding(struct job *j, const Aolani__Binding *m)
+{
+    Aolani__JBinding b = AOLANI__JBINDING__INIT;
+    b.attempt = j->config.attempt;
+    b.binding = (Aolani__Binding *)m;
+    b.t_head_ns = clocksync_to_head(fleet_clock(j->fleet, j->plan.ranks[m->rank].node),
+                                    m->t_ns, clock_mono_ns(), &(uint64_t){0});
+    (void)append(j, JOURNAL_BINDING, &b.base);
+}

@@ -307,6 +307,7 @@ static const struct {
     {MSG_OUTPUT_GAP, &aolani__output_gap__descriptor, on_output_gap},
     {MSG_OUTPUT_END, &aolani__output_end__descriptor, on_output_end},
     {MSG_STEPS, &aolani__steps__descriptor, on_steps},
+    {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
     {MSG_LOG, &aolani__log__descriptor, on_log},
     {MSG_NODE_DONE, &aolani__node_done__descriptor, on_node_done},
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor, job_on_stdin_taken},

@@ -153,6 +153,7 @@ void job_print_status(const struct job *j)
         alive += j->ranks[i].v.end == RANK_ALIVE;
     if (j->ranks)
         log_answer("%u of %u ranks are alive", alive, j->plan.world_size);
+    job_print_drift(j);
     if (!j->saw_steps)
         return;
     struct steps_now now;

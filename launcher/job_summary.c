@@ -138,7 +138,8 @@ static void fill_ranks(struct job *j, struct summary *s)
                                                 .cpu_sys_ms = r->cpu_sys_us / 1000,
                                                 .max_rss_kib = r->max_rss_kib,
                                                 .out_bytes = r->bytes[0],
-                                                .err_bytes = r->bytes[1]};
+                                                .err_bytes = r->bytes[1],
+                                                .binding = job_binding_of(j, i)};
         s->n_ranks++;
     }
     s->ranks = j->sum_ranks;

@@ -26,6 +26,7 @@ enum journal_type {
     JOURNAL_STEPS = 5,     /* JSteps */
     JOURNAL_SUMMARY = 6,   /* JSummary */
     JOURNAL_END = 7,       /* JEnd */
+    JOURNAL_BINDING = 8,   /* JBinding */
 };
 
 struct journal;

@@ -273,6 +273,7 @@ static int page_all(const struct report_view *v, struct buf *out)
     page_nodes(&p, v);
     page_ranks(&p, v);
     page_steps(&p, v);
+    page_binding(&p, v);
     page_warnings(&p, v);
     return p.rc;
 }

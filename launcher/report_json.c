@@ -22,7 +22,16 @@
  *   ranks     [{rank, node, cpus ("" not bound), end ("exit 0", "signal 9 (Killed)", ...),
  *             ended_by_us, cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes
  *             (written), out_kept, err_kept (of them in the run directory),
- *             steps}], where steps is there when the job marked steps:
+ *             binding, steps}], where binding is
+ *             {asked: {cpus ("" not bound), numa ("" anywhere), gpus [uuid, or bus id],
+ *             nic ("" none)}, applied: {cpus} (the kernel's answer right after exec; null:
+ *             it ended before), observed: {cpus (of all threads), processes, threads,
+ *             pages [{numa, n}] (of a sample), gpus [uuid], cgroup_cpus ("" not said),
+ *             cgroup_quota_percent (of one CPU; 0: none), cgroup_memory_bytes (0: none)}
+ *             (the last that was told; null: never), checks: [{what ("cpus", "memory",
+ *             "gpu", "cgroup"), state ("as asked", "drift", "unverified"), text}], drift:
+ *             [{what, text, from_ms, to_ms (after the start; null: to the end)}],
+ *             more_drift (not listed)}, and steps is there when the job marked steps:
  *             {n (steps in the statistics), dropped (records lost), last_step, p50_us,
  *             p90_us, p99_us, max_us, mean_us, cv (of wall), busy_p50_us, wait_p50_us, and
  *             sums over the n steps: busy, wait, wall, cpu, rundelay (runnable, not
@@ -46,6 +55,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/report_binding_json.h"
 #include "launcher/report_view.h"
 #include "proto/base/limits.h"
 
@@ -250,12 +260,23 @@ static json_t *replaced_row(const struct report_view *v, size_t i)
     return object_of(replaced_fields, &v->replaced[i]);
 }
 
-static json_t *rank_row(const struct report_view *v, size_t i)
+static json_t *rank_row_plain(const struct report_view *v, size_t i)
 {
     json_t *o = object_of(rank_fields, &v->ranks[i]);
     if (o && v->has_steps &&
         json_object_set_new(o, "steps",
                             object_of(rank_steps_fields, &v->ranks[i].steps)) < 0) {
+        json_decref(o);
+        return NULL;
+    }
+    return o;
+}
+
+static json_t *rank_row(const struct report_view *v, size_t i)
+{
+    const struct binding *b = v->ranks[i].binding;
+    json_t *o = rank_row_plain(v, i);
+    if (o && b && json_object_set_new(o, "binding", binding_to_json(b)) < 0) {
         json_decref(o);
         return NULL;
     }
@@ -482,6 +503,18 @@ static int steps_from_json(struct report_view *v, const json_t *root, struct err
     return rc;
 }
 
+/* Absent in files of an older version. */
+static int bindings_from_json(struct report_view *v, const json_t *root, struct err *e)
+{
+    const json_t *ranks = json_object_get(root, "ranks"), *o;
+    int rc = 0;
+    for (size_t i = 0; i < v->n_ranks && rc == 0; i++) {
+        if ((o = json_object_get(json_array_get(ranks, i), "binding")))
+            rc = binding_from_json(o, &v->ranks[i].binding, e);
+    }
+    return rc;
+}
+
 static int root_from_json(struct report_view *v, const json_t *root, struct err *e)
 {
     const json_t *schema = json_object_get(root, "schema");
@@ -503,6 +536,7 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     if (rc == 0)
         rc = rows_from_json(root, "ranks", rank_fields, LIMIT_RANKS, sizeof *v->ranks,
                             &v->ranks, &v->n_ranks, e);
+    rc = rc ? rc : bindings_from_json(v, root, e);
     rc = rc ? rc : output_from_json(v, root, e);
     rc = rc ? rc : warnings_from_json(v, root, e);
     return rc ? rc : steps_from_json(v, root, e);

@@ -35,6 +35,7 @@ void view_fini(struct report_view *v)
     for (size_t i = 0; v->ranks && i < v->n_ranks; i++) {
         free(v->ranks[i].cpus);
         free(v->ranks[i].end);
+        binding_destroy(v->ranks[i].binding);
     }
     for (size_t i = 0; v->warnings && i < v->n_warnings; i++)
         free(v->warnings[i].text);
@@ -130,6 +131,8 @@ static bool copy_ranks(struct report_view *v, const struct summary *s)
         r->err_kept = from->err_kept;
         if (s->steps)
             steps_rank(s->steps, from->rank, &r->steps);
+        if (from->binding && !(r->binding = binding_copy(from->binding)))
+            return false;
         if (!(r->cpus = view_text(from->cpus)) || !(r->end = view_text(from->end)))
             return false;
     }

@@ -31,6 +31,7 @@ struct view_rank {
     uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib, out_bytes, err_bytes;
     uint64_t out_kept, err_kept;
     struct steps_rank steps; /* zeroes when no rank marked steps */
+    struct binding *binding; /* NULL: not known */
 };
 
 struct view_missing {
@@ -79,8 +80,12 @@ char *view_text(const char *text);
 int view_to_json(const struct report_view *v, struct buf *out);
 int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e);
 
-/* report_output.c */
 struct page;
+
+/* report_binding.c */
+void page_binding(struct page *p, const struct report_view *v);
+
+/* report_output.c */
 int view_copy_outputs(struct report_view *v, const struct summary *s);
 void view_free_outputs(struct report_view *v);
 void page_outputs(struct page *p, const struct report_view *v);

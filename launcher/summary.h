@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "launcher/binding.h"
 #include "launcher/outrotate.h"
 #include "launcher/steps.h"
 #include "proto/base/buf.h"
@@ -46,6 +47,7 @@ struct summary_rank {
     uint64_t cpu_user_ms, cpu_sys_ms, max_rss_kib;
     uint64_t out_bytes, err_bytes; /* written */
     uint64_t out_kept, err_kept;   /* of them in the run directory */
+    const struct binding *binding; /* NULL: not known */
 };
 
 struct summary_output { /* a stream of which not all is there */
