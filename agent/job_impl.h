@@ -16,6 +16,7 @@
 #include "agent/rankbase.h"
 #include "agent/ranks.h"
 #include "agent/reach.h"
+#include "agent/readback.h"
 #include "agent/recover.h"
 #include "agent/shmleft.h"
 #include "agent/steprelay.h"
@@ -52,8 +53,9 @@ struct job {
     pid_t pmix_pid;        /* of the helper; 0: none */
     bool pmix_ready;
     struct ranks *ranks;
-    struct oom *oom;     /* NULL: not running */
-    struct shmleft *shm; /* NULL: no process to look at */
+    struct oom *oom;           /* NULL: not running */
+    struct shmleft *shm;       /* NULL: no process to look at */
+    struct readback *readback; /* NULL: no rank runs */
 
     /* Ending. */
     bool abandoned;      /* without the head */
@@ -88,6 +90,10 @@ int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
 int job_make_base(struct job *j, struct err *e);
 int job_run_setup(struct job *j,
                   struct err *e); /* job_prepare_pmix or job_unfit follows */
+
+/* ---- job_binding.c ---- */
+void job_watch_binding(struct job *j); /* the ranks are executed */
+void job_unwatch_binding(struct job *j);
 
 /* ---- job_reach.c ---- */
 int job_on_reach(struct job *j, const struct envelope *v, ProtobufCMessage *msg,

@@ -258,6 +258,7 @@ static void job_on_settled(void *arg)
     job_save_pids(j, tasks, n);
     if (!ranks_are_in_cgroup(j->ranks))
         log_debug("ranks could not enter the control group");
+    job_watch_binding(j);
     job_tell_memory(j);
 }
 
@@ -339,6 +340,7 @@ static void job_on_exited(void *arg, const struct task *t)
 
 static void job_on_gone(void *arg)
 {
+    job_unwatch_binding(arg);
     job_event(arg, JOB_EV_GONE);
 }
 
