@@ -16,7 +16,7 @@ LIBS_describe = $(DESCRIBE) $(WIRE) $(BASE)
 LIBS_fuzz     = $(LAUNCH) $(AGENT) $(CLIENT) $(WIRE) $(BASE)
 
 test_link = $(CC) $(our_cppflags) $(our_cflags) -MF $@.d -MT $@ $(LDFLAGS) $(san) -o $@ \
-            $(filter tests/%.c %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) $(test_libs) -lpthread -ldl -lm
+            $(filter tests/%.c %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) $(EXPAT) $(test_libs) -lpthread -ldl -lm
 
 .SECONDEXPANSION:
 $(BUILD)/tests/unit/%: tests/unit/%.c $$(LIBS_$$(firstword $$(subst /, ,$$*))) | $(PB).h
