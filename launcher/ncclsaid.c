@@ -80,8 +80,12 @@ static void on_using(struct ncclsaid *s, const char *at)
             if (*at++ != '[' || !number(&at, &part) || !starts(&at, "] ") ||
                 !name(&at, one))
                 continue;
-            size_t n = strlen(all);
-            snprintf(all + n, sizeof all - n, "%s%s", n ? "+" : "", one);
+            size_t n = strlen(all), more = strlen(one);
+            if (n + more + 2 > sizeof all)
+                continue;
+            if (n > 0)
+                all[n++] = '+';
+            memcpy(all + n, one, more + 1);
         }
         set_net(s, dev, all);
     }

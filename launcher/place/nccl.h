@@ -78,5 +78,9 @@ int nccl_predict_env(const struct topo *t, const struct nccl_env *env,
                      const uint32_t *nics, size_t n_nics, const uint32_t *gpus,
                      size_t n_gpus, struct nccl_choice *ret, struct err *e);
 void nccl_choice_fini(struct nccl_choice *c);
+/* The NICs that a value of NCCL_IB_HCA allows, of all RDMA NICs: as NCCL reads it ("^" for
+ * all others, "=" for whole names, else beginnings; a port only where one is given). ret has
+ * room for all of t->n_nics. */
+size_t nccl_nics_named(const struct topo *t, const char *value, uint32_t *ret);
 
 #endif

@@ -3,6 +3,7 @@
  * joining of ports in src/graph/topo.cc). A card is known by its PCI address with function
  * and, for virtual functions, device set to 0: in a virtual machine that has put several
  * cards on one bus this joins what does not belong together, and NCCL does so too. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "launcher/place/ncclgraph.h"
@@ -92,4 +93,45 @@ size_t ncclnets_of(const struct topo *t, const struct nccl_env *env,
         ret_pci[n_nets++] = ports[i].pci;
     }
     return n_nets;
+}
+
+/* ---- NCCL_IB_HCA ---- */
+
+static bool has_port(const Aolani__Nic *m, const char *text)
+{
+    unsigned long port = strtoul(text, NULL, 10);
+    for (size_t i = 0; i < m->n_ports; i++) {
+        if (m->ports[i]->number == port)
+            return true;
+    }
+    return false;
+}
+
+static bool is_named(const Aolani__Nic *m, const char *list, bool whole)
+{
+    size_t len = strlen(m->name);
+    while (*list) {
+        size_t part = strcspn(list, ","), n = strcspn(list, ",:");
+        bool fits =
+            n > 0 && (whole ? n == len : n <= len) && memcmp(m->name, list, n) == 0;
+        if (fits && (list[n] != ':' || has_port(m, list + n + 1)))
+            return true;
+        list += part + (list[part] == ',');
+    }
+    return false;
+}
+
+size_t nccl_nics_named(const struct topo *t, const char *value, uint32_t *ret)
+{
+    bool others = *value == '^';
+    value += others;
+    bool whole = *value == '=';
+    value += whole;
+    size_t n = 0;
+    for (uint32_t i = 0; i < t->n_nics; i++) {
+        if (topo_nic_is_rdma(&t->nics[i]) &&
+            (!*value || is_named(t->nics[i].m, value, whole) != others))
+            ret[n++] = i;
+    }
+    return n;
 }
