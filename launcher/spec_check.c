@@ -13,6 +13,8 @@
 #include "launcher/forward.h"
 #include "proto/base/limits.h"
 
+#define NIC_NAME_MAX 63u /* of an RDMA device, as the kernel has it */
+
 /* "llama-7b.toml" -> "llama-7b", fit for a folder's name. */
 static int default_name(struct spec *s)
 {
@@ -152,6 +154,50 @@ static void check_rotation(struct spec_loader *l)
                           "output_rotate too");
 }
 
+/* A name of an adapter, or a beginning that ends in "*". It goes into lists that NCCL and
+ * UCX split at commas and colons. */
+static bool is_nic_name(const char *name)
+{
+    size_t n = strlen(name);
+    if (n == 0 || n > NIC_NAME_MAX)
+        return false;
+    for (size_t i = 0; i < n; i++) {
+        bool last_star = name[i] == '*' && i + 1 == n;
+        if (!isalnum((unsigned char)name[i]) && !strchr("_-.+@", name[i]) && !last_star)
+            return false;
+    }
+    return true;
+}
+
+static void check_nics(struct spec_loader *l, const char *dotted,
+                       const struct strlist *names)
+{
+    const struct spec_key *k = spec_key(dotted);
+    if (names->n > LIMIT_NICS)
+        spec_complain_key(l, k, "more than %u names", LIMIT_NICS);
+    for (size_t i = 0; i < names->n; i++) {
+        const char *name = names->items[i];
+        if (!is_nic_name(name))
+            spec_complain_key(l, k,
+                              "\"%.80s\" is no name of an adapter, and no beginning of "
+                              "one that ends in \"*\"",
+                              name);
+        else if (k->words && names->n > 1 && spec_word_index(k->words, name) >= 0)
+            spec_complain_key(l, k, "\"%s\" stands alone, without names beside it",
+                              name);
+    }
+}
+
+static void check_binding(struct spec_loader *l)
+{
+    const struct spec *s = l->s;
+    check_nics(l, "bind.nic", &s->bind.nic);
+    check_nics(l, "bind.exclude_nics", &s->bind.exclude_nics);
+    if (s->job.ranks_per_node == 0 && !strcmp(s->bind.gpu, "none"))
+        spec_complain_key(l, spec_key("bind.gpu"),
+                          "a rank for each GPU (ranks_per_node = \"gpu\") needs GPUs");
+}
+
 int spec_resolve(struct spec_loader *l, char *const *extra_args)
 {
     struct spec *s = l->s;
@@ -164,6 +210,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
         return rc;
     check_rotation(l);
     check_forward(l);
+    check_binding(l);
     check_slurm_job(l);
     rc = note_ours(s);
     return rc ? rc : note_later(l);

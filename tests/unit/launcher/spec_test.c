@@ -560,6 +560,10 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
             buf_printf(out, "[\"auto\", \"N%u_*\"]", r % 100);
             break;
         }
+        if (strstr(k->name, "nic")) {
+            buf_printf(out, "[\"mlx5_%u\", \"bnxt_*\"]", r % 100);
+            break;
+        }
         buf_printf(out, "[");
         for (n = 0; n <= r % 3; n++) {
             random_string(seed, out);
