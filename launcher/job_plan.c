@@ -6,6 +6,7 @@
 
 #include "launcher/failures.h"
 #include "launcher/job_impl.h"
+#include "proto/base/log.h"
 
 /* Such a program would start as so many jobs of one rank each, and look well. */
 static void warn_no_pmix(struct job *j)
@@ -39,23 +40,33 @@ static int read_topos(struct job *j, struct err *e)
     return 0;
 }
 
-static void on_note(void *arg, const char *names, const char *text, const char *hint)
+static void on_compromise(void *arg, const char *names, const char *text,
+                          const char *hint)
 {
     (void)hint;
     job_warn(arg, "%s: %s", names, text);
 }
 
+static void on_remark(void *arg, const char *names, const char *text, const char *hint)
+{
+    (void)arg, (void)hint;
+    log_info("%s: %s", names, text);
+}
+
 /* One line for all nodes of which the same is to be said. */
-static int warn_notes(struct job *j, struct err *e)
+static int tell_notes(struct job *j, bool compromises, struct err *e)
 {
     const struct plan *p = &j->plan;
     struct failure *all = calloc(p->n_notes + 1, sizeof *all);
+    size_t n = 0;
     if (!all)
         return err_sys(e, -ENOMEM, "place the ranks");
-    for (size_t i = 0; i < p->n_notes; i++)
-        all[i] =
-            (struct failure){job_node_name(j, p->notes[i].node), p->notes[i].text, ""};
-    failures_each(all, p->n_notes, on_note, j);
+    for (size_t i = 0; i < p->n_notes; i++) {
+        const struct plan_note *note = &p->notes[i];
+        if (note->compromise == compromises)
+            all[n++] = (struct failure){job_node_name(j, note->node), note->text, ""};
+    }
+    failures_each(all, n, compromises ? on_compromise : on_remark, j);
     free(all);
     return 0;
 }
@@ -72,7 +83,9 @@ int job_plan(struct job *j, struct err *e)
     if (rc < 0)
         return rc;
     warn_no_pmix(j);
-    rc = warn_notes(j, e);
+    rc = tell_notes(j, false, e);
+    if (rc == 0)
+        rc = tell_notes(j, true, e);
     return rc == 0 && !j->config.check_only ? job_make_ranks(j, e) : rc;
 }
 
