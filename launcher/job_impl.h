@@ -86,6 +86,8 @@ struct job {
     uint32_t master_port;
     bool saw_steps, held;
     struct job_drifts drifts;
+    bool compared_nccl;
+    char nccl[200];  /* what it did, in words; "" not known */
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
     int exit_status;
     uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
@@ -161,6 +163,9 @@ void job_end_stdin(struct job *j);
 
 /* ---- job_limits.c ---- */
 void job_compare_limits(struct job *j);
+
+/* ---- job_nccl.c ---- */
+void job_compare_nccl(struct job *j); /* once the output is written; may warn */
 
 /* ---- job_messages.c ---- */
 int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e);

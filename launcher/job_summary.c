@@ -153,6 +153,8 @@ void job_summary(struct job *j, struct summary *ret)
     fill_replaced(j, &s);
     fill_ranks(j, &s);
     fill_outputs(j, &s);
+    job_compare_nccl(j);
+    s.nccl = j->nccl;
     s.warnings = (const char *const *)j->warnings;
     s.n_warnings = j->n_warnings;
     s.steps = j->saw_steps ? j->steps : NULL;

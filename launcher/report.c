@@ -255,6 +255,12 @@ static void page_ranks(struct page *p, const struct report_view *v)
     page_outputs(p, v);
 }
 
+static void page_nccl(struct page *p, const struct report_view *v)
+{
+    if (v->nccl[0])
+        page_printf(p, "\nNetworks\n  %s\n", v->nccl);
+}
+
 static void page_warnings(struct page *p, const struct report_view *v)
 {
     if (v->n_warnings > 0)
@@ -274,6 +280,7 @@ static int page_all(const struct report_view *v, struct buf *out)
     page_ranks(&p, v);
     page_steps(&p, v);
     page_binding(&p, v);
+    page_nccl(&p, v);
     page_warnings(&p, v);
     return p.rc;
 }

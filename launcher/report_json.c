@@ -9,7 +9,8 @@
  *   schema    1
  *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
  *             (the outcome in words), wall_ms, attempts (how many; all below is of the
- *             last)
+ *             last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
+ *             "" when it said nothing)
  *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
  *             that were entered
  *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
@@ -81,6 +82,7 @@ static const struct field run_fields[] = {
     {"sentence", FIELD_TEXT, V(sentence)},
     {"wall_ms", FIELD_U64, V(wall_ms)},
     {"attempts", FIELD_U32 | FIELD_LATER, V(attempts)},
+    {"nccl", FIELD_TEXT | FIELD_LATER, V(nccl)},
     {0},
 };
 

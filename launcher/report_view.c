@@ -51,6 +51,7 @@ void view_fini(struct report_view *v)
     free(v->version);
     free(v->started_utc);
     free(v->sentence);
+    free(v->nccl);
     *v = (struct report_view){0};
 }
 
@@ -62,7 +63,8 @@ static bool copy_run(struct report_view *v, const struct summary *s)
     return (v->run_id = view_text(s->run_id)) && (v->name = view_text(s->name)) &&
            (v->dir = view_text(s->dir)) && (v->version = view_text(s->version)) &&
            (v->started_utc = view_text(s->started_utc)) &&
-           (v->sentence = view_text(s->sentence));
+           (v->sentence = view_text(s->sentence)) &&
+           (v->nccl = view_text(s->nccl ? s->nccl : ""));
 }
 
 static bool copy_phases(struct report_view *v, const struct summary *s)

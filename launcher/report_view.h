@@ -52,7 +52,7 @@ struct view_warning {
 };
 
 struct report_view {
-    char *run_id, *name, *dir, *version, *started_utc, *sentence;
+    char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl;
     int64_t exit_status;
     uint64_t wall_ms;
     uint32_t attempts; /* 0: not known */
