@@ -38,14 +38,14 @@ static const char style[] =
     "<style>\n"
     "svg { background: #fff; font: 12px system-ui, sans-serif; }\n"
     "text { fill: #1b1f24; } .t { font-weight: 600; } .r { fill: #0a5c2b; }\n"
-    ".m { fill: #a40e26; font-weight: 600; }\n"
+    ".m { fill: #a40e26; }\n"
     "rect { fill: #fff; stroke: #8c959f; rx: 4px; }\n"
     ".node { fill: #f6f8fa; } .package { fill: #eef1f4; } .numa { fill: #fff; }\n"
     ".cores, .l3 { fill: #f0f6ff; } .host { fill: #f8f5ee; } .switch { fill: #f1ebdd; "
     "}\n"
     ".gpu { fill: #e3f4e6; stroke: #2da44e; } .nic { fill: #e4effb; stroke: #0969da; "
     "}\n"
-    ".off { fill: #f3f3f3; stroke-dasharray: 4 3; stroke: #a40e26; }\n"
+    ".off { fill: #f3f3f3; stroke: #8c959f; stroke-dasharray: 4 3; }\n"
     "@media (prefers-color-scheme: dark) {\n"
     "svg { background: #0d1117; } text { fill: #e6edf3; } .r { fill: #7ee2a0; }\n"
     ".m { fill: #ff8f8f; } rect { fill: #0d1117; stroke: #6e7681; }\n"
@@ -54,7 +54,7 @@ static const char style[] =
     "}\n"
     ".gpu { fill: #12301b; stroke: #3fb950; } .nic { fill: #10263f; stroke: #58a6ff; "
     "}\n"
-    ".off { fill: #1b1b1b; stroke: #ff8f8f; }\n"
+    ".off { fill: #1b1b1b; stroke: #6e7681; }\n"
     "}\n"
     "</style>\n";
 
@@ -76,6 +76,12 @@ static int text_width(const char *text)
 static int larger(int a, int b)
 {
     return a > b ? a : b;
+}
+
+/* Titles are bold, and so wider. */
+static int title_gap(const struct draw_box *b)
+{
+    return 2 * GLYPH + text_width(b->title) / GLYPH;
 }
 
 /* Title and detail in one line where there are boxes below, else line by line. */
@@ -101,7 +107,7 @@ static void lay_out(struct rect *r)
         row = larger(row, c->height);
         wide = larger(wide, x - GAP);
     }
-    int own = b->children ? text_width(b->title) + 2 * GLYPH + text_width(b->detail)
+    int own = b->children ? text_width(b->title) + title_gap(b) + text_width(b->detail)
                           : larger(larger(text_width(b->title), text_width(b->detail)),
                                    larger(text_width(b->mark), text_width(b->ranks)));
     r->width = larger(wide, PAD + own) + PAD;
@@ -168,7 +174,8 @@ static int print_words(const struct draw_box *b, int x, int y, struct buf *out)
     } lines[] = {{"d", b->detail}, {"m", b->mark}, {"r", b->ranks}};
     int rc = print_text("t", x, y, b->title, out);
     if (rc == 0 && b->children && b->detail[0])
-        return print_text("d", x + text_width(b->title) + 2 * GLYPH, y, b->detail, out);
+        return print_text("d", x + text_width(b->title) + title_gap(b), y, b->detail,
+                          out);
     for (size_t i = 0; i < 3 && rc == 0 && !b->children; i++) {
         if (lines[i].text && lines[i].text[0])
             rc = print_text(lines[i].class, x, y += LINE, lines[i].text, out);

@@ -240,16 +240,33 @@ static void add_rank(struct table *t, const struct sheet *s, const struct column
     }
 }
 
-/* The table is cut at the edge of the page where cores are many; then they are below. */
+/* Cells at the end of a line may be empty. */
+static void add_lines(struct sheet *s, const char *text)
+{
+    while (*text && s->page.rc == 0) {
+        size_t len = strcspn(text, "\n"), keep = len;
+        while (keep > 0 && text[keep - 1] == ' ')
+            keep--;
+        fail(s, buf_printf(s->page.out, "%.*s\n", (int)keep, text));
+        text += len + (text[len] == '\n');
+    }
+}
+
 static void print_ranks(struct sheet *s)
 {
     struct columns c = choose_columns(s);
     struct table t;
+    struct buf lines;
+    struct page page = {.out = &lines};
     char align[16];
+    buf_init(&lines, TEXT_MAX);
     table_head(&t, &c, align);
     for (uint32_t i = 0; i < n_ranks(s); i++)
         add_rank(&t, s, &c, &plan_of(s)->ranks[first_rank(s) + i]);
-    table_print(&t, &s->page, t.n_columns - 1);
+    table_print(&t, &page, t.n_columns - 1);
+    fail(s, page.rc);
+    add_lines(s, lines.len ? (char *)lines.data : "");
+    buf_fini(&lines);
     table_fini(&t);
 }
 
@@ -491,7 +508,7 @@ static void print_job(struct sheet *s)
                   "each node has one rank, which gets all its GPUs; for a rank on each "
                   "GPU: [job] ranks_per_node = \"gpu\" (-r gpu)");
     print_memory(s);
-    if (v->diff.n_nodes > 1)
+    if (v->diff.n_nodes > 1 && !v->in.shared_host)
         fail(s, plan_diff_format(&v->diff, v->in.names, s->page.out));
 }
 
