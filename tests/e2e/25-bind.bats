@@ -93,7 +93,7 @@ n_times() { words | grep -oF "$1" | wc -l; }
     hosts
     { gpu_job; printf '%s\n' '[nodes]' 'backend = "ssh"' 'hosts = ["n[1-2]"]'; } |
         head_job gpus
-    run on head env AOLANI_LIBDIR=/srv/share/two timeout 60 $bin/aolani-run gpus.toml
+    run on head env AOLANI_LIBDIR=/srv/share/two timeout 60 "$bin/aolani-run" gpus.toml
     printf '%s\n' "$output"
     [ "$status" -eq 0 ]
     a=$(sed -n 1p "$C/share/two/uuids") b=$(sed -n 2p "$C/share/two/uuids")
