@@ -1,0 +1,143 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# What NCCL said in the ranks' output, and its topology dump, against the prediction. The
+# machine with GPUs is a description that a script in the helper's place writes; what NCCL
+# says is printed by the ranks.
+load ../lib/e2e
+
+setup()
+{
+    [ -x "$BUILD/aolani-describe" ] || skip "built without hwloc: there is no aolani-describe"
+    work
+    export TEST_MARK=$W # marks every process of the test's jobs
+    make_machine "$W/two"
+    export AOLANI_LIBDIR=$W/two
+}
+teardown() { wait_for 10 nothing_left_here; }
+
+# Two GPUs, each below a switch with a NIC of its own.
+make_machine()
+{
+    mkdir -p "$1"
+    cat >"$1/facts" <<END
+numa 0 package=0 cores=0-1 threads=1
+bus 0000:10 at=numa:0
+  bridge 10:1.0
+    bridge 11:0.0
+      bridge 12:0.0
+        gpu 13:0.0 cuda0 nvml0
+      bridge 12:1.0
+        nic 14:0.0 mlx5_0,ib0
+bus 0000:20 at=numa:0
+  bridge 20:1.0
+    bridge 21:0.0
+      bridge 22:0.0
+        gpu 23:0.0 cuda1 nvml1
+      bridge 22:1.0
+        nic 24:0.0 mlx5_3,ib3
+END
+    "$root/tests/topology/facts2xml" "$1/facts" >"$1/xml"
+    "$BUILD/aolani-describe" --xml "$1/xml" >"$1/message"
+    cp "$BUILD"/aolani-agent "$BUILD"/libaolani.so.1 "$1/"
+    printf '#!/bin/sh\nbase64 -d <<END\n%s\nEND\n' "$(base64 "$1/message")" \
+        >"$1/aolani-describe"
+    chmod +x "$1/aolani-describe"
+}
+
+# The ranks' program: say.sh, which may use $LOCAL_RANK.
+nccl_job()
+{
+    cat >say.sh
+    job <<END
+[job]
+command = ["sh", "$W/say.sh"]
+ranks_per_node = "gpu"
+mpi = "none"
+[nodes]
+backend = "local"
+[failure]
+grace = "1s"
+head_lease = "3s"
+END
+}
+words() { tr -s '\n ' ' ' <<<"$stderr$output"; }
+summary() { jq -r "$1" runs/latest/run.json; }
+
+using='echo "h:1:2 [$LOCAL_RANK] NCCL INFO NET/IB : Using [0]mlx5_0:1/IB [1]mlx5_3:1/IB [RO]; OOB eth0:1<0>"'
+receive() # DEVICE /GDRDMA
+{
+    printf 'echo "h:1:2 [$LOCAL_RANK] NCCL INFO Channel 00/0 : 8[0] -> 0[0] [receive] via NET/%s%s"\n' "$1" "${2-}"
+}
+
+@test "as predicted: one line, no warning" {
+    nccl_job <<END
+$using
+$(receive 'IB/$LOCAL_RANK' /GDRDMA)
+END
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [[ $(words) == *"NCCL used the predicted NIC on all 2 ranks"* ]]
+    [ "$(summary .run.nccl)" = "NCCL used the predicted NIC on all 2 ranks" ]
+    [[ $(words) != *"warning: NCCL"* ]]
+    aolani report runs/latest
+    [[ $(words) == *"NCCL used the predicted NIC on all 2 ranks"* ]]
+}
+
+@test "another NIC, and no GPUDirect RDMA: warnings that name rank, GPU and both NICs" {
+    nccl_job <<END
+$using
+$(receive IB/0)
+END
+    aolani job.toml -x NCCL_DEBUG=INFO
+    [ "$status" -eq 0 ]
+    printf '%s\n' "$stderr"
+    [[ $(words) == *"NCCL used mlx5_0 for gpu 1 (rank 1 on local0), predicted mlx5_3"* ]]
+    [[ $(words) == *"NCCL does not use GPUDirect RDMA on rank 0 on local0 (gpu 0, mlx5_0)"* ]]
+    [ "$(summary .run.nccl)" = "NCCL used the predicted NIC on 1 of 2 ranks" ]
+}
+
+@test "sockets where there is a NIC are a warning; silence claims nothing" {
+    nccl_job <<END
+echo "h:1:2 [0] NCCL INFO Using network Socket"
+END
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [[ $(words) == *"NCCL uses sockets on rank 0 on local0, though mlx5_0 is there for gpu 0"* ]]
+    nccl_job <<END
+echo "nothing of NCCL"
+head -c 3000000 /dev/zero
+END
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [ "$(summary .run.nccl)" = "" ]
+    [[ $(words) != *"NCCL use"* ]]
+}
+
+@test "a topology dump of this job is compared; an older one is not" {
+    dump()
+    {
+        cat <<END
+<system version="1"><cpu numaid="0" arch="x86_64">
+<pci busid="0000:13:00.0"><gpu dev="0" rank="0" gdr="1"/></pci>
+<pci busid="0000:14:00.0"><nic><net name="mlx5_0" dev="0" gdr="0"/></nic></pci>
+</cpu></system>
+END
+    }
+    dump >dump.xml
+    touch -d '1 hour ago' dump.xml
+    nccl_job <<END
+true
+END
+    aolani job.toml -x NCCL_TOPO_DUMP_FILE="$W/dump.xml"
+    [ "$status" -eq 0 ]
+    [[ $(words) != *"topology dump"* ]]
+    dump >new.xml
+    nccl_job <<END
+cp "$W/new.xml" "$W/dump.xml"
+END
+    aolani job.toml -x NCCL_TOPO_DUMP_FILE="$W/dump.xml"
+    printf '%s\n' "$stderr"
+    [[ $(words) == *"NCCL's topology dump lacks mlx5_3"* ]]
+    [[ $(words) == *"NCCL's topology dump says that mlx5_0 cannot do GPUDirect RDMA"* ]]
+    [[ $(words) == *"NCCL's topology dump has gpu 0 and mlx5_0 at one CPU, no switch between, predicted PI"* ]]
+}
