@@ -19,6 +19,7 @@
 #include "proto/wire/secure.h"
 
 struct job;
+struct topo;
 struct job_config { /* all by reference */
     const struct spec *spec;
     struct nodes *nodes;     /* spares take the places of hosts that cannot be used */
@@ -57,6 +58,8 @@ void job_summary(struct job *j, struct summary *ret);
 int job_place(const struct job *j, struct place_node **ret);
 /* What a node's agent has said of it; NULL: never connected. Borrowed from the job. */
 const Aolani__NodeInfo *job_node_info(const struct job *j, uint32_t node);
+/* What every node is made of, once all have described themselves; else NULL. Borrowed. */
+struct topo *const *job_topos(const struct job *j);
 /* After finished: the attempt came to nothing because a program that is not of the job had
  * MASTER_PORT before rank 0, and is proven to be over. The port, else 0; *ret_node: whose. */
 uint32_t job_lost_port(const struct job *j, const char **ret_node);

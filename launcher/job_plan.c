@@ -6,6 +6,7 @@
 
 #include "launcher/failures.h"
 #include "launcher/job_impl.h"
+#include "launcher/plan_diff.h"
 #include "proto/base/log.h"
 
 /* Such a program would start as so many jobs of one rank each, and look well. */
@@ -71,6 +72,32 @@ static int tell_notes(struct job *j, bool compromises, struct err *e)
     return 0;
 }
 
+/* At a start only that it is so; a check tells how (placecheck.c). */
+static int tell_differences(struct job *j, struct err *e)
+{
+    struct plan_diff d;
+    if (j->config.nodes->backend == BACKEND_LOCAL || j->config.check_only)
+        return 0;
+    int rc = plan_diff(j->topos, j->n_nodes, &d);
+    if (rc < 0)
+        return err_sys(e, rc, "compare the nodes");
+    if (d.n_differ > 0)
+        job_warn(j, "%zu of %u nodes %s from the others; aolani-run plan %s says how",
+                 d.n_differ, j->n_nodes, d.n_differ == 1 ? "differs" : "differ",
+                 j->config.spec->path);
+    plan_diff_fini(&d);
+    return 0;
+}
+
+struct topo *const *job_topos(const struct job *j)
+{
+    for (uint32_t i = 0; i < j->n_nodes; i++) {
+        if (!j->topos || !j->topos[i])
+            return NULL;
+    }
+    return j->topos;
+}
+
 int job_plan(struct job *j, struct err *e)
 {
     const struct nodes *nodes = j->config.nodes;
@@ -86,6 +113,8 @@ int job_plan(struct job *j, struct err *e)
     rc = tell_notes(j, false, e);
     if (rc == 0)
         rc = tell_notes(j, true, e);
+    if (rc == 0)
+        rc = tell_differences(j, e);
     return rc == 0 && !j->config.check_only ? job_make_ranks(j, e) : rc;
 }
 

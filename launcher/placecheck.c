@@ -11,6 +11,7 @@
 #include "launcher/failures.h"
 #include "launcher/interrupt.h"
 #include "launcher/job.h"
+#include "launcher/plan_diff.h"
 #include "proto/base/log.h"
 
 struct placecheck {
@@ -80,7 +81,26 @@ static void close_all(struct placecheck *p)
         loop_destroy(p->loop);
 }
 
-static int print(struct placecheck *p, const struct spec *s, size_t n_nodes,
+/* How nodes differ, where they do. */
+static int add_differences(struct placecheck *p, const struct nodes *nodes,
+                           struct buf *out)
+{
+    struct topo *const *topos = job_topos(p->job);
+    struct plan_diff d;
+    if (!topos || nodes->backend == BACKEND_LOCAL)
+        return 0;
+    int rc = plan_diff(topos, nodes->n, &d);
+    if (rc < 0)
+        return rc;
+    if (d.n_differ > 0) {
+        rc = buf_printf(out, "\nwhat differs between the nodes\n");
+        rc = rc < 0 ? rc : plan_diff_format(&d, nodes->names, out);
+    }
+    plan_diff_fini(&d);
+    return rc;
+}
+
+static int print(struct placecheck *p, const struct spec *s, const struct nodes *nodes,
                  struct err *e)
 {
     struct summary sum;
@@ -89,7 +109,9 @@ static int print(struct placecheck *p, const struct spec *s, size_t n_nodes,
     buf_init(&text, 1u << 28);
     job_summary(p->job, &sum);
     int rc = job_place(p->job, &all);
-    int n = rc < 0 ? rc : placereport_text(all, n_nodes, &text);
+    int n = rc < 0 ? rc : placereport_text(all, nodes->n, &text);
+    if (n >= 0 && (rc = add_differences(p, nodes, &text)) < 0)
+        n = rc;
     free(all);
     live_hide(p->live);
     if (n < 0)
@@ -115,7 +137,7 @@ int placecheck(const struct spec *s, struct nodes *nodes, const struct rlimits *
     if (rc == 0) {
         job_start(p.job);
         loop_run(p.loop);
-        rc = print(&p, s, nodes->n, e);
+        rc = print(&p, s, nodes, e);
     }
     close_all(&p);
     return rc;
