@@ -125,22 +125,36 @@ static json_t *nccl_of(const struct plan_view *v, const struct plan_rank *r)
     return j;
 }
 
+/* Of a machine with one NUMA node no rank is bound to it, and all belong there. */
+static json_t *numa_of(const struct topo *t, const struct plan_rank *r)
+{
+    json_t *j = json_array();
+    const struct topo_numa *only = NULL;
+    size_t n_nodes = 0;
+    for (int64_t n = -1; (n = rankset_next(&r->numa, (uint32_t)(n + 1))) >= 0;)
+        json_array_append_new(j, json_integer(n));
+    for (size_t i = 0; i < t->n_numa; i++) {
+        if (!t->numa[i].of_gpu && n_nodes++ == 0)
+            only = &t->numa[i];
+    }
+    if (n_nodes == 1 && t->known && json_array_size(j) == 0)
+        json_array_append_new(j, json_integer(only->os));
+    return j;
+}
+
 static json_t *rank_of(const struct plan_view *v, const struct plan_rank *r)
 {
     const struct topo *t = v->in.topos[r->node];
     json_t *j = json_object(), *gpus = json_array(), *nics = json_array();
-    json_t *numa = json_array();
     for (size_t i = 0; i < r->n_gpus; i++)
         json_array_append_new(gpus, gpu_of(t, r->gpus[i]));
     for (size_t i = 0; i < r->n_nics; i++)
         json_array_append_new(nics, text_of(t->nics[r->nics[i]].m->name));
-    for (int64_t n = -1; (n = rankset_next(&r->numa, (uint32_t)(n + 1))) >= 0;)
-        json_array_append_new(numa, json_integer(n));
     json_object_set_new(j, "rank", json_integer(r->rank));
     json_object_set_new(j, "local_rank", json_integer(r->local_rank));
     json_object_set_new(j, "gpu", r->n_gpus ? gpu_of(t, r->gpus[0]) : json_null());
     json_object_set_new(j, "nic", nic_of(v, r));
-    json_object_set_new(j, "numa", numa);
+    json_object_set_new(j, "numa", numa_of(t, r));
     json_object_set_new(j, "cpus", json_string(r->cpus));
     json_object_set_new(j, "gpus", gpus);
     json_object_set_new(j, "nics", nics);

@@ -93,10 +93,13 @@ static int read_options(int argc, char **argv, struct options *ret)
     return 0;
 }
 
-/* What only the machine itself can say. */
-static int annotate(Aolani__Topology *t, struct err *e)
+/* What only the machine itself can say, and the file that the ranks' NCCL will read: of
+ * another machine, the one that the user names for it. */
+static int annotate(Aolani__Topology *t, bool is_live, struct err *e)
 {
     int rc;
+    if (!is_live)
+        return nccltopo_annotate(t, getenv("NCCL_TOPO_FILE"), NULL, e);
     if ((rc = nvml_annotate(t, getenv("CUDA_VISIBLE_DEVICES"), e)) < 0 ||
         (rc = mps_annotate(t, "/proc", getenv("CUDA_MPS_PIPE_DIRECTORY"), e)) < 0)
         return rc;
@@ -177,7 +180,7 @@ int main(int argc, char **argv)
         return sample_gpus();
     confine();
     Aolani__Topology *t = describe(&o.from);
-    if (t && !*t->error && describe_is_live(&o.from) && annotate(t, &e) < 0) {
+    if (t && !*t->error && annotate(t, describe_is_live(&o.from), &e) < 0) {
         aolani__topology__free_unpacked(t, NULL);
         t = NULL;
     }

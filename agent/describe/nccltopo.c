@@ -39,7 +39,7 @@ int nccltopo_annotate(Aolani__Topology *t, const char *file, const char *otherwi
 {
     bool is_set = file && *file;
     const char *path = is_set ? file : otherwise;
-    if (!is_set && access(path, F_OK) < 0)
+    if (!path || (!is_set && access(path, F_OK) < 0))
         return 0;
     struct buf b;
     buf_init(&b, LIMIT_NCCL_TOPO);
