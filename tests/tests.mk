@@ -49,7 +49,7 @@ $(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
 e2e-build: $(E2E_BIN)
 unit-build: $(UNIT_BIN)
 replay-build: $(REPLAY_BIN)
-fuzz-build: $(FUZZ_BIN)
+fuzz-build: $(FUZZ_BIN) $(if $(HWLOC),$(BUILD)/aolani-describe)
 
 # One unit test: make unit T=base/toml; all: make unit
 unit: $(if $(T),$(BUILD)/tests/unit/$(T)_test,$(UNIT_BIN))

@@ -185,8 +185,10 @@ static void predict(const struct plan_node *n)
         for (size_t i = 0; i < n->n_gpus; i++) {
             const struct nccl_choice *c = &choices[i];
             check(nccl_path_name(c->path) && memchr(c->why, '\0', sizeof c->why));
-            check(c->n_candidates <= n->n_nics);
+            for (size_t k = 0; k < c->n_candidates; k++)
+                check(c->candidates[k] < t->n_nics);
             check(!c->n_candidates || c->nic < t->n_nics);
+            check(c->n_fused <= NCCL_FUSED_MAX);
             nccl_choice_fini(&choices[i]);
         }
     }

@@ -17,6 +17,8 @@ name=value pairs; indentation says what hangs below what; "#" begins a comment.
     nic BUSID NAME[,NET] [ports=STATE,...] [id=V:D] [class=C]   ports=-: state not known
     eth BUSID NAME [id=V:D]         an Ethernet interface, and no more
     pci BUSID CLASS V:D [OSDEV...]  anything else; each may have link=GB/s
+  topofile NUMA BUSID...            a switch with these below it, in a file for NCCL that the
+                                    provider ships
 
   job KEY=VALUE...                  ranks=N and keys of the job file (bind.strict=true)
   want gpu N BUSID [osdev=NAME] numa=N|- cpus=SET|- nic=NAME,...|- path=LEVEL|-
@@ -75,7 +77,7 @@ class Facts:
         self.numa, self.gpumem, self.io = [], [], []
         self.offline, self.forbidden = set(), set()
         self.job, self.want, self.rules, self.say, self.fail = {}, [], [], [], None
-        self.quiet = False
+        self.quiet, self.topofile = False, []
         stack = []
         with open(path, encoding="utf-8") as f:
             for number, raw in enumerate(f, 1):
@@ -97,7 +99,7 @@ class Facts:
             (stack[-1].children if stack else self.io).append(line)
             if line.word in ("bus", "bridge"):
                 stack.append(line)
-        elif line.word in ("numa", "gpumem", "want"):
+        elif line.word in ("numa", "gpumem", "want", "topofile"):
             getattr(self, line.word).append(line)
         elif line.word in ("offline", "forbidden"):
             getattr(self, line.word).update(parse_set(line.text))
@@ -335,6 +337,24 @@ class Builder:
         if subtype == "OpenCL":
             node.infos.append(("OpenCLDeviceType", "GPU"))
         return node
+
+
+def nccl_xml(facts):
+    """The provider's file for NCCL; None: there is none."""
+    if not facts.topofile:
+        return None
+    out = ['<system version="1">']
+    for number, line in enumerate(facts.topofile, 1):
+        out.append('  <cpu numaid="%s" affinity="ffff" arch="x86_64" vendor="GenuineIntel" '
+                   'familyid="6" modelid="85">' % line.args[0])
+        out.append('    <pci busid="ffff:ff:%02x.0" class="0x060400" link_speed="16 GT/s" '
+                   'link_width="16" vendor="0x0000" device="0x0000">' % number)
+        for address in line.args[1:]:
+            gpu = any(l.word == "gpu" and l.args[0] == address for l in walk(facts.io))
+            out.append('      <pci busid="%s" class="%s" link_speed="16 GT/s" link_width="16"/>'
+                       % (bus_id(address), "0x030200" if gpu else "0x020700"))
+        out += ["    </pci>", "  </cpu>"]
+    return "\n".join(out + ["</system>", ""])
 
 
 def hash_of(text):
