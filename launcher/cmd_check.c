@@ -146,9 +146,13 @@ static void print_summary(const struct spec *s, const struct nodes *n,
            n->n == 1 ? "" : "s");
     if (n->n_spares > 0)
         printf(" and %zu spare%s", n->n_spares, n->n_spares == 1 ? "" : "s");
-    printf(", %lld rank%s each; %s%s; output in %s\n", (long long)s->job.ranks_per_node,
-           s->job.ranks_per_node == 1 ? "" : "s",
-           s->job.time_limit_ms ? "at most " : "", limit, s->job.output);
+    if (s->job.ranks_per_node == 0)
+        printf(", a rank for each GPU");
+    else
+        printf(", %lld rank%s each", (long long)s->job.ranks_per_node,
+               s->job.ranks_per_node == 1 ? "" : "s");
+    printf("; %s%s; output in %s\n", s->job.time_limit_ms ? "at most " : "", limit,
+           s->job.output);
 }
 
 static int show(const struct spec *s, struct err *e)

@@ -37,6 +37,9 @@ static void test_what_is_right(void **state)
     assert_null(strstr(out, ": ok"));
     assert_non_null(strstr(out, "job.time_limit"));
     assert_non_null(strstr(out, "job.toml:4"));
+    write_file("job.toml", "[job]\ncommand = [\"true\"]\nranks_per_node = \"gpu\"\n");
+    assert_int_equal(check("job.toml", NULL), 0);
+    assert_non_null(strstr(out, "on 1 simulated node, a rank for each GPU; no time"));
 }
 
 static void test_what_is_wrong(void **state)
