@@ -52,6 +52,25 @@ static int cpus_read_product(struct walk *w)
     return rc;
 }
 
+static uint32_t cpus_number(hwloc_obj_t obj, const char *name)
+{
+    unsigned long n = strtoul(cpus_info(obj, name), NULL, 10);
+    return n < 0x10000 ? (uint32_t)n : 0;
+}
+
+/* Of the first package: no machine mixes them. */
+static int cpus_read_make(struct walk *w)
+{
+    hwloc_obj_t package = hwloc_get_obj_by_type(w->hw, HWLOC_OBJ_PACKAGE, 0);
+    int rc =
+        msg_text(&w->t->arch, cpus_info(hwloc_get_root_obj(w->hw), "Architecture"));
+    if (rc < 0 || !package)
+        return rc;
+    w->t->cpu_family = cpus_number(package, "CPUFamilyNumber");
+    w->t->cpu_model = cpus_number(package, "CPUModelNumber");
+    return msg_text(&w->t->cpu_vendor, cpus_info(package, "CPUVendor"));
+}
+
 static int cpus_read_groups(struct walk *w, hwloc_obj_type_t type, const char *what,
                             size_t max, Aolani__CpuGroup ***list, size_t *n)
 {
@@ -223,7 +242,7 @@ int walk_cpus(struct walk *w)
 {
     Aolani__Topology *t = w->t;
     int rc;
-    if ((rc = cpus_read_product(w)) < 0 ||
+    if ((rc = cpus_read_product(w)) < 0 || (rc = cpus_read_make(w)) < 0 ||
         (rc = cpus_format(w, w->allowed, &t->allowed_cpus)) < 0 ||
         (rc = cpus_read_groups(w, HWLOC_OBJ_PACKAGE, "packages", LIMIT_PACKAGES,
                                &t->packages, &t->n_packages)) < 0 ||

@@ -78,6 +78,7 @@ static int pcis_push_device(struct walk *w, struct hwloc_obj *o, uint32_t parent
     p->class_id = a->class_id;
     p->vendor = a->vendor_id;
     p->device = a->device_id;
+    p->subsystem = (uint32_t)a->subvendor_id << 16 | a->subdevice_id;
     p->link = malloc(sizeof *p->link);
     if (p->link)
         aolani__pci_link__init(p->link);
