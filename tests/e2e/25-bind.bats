@@ -19,7 +19,11 @@ setup()
     work
     export TEST_MARK=$W # marks every process of the test's jobs
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown()
+{
+    wait_for 10 nothing_left_here
+    no_sanitizer_words
+}
 
 hosts() { [ -z "${WHY_NO_HOSTS-}" ] || skip "$WHY_NO_HOSTS"; }
 
