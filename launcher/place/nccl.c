@@ -205,6 +205,39 @@ static void divert(struct predictor *p, size_t gpu, size_t net)
 
 /* ---- paths ---- */
 
+static struct way way_of(const struct ncclgraph_path *p)
+{
+    return (struct way){.type = p->type, .bandwidth = p->bandwidth};
+}
+
+/* The CPU that is the fewest links away; -1: none. */
+static int nearest_cpu(const struct ncclgraph *g, const struct ncclgraph_path *paths)
+{
+    int cpu = -1;
+    for (size_t i = 0; i < g->n_nodes; i++) {
+        if (g->nodes[i].kind == NCCLGRAPH_CPU && paths[i].hops > 0 &&
+            (cpu < 0 || paths[i].hops < paths[cpu].hops))
+            cpu = (int)i;
+    }
+    return cpu;
+}
+
+static int read_gpu(struct predictor *p, size_t gpu, struct ncclgraph_path *paths)
+{
+    const struct ncclgraph *g = &p->graph;
+    int rc = ncclgraph_paths(g, g->gpus[gpu], paths);
+    for (size_t n = 0; n < p->n_nets && rc == 0; n++)
+        *down(p, n, gpu) = way_of(&paths[g->nets[n].node]);
+    int cpu = rc == 0 ? nearest_cpu(g, paths) : -1;
+    if (cpu < 0)
+        return rc;
+    p->to_cpu[gpu] = way_of(&paths[cpu]);
+    rc = ncclgraph_paths(g, (uint32_t)cpu, paths);
+    for (size_t n = 0; n < p->n_nets && rc == 0; n++)
+        p->from_cpu[gpu * p->n_nets + n] = way_of(&paths[g->nets[n].node]);
+    return rc;
+}
+
 static int read_paths(struct predictor *p)
 {
     const struct ncclgraph *g = &p->graph;
@@ -212,32 +245,11 @@ static int read_paths(struct predictor *p)
     int rc = paths ? 0 : -ENOMEM;
     for (size_t n = 0; n < p->n_nets && rc == 0; n++) {
         rc = ncclgraph_paths(g, g->nets[n].node, paths);
-        for (size_t i = 0; i < p->n_gpus && rc == 0; i++) {
-            const struct ncclgraph_path *w = &paths[g->gpus[i]];
-            *up(p, i, n) = (struct way){.type = w->type, .bandwidth = w->bandwidth};
-        }
+        for (size_t i = 0; i < p->n_gpus && rc == 0; i++)
+            *up(p, i, n) = way_of(&paths[g->gpus[i]]);
     }
-    for (size_t i = 0; i < p->n_gpus && rc == 0; i++) {
-        rc = ncclgraph_paths(g, g->gpus[i], paths);
-        for (size_t n = 0; n < p->n_nets && rc == 0; n++) {
-            const struct ncclgraph_path *w = &paths[g->nets[n].node];
-            *down(p, n, i) = (struct way){.type = w->type, .bandwidth = w->bandwidth};
-        }
-        int cpu = -1;
-        for (size_t k = 0; k < g->n_nodes && rc == 0; k++) {
-            if (g->nodes[k].kind == NCCLGRAPH_CPU && paths[k].hops > 0 &&
-                (cpu < 0 || paths[k].hops < paths[cpu].hops))
-                cpu = (int)k;
-        }
-        if (rc < 0 || cpu < 0)
-            continue;
-        p->to_cpu[i] = (struct way){paths[cpu].type, paths[cpu].bandwidth};
-        rc = ncclgraph_paths(g, (uint32_t)cpu, paths);
-        for (size_t n = 0; n < p->n_nets && rc == 0; n++) {
-            const struct ncclgraph_path *w = &paths[g->nets[n].node];
-            p->from_cpu[i * p->n_nets + n] = (struct way){w->type, w->bandwidth};
-        }
-    }
+    for (size_t i = 0; i < p->n_gpus && rc == 0; i++)
+        rc = read_gpu(p, i, paths);
     free(paths);
     return rc;
 }
@@ -256,22 +268,26 @@ static void by_c2c(struct predictor *p)
     }
 }
 
+static void adjust_one(struct predictor *p, size_t net, size_t gpu)
+{
+    enum nccl_path type;
+    bool changed = by_pxn(p, net, gpu);
+    if (up(p, gpu, net)->type < NCCL_PATH_PHB && !gdr(p, gpu, net, &type)) {
+        divert(p, gpu, net);
+        changed = true;
+    }
+    for (size_t i = 0; i < p->n_gpus && changed; i++)
+        find_nets(p, i);
+}
+
 static void adjust(struct predictor *p)
 {
     by_c2c(p);
     for (size_t g = 0; g < p->n_gpus; g++)
         find_nets(p, g);
     for (size_t n = 0; n < p->n_nets; n++) {
-        for (size_t g = 0; g < p->n_gpus; g++) {
-            enum nccl_path type;
-            bool changed = by_pxn(p, n, g);
-            if (up(p, g, n)->type < NCCL_PATH_PHB && !gdr(p, g, n, &type)) {
-                divert(p, g, n);
-                changed = true;
-            }
-            for (size_t i = 0; i < p->n_gpus && changed; i++)
-                find_nets(p, i);
-        }
+        for (size_t g = 0; g < p->n_gpus; g++)
+            adjust_one(p, n, g);
     }
 }
 

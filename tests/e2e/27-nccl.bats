@@ -141,3 +141,29 @@ END
     [[ $(words) == *"NCCL's topology dump says that mlx5_0 cannot do GPUDirect RDMA"* ]]
     [[ $(words) == *"NCCL's topology dump has gpu 0 and mlx5_0 at one CPU, no switch between, predicted PI"* ]]
 }
+
+@test "the real machines beside the source tree: NCCL's choice as derived by hand" {
+    shared=${AOLANI_TOPOLOGIES:-$root/../shared/topologies}
+    [ -d "$shared" ] || skip "there is no $shared"
+    job <<END
+[job]
+command = ["true"]
+ranks_per_node = "gpu"
+END
+    # The derivations are in tests/unit/launcher/nccl_test.c.
+    while read -r file path gdr want; do
+        got=$("$BUILD/aolani-run" plan job.toml --topology "$shared/$file" --json 2>/dev/null |
+            jq -r '[.. | objects | select(has("local_rank") and has("nccl")) | .nccl] |
+                [(map(.nic) | join(" ")), (map(.path) | unique | join(",")),
+                 (map(.gdr) | unique | map(tostring) | join(","))] | "\(.[1]) \(.[2]) \(.[0])"')
+        [ "$got" = "$path $gdr $want" ] || { printf '%s: %s\n' "$file" "$got"; false; }
+    done <<END
+dgx-a100/derived.hwloc.xml PXB true mlx5_0 mlx5_1 mlx5_2 mlx5_3 mlx5_4 mlx5_5 mlx5_6 mlx5_7
+oci-bm-gpu-h100-8/derived.hwloc.xml PXB true mlx5_0 mlx5_3 mlx5_5 mlx5_7 mlx5_9 mlx5_12 mlx5_14 mlx5_16
+azure-ndv5-h100-vm/derived.hwloc.xml PHB false mlx5_ib0 mlx5_ib2 mlx5_ib1 mlx5_ib3 mlx5_ib4 mlx5_ib6 mlx5_ib5 mlx5_ib7
+aws-g4dn-metal/g4dnmetal.xml PHB,SYS false rdmap197s0 rdmap197s0 rdmap197s0 rdmap197s0 rdmap197s0 rdmap197s0 rdmap197s0 rdmap197s0
+smc-h200-snc2/derived.hwloc.xml PIX true mlx5_0 mlx5_1 mlx5_2 mlx5_4 mlx5_5 mlx5_6 mlx5_7 mlx5_8
+h200-kvm-flat/derived.hwloc.xml PHB false mlx5_0 mlx5_4 mlx5_2 mlx5_6 mlx5_1 mlx5_5 mlx5_3 mlx5_7
+gb200-nvl72-tray/derived.hwloc.xml P2C true mlx5_0 mlx5_1 mlx5_3 mlx5_4
+END
+}
