@@ -152,7 +152,7 @@ ranks_per_node = "gpu"
 END
     # The derivations are in tests/unit/launcher/nccl_test.c.
     while read -r file path gdr want; do
-        got=$("$BUILD/aolani-run" plan job.toml --topology "$shared/$file" --json 2>/dev/null |
+        got=$(env -u AOLANI_LIBDIR "$BUILD/aolani-run" plan job.toml --topology "$shared/$file" --json 2>/dev/null |
             jq -r '[.. | objects | select(has("local_rank") and has("nccl")) | .nccl] |
                 [(map(.nic) | join(" ")), (map(.path) | unique | join(",")),
                  (map(.gdr) | unique | map(tostring) | join(","))] | "\(.[1]) \(.[2]) \(.[0])"')
