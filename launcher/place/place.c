@@ -80,8 +80,10 @@ static int complain_no_gpus(char *const *names, struct topo *const *topos,
     for (uint32_t i = 0; all && i < n_nodes; i++) {
         if (place_gpu_share(s, topos[i], 0, 1).n > 0)
             continue;
-        all[n++] =
-            (struct failure){names[i], topos[i]->why ? topos[i]->why : "no GPU", ""};
+        const char *why = topos[i]->why     ? topos[i]->why
+                          : topos[i]->known ? "it has no GPU"
+                                            : "it does not say what it is made of";
+        all[n++] = (struct failure){names[i], why, ""};
         if (!*hint && topos[i]->hint)
             hint = topos[i]->hint;
     }
