@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* report_binding.c - asked, applied and observed: one line where they agree, else a table
  * of the ranks that differ. A part of report. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -8,6 +9,7 @@
 #include "launcher/report_table.h"
 #include "launcher/report_view.h"
 #include "proto/base/clock.h"
+#include "proto/base/rankset.h"
 
 #define RANKS_SHOWN  10u
 #define DRIFTS_SHOWN 4u /* of one rank */
@@ -74,9 +76,10 @@ static void add_kind(struct buf *out, const struct tally *t, size_t k)
         (void)buf_printf(out, "; %s as asked and observed", name);
     else if (t->good[k] > 0)
         (void)buf_printf(out, "; %s as asked on %zu of them", name, t->good[k]);
-    if (bad > 0)
-        (void)buf_printf(out, "%s %s %s at the end on %zu", t->good[k] ? "," : ";",
-                         t->good[k] ? "" : name, "drifted", bad);
+    if (bad > 0 && t->good[k] > 0)
+        (void)buf_printf(out, ", not as asked on %zu", bad);
+    else if (bad > 0)
+        (void)buf_printf(out, "; %s not as asked on %zu", name, bad);
     if (t->unverified[k] == 0)
         return;
     if (t->unverified[k] == t->asked[k])
@@ -93,6 +96,8 @@ static void page_line(struct page *p, const struct tally *t)
     size_t left = t->planned - t->read;
     buf_init(&text, 1u << 16);
     (void)buf_printf(&text, "%zu rank%s", t->read, t->read == 1 ? "" : "s");
+    if (t->differ > 0)
+        (void)buf_printf(&text, " (%zu differed), at the end", t->differ);
     size_t at = text.len;
     if (t->bound == 0)
         (void)buf_printf(&text, "; cores not bound");
@@ -117,6 +122,13 @@ static const char *cut(const char *cpus, char out[28])
     return out;
 }
 
+/* Drift that is over has left no other cores behind. */
+static bool has_other_cores(const struct binding *b)
+{
+    return differs(b) &&
+           (strcmp(b->cpus, b->applied) != 0 || strcmp(b->cpus, b->seen_cpus) != 0);
+}
+
 static void page_table(struct page *p, const struct report_view *v)
 {
     static const char *const heads[] = {"rank", "node", "cores asked", "applied",
@@ -129,7 +141,7 @@ static void page_table(struct page *p, const struct report_view *v)
         table_cell(&t, "%s", heads[i]);
     for (size_t i = 0; i < v->n_ranks; i++) {
         const struct binding *b = v->ranks[i].binding;
-        if (!b || !differs(b) || n++ >= RANKS_SHOWN)
+        if (!b || !has_other_cores(b) || n++ >= RANKS_SHOWN)
             continue;
         table_cell(&t, "%u", v->ranks[i].rank);
         table_cell(&t, "%s", view_node_name(v, v->ranks[i].node));
@@ -137,24 +149,70 @@ static void page_table(struct page *p, const struct report_view *v)
         table_cell(&t, "%s", cut(b->applied, text));
         table_cell(&t, "%s", cut(b->seen_cpus, text));
     }
-    table_print(&t, p, 1);
+    if (n > 0)
+        table_print(&t, p, 1);
     table_fini(&t);
     if (n > RANKS_SHOWN)
         page_printf(p, "  and %zu more\n", n - RANKS_SHOWN);
 }
 
-static void page_drifts(struct page *p, uint32_t rank, const struct binding *b)
+/* One line; ranks of which the same is to be said share it. */
+struct drift_line {
+    char text[520];
+    struct rankset ranks;
+};
+
+struct drift_lines {
+    struct drift_line list[RANKS_SHOWN * DRIFTS_SHOWN];
+    size_t n;
+};
+
+static void lines_add(struct drift_lines *l, uint32_t rank, const char *text)
 {
-    char text[600], from[24], to[24];
+    size_t i = 0;
+    while (i < l->n && strcmp(l->list[i].text, text) != 0)
+        i++;
+    if (i == l->n)
+        (void)snprintf(l->list[l->n++].text, sizeof l->list[i].text, "%s", text);
+    (void)rankset_add(&l->list[i].ranks, rank);
+}
+
+static void lines_add_rank(struct drift_lines *l, uint32_t rank,
+                           const struct binding *b)
+{
+    char text[520], from[24], to[24];
     for (size_t i = 0; i < b->n_drifts && i < DRIFTS_SHOWN; i++) {
         const struct binding_drift *d = &b->drifts[i];
-        (void)snprintf(text, sizeof text, "rank %u, %s to %s after the start: %s", rank,
-                       clock_format_duration(d->from_ms, from, sizeof from),
-                       d->over ? clock_format_duration(d->to_ms, to, sizeof to)
-                               : "the end",
-                       d->text);
-        page_wrap(p, "  ", text);
+        (void)clock_format_duration(d->from_ms, from, sizeof from);
+        if (d->over)
+            (void)snprintf(text, sizeof text, "%s to %s after the start: %s", from,
+                           clock_format_duration(d->to_ms, to, sizeof to), d->text);
+        else
+            (void)snprintf(text, sizeof text, "from %s after the start to the end: %s",
+                           from, d->text);
+        lines_add(l, rank, text);
     }
+}
+
+static void page_lines(struct page *p, struct drift_lines *l)
+{
+    for (size_t i = 0; i < l->n; i++) {
+        struct buf names, text;
+        buf_init(&names, 4096);
+        buf_init(&text, 8192);
+        bool many = rankset_count(&l->list[i].ranks) > 1;
+        if (rankset_format(&l->list[i].ranks, &names) == 0 &&
+            buf_printf(&text, "rank%s %s, %s", many ? "s" : "",
+                       (const char *)names.data, l->list[i].text) == 0)
+            page_wrap(p, "  ", (const char *)text.data);
+        buf_fini(&names);
+        buf_fini(&text);
+        rankset_fini(&l->list[i].ranks);
+    }
+}
+
+static void page_more(struct page *p, uint32_t rank, const struct binding *b)
+{
     uint64_t more = b->more_drifts;
     if (b->n_drifts > DRIFTS_SHOWN)
         more += b->n_drifts - DRIFTS_SHOWN;
@@ -163,10 +221,30 @@ static void page_drifts(struct page *p, uint32_t rank, const struct binding *b)
                     (unsigned long long)more);
 }
 
+static void page_drifts(struct page *p, const struct report_view *v)
+{
+    struct drift_lines *l = calloc(1, sizeof *l);
+    if (!l) {
+        p->rc = p->rc ? p->rc : -ENOMEM;
+        return;
+    }
+    const struct view_rank *shown[RANKS_SHOWN];
+    size_t n = 0;
+    for (size_t i = 0; i < v->n_ranks && n < RANKS_SHOWN; i++) {
+        if (v->ranks[i].binding && differs(v->ranks[i].binding))
+            shown[n++] = &v->ranks[i];
+    }
+    for (size_t i = 0; i < n; i++)
+        lines_add_rank(l, shown[i]->rank, shown[i]->binding);
+    page_lines(p, l);
+    for (size_t i = 0; i < n; i++)
+        page_more(p, shown[i]->rank, shown[i]->binding);
+    free(l);
+}
+
 void page_binding(struct page *p, const struct report_view *v)
 {
     struct tally t = {0};
-    size_t n = 0;
     tally_all(&t, v);
     if (t.planned == 0)
         return;
@@ -175,11 +253,5 @@ void page_binding(struct page *p, const struct report_view *v)
     if (t.differ == 0)
         return;
     page_table(p, v);
-    for (size_t i = 0; i < v->n_ranks && n < RANKS_SHOWN; i++) {
-        const struct binding *b = v->ranks[i].binding;
-        if (!b || !differs(b))
-            continue;
-        page_drifts(p, v->ranks[i].rank, b);
-        n++;
-    }
+    page_drifts(p, v);
 }

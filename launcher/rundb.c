@@ -10,6 +10,9 @@
  *   node_event    what happened to nodes, in order
  *   phase         the phases of the run, in order
  *   rank          one row a rank and attempt; exit_code or signal once it has ended
+ *   binding       what a rank was seen with, in order: when it was first known, and when
+ *                 it changed
+ *   binding_check and how each check of it went
  *   step          one row a step of a rank that was kept; see steprec.h for the columns
  *   step_dropped  per rank: records lost on the way to the head
  *   summary       run.json
@@ -56,6 +59,11 @@ static const char schema[] =
     " cpus TEXT, exit_code INTEGER, signal INTEGER, t_head_ns INTEGER,"
     " t_error_ns INTEGER, cpu_user_us INTEGER, cpu_sys_us INTEGER, max_rss_kib INTEGER,"
     " ended_by_us INTEGER, event TEXT, PRIMARY KEY (attempt, rank)) WITHOUT ROWID;"
+    "CREATE TABLE binding (attempt INTEGER, rank INTEGER, t_head_ns INTEGER,"
+    " applied_cpus TEXT, cpus TEXT, processes INTEGER, threads INTEGER,"
+    " cgroup_cpus TEXT, cgroup_quota_percent INTEGER, cgroup_memory INTEGER);"
+    "CREATE TABLE binding_check (attempt INTEGER, rank INTEGER, t_head_ns INTEGER,"
+    " what TEXT, state TEXT, text TEXT);"
     "CREATE TABLE step (attempt INTEGER, rank INTEGER, step INTEGER, t_end_ns INTEGER,"
     " wall_us INTEGER, wait_us INTEGER, busy_us INTEGER, n_coll INTEGER,"
     " payload_kib INTEGER, cpu_us INTEGER, rundelay_us INTEGER, throttled_us INTEGER,"
@@ -81,6 +89,8 @@ enum put {
     PUT_PHASE,
     PUT_RANK,
     PUT_RANK_END,
+    PUT_BINDING,
+    PUT_CHECK,
     PUT_STEP,
     PUT_DROPPED,
     PUT_SUMMARY,
@@ -111,6 +121,8 @@ static const char *const put_sql[N_PUT] = {
                      " t_error_ns = ?6, cpu_user_us = ?7, cpu_sys_us = ?8,"
                      " max_rss_kib = ?9, ended_by_us = ?10"
                      " WHERE attempt = ?1 AND rank = ?2",
+    [PUT_BINDING] = "INSERT INTO binding VALUES (?,?,?,?,?,?,?,?,?,?)",
+    [PUT_CHECK] = "INSERT INTO binding_check VALUES (?,?,?,?,?,?)",
     [PUT_STEP] =
         "INSERT INTO step VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_DROPPED] = "INSERT OR REPLACE INTO step_dropped VALUES (?,?,?)",
@@ -209,6 +221,25 @@ static void put_rank(struct rundb *b, const ProtobufCMessage *base)
         (int64_t)m->cpu_sys_us, (int64_t)m->max_rss_kib, (int64_t)m->ended_by_us);
 }
 
+static void put_binding(struct rundb *b, const ProtobufCMessage *base)
+{
+    static const char *const states[] = {"unverified", "as asked", "drift"};
+    const Aolani__JBinding *m = (const Aolani__JBinding *)base;
+    const Aolani__Binding *k = m->binding;
+    if (!k)
+        return;
+    put(b, PUT_BINDING, "iiissiisii", (int64_t)m->attempt, (int64_t)k->rank,
+        (int64_t)m->t_head_ns, k->applied_cpus, k->cpus, (int64_t)k->processes,
+        (int64_t)k->threads, k->cgroup_cpus, (int64_t)k->cgroup_quota_percent,
+        (int64_t)k->cgroup_memory);
+    for (size_t i = 0; i < k->n_checks; i++) {
+        unsigned state = (unsigned)k->checks[i]->state;
+        put(b, PUT_CHECK, "iiisss", (int64_t)m->attempt, (int64_t)k->rank,
+            (int64_t)m->t_head_ns, k->checks[i]->what, states[state > 2 ? 0 : state],
+            k->checks[i]->text);
+    }
+}
+
 static void put_step(struct rundb *b, int64_t attempt, const uint8_t *data)
 {
     struct steprec r;
@@ -260,6 +291,7 @@ static const struct {
     {JOURNAL_STEPS, &aolani__jsteps__descriptor, put_steps},
     {JOURNAL_SUMMARY, &aolani__jsummary__descriptor, put_summary},
     {JOURNAL_END, &aolani__jend__descriptor, put_end},
+    {JOURNAL_BINDING, &aolani__jbinding__descriptor, put_binding},
 };
 
 /* False: a kind that this version does not know, or not what it says. */

@@ -22,6 +22,7 @@ struct run {
     struct summary_rank ranks[128];
     char names[64][32];
     struct steps *steps;
+    struct binding *bindings[16];
 };
 
 static const struct summary_phase phases[] = {
@@ -71,6 +72,8 @@ static struct run *run_of(size_t n_nodes, size_t per_node)
 static void run_free(struct run *r)
 {
     steps_destroy(r->steps);
+    for (size_t i = 0; i < sizeof r->bindings / sizeof *r->bindings; i++)
+        binding_destroy(r->bindings[i]);
     free(r);
 }
 
@@ -206,12 +209,85 @@ static struct run *run_rotated(void)
     return r;
 }
 
+/* All as asked, but that nothing can be said of memory, and one had no time to be seen. */
+static struct run *run_bound(void)
+{
+    struct run *r = run_of(2, 2);
+    for (size_t i = 0; i < 4; i++) {
+        struct binding *b = r->bindings[i] = binding_create();
+        assert_int_equal(binding_set(&b->cpus, i % 2 ? "4-7" : "0-3"), 0);
+        assert_int_equal(binding_set(&b->numa, "0"), 0);
+        assert_int_equal(binding_set(&b->nic, "mlx5_0"), 0);
+        assert_int_equal(binding_add(&b->gpus, &b->n_gpus, "GPU-0a"), 0);
+        r->ranks[i].binding = b;
+        if (i == 3)
+            break;
+        b->read = true;
+        assert_int_equal(binding_set(&b->applied, b->cpus), 0);
+        assert_int_equal(binding_set(&b->seen_cpus, b->cpus), 0);
+        assert_int_equal(binding_set(&b->cgroup_cpus, "0-7"), 0);
+        assert_int_equal(binding_add(&b->seen_gpus, &b->n_seen_gpus, "GPU-0a"), 0);
+        b->processes = 2;
+        b->threads = 37;
+        b->pages[0] = (struct binding_pages){0, 412};
+        b->n_pages = 1;
+        b->cgroup_memory = UINT64_C(64) << 30;
+        assert_int_equal(binding_add_check(b, "cpus", "as asked", ""), 0);
+        assert_int_equal(binding_add_check(b, "memory", "unverified", "one NUMA node"),
+                         0);
+        assert_int_equal(binding_add_check(b, "gpu", i ? "as asked" : "unverified",
+                                           i ? "" : "it has no memory on a GPU"),
+                         0);
+        assert_int_equal(binding_add_check(b, "cgroup", "as asked", ""), 0);
+    }
+    return r;
+}
+
+static struct run *run_drift(void)
+{
+    struct binding_drift one = {.what = (char *)"cpus",
+                                .text = (char *)"thread 4711 (python3) of pid 4700 may "
+                                                "run on 0-7, asked 4-7 (and 3 more "
+                                                "threads)",
+                                .from_ms = 31000,
+                                .to_ms = 61000,
+                                .over = true},
+                         all = {.what = (char *)"cgroup",
+                                .text = (char *)"the cgroup allows 150 % of a CPU for "
+                                                "the 8 CPUs of its ranks",
+                                .from_ms = 1020};
+    struct run *r = run_bound();
+    struct binding *b = r->bindings[1];
+    assert_int_equal(binding_add_drift(b, &one), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(binding_add_drift(r->bindings[i], &all), 0);
+        r->bindings[i]->cgroup_quota_percent = 150;
+        assert_int_equal(binding_set(&r->bindings[i]->checks[3].state, "drift"), 0);
+        assert_int_equal(binding_set(&r->bindings[i]->checks[3].text, all.text), 0);
+    }
+    r->bindings[2]->more_drifts = 3;
+    assert_int_equal(binding_set(&r->bindings[2]->seen_cpus, "0-7"), 0);
+    return r;
+}
+
+static struct run *run_unbound(void)
+{
+    struct run *r = run_of(1, 1);
+    struct binding *b = r->bindings[0] = binding_create();
+    b->read = true;
+    assert_int_equal(binding_set(&b->applied, "0-63"), 0);
+    assert_int_equal(binding_set(&b->seen_cpus, "0-63"), 0);
+    r->ranks[0].binding = b;
+    return r;
+}
+
 static const struct {
     const char *name;
     struct run *(*make)(void);
 } runs[] = {
-    {"good", run_good}, {"balanced", run_balanced}, {"failed", run_failed},
-    {"many", run_many}, {"short", run_short},       {"rotated", run_rotated},
+    {"good", run_good},   {"balanced", run_balanced}, {"failed", run_failed},
+    {"many", run_many},   {"short", run_short},       {"rotated", run_rotated},
+    {"bound", run_bound}, {"drift", run_drift},       {"unbound", run_unbound},
 };
 #define N_RUNS (sizeof runs / sizeof *runs)
 
@@ -361,6 +437,42 @@ static void test_damaged_files_are_refused(void **state)
     run_free(r);
 }
 
+static void test_damaged_bindings_are_refused(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *from, *to;
+    } cases[] = {
+        {"\"binding\":{", "\"binding\":5,\"x\":{"},
+        {"\"asked\":{", "\"asked\":null,\"x\":{"},
+        {"\"gpus\":[\"GPU-0a\"]", "\"gpus\":[5]"},
+        {"\"threads\":37", "\"threads\":-37"},
+        {"\"applied\":{", "\"applied\":null,\"x\":{"},
+        {"\"pages\":[{", "\"pages\":[7,{"},
+        {"\"state\":\"as asked\"", "\"state\":1"},
+        {"\"checks\":[", "\"checks\":0,\"x\":["},
+        {"\"drift\":[", "\"drift\":[null,"},
+        {"\"to_ms\":61000", "\"to_ms\":\"61\""},
+        {"\"more_drift\":3", "\"more_drift\":-3"},
+    };
+    struct run *r = run_drift();
+    struct buf json, bad;
+    buf_init(&json, 1u << 20);
+    assert_int_equal(report_json(&r->s, &json), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const char *text = (const char *)json.data, *at = strstr(text, cases[i].from);
+        assert_non_null(at);
+        buf_init(&bad, 1u << 20);
+        assert_int_equal(buf_add(&bad, text, (size_t)(at - text)), 0);
+        assert_int_equal(
+            buf_printf(&bad, "%s%s", cases[i].to, at + strlen(cases[i].from)), 0);
+        expect_refused((const char *)bad.data, "\"binding\"");
+        buf_fini(&bad);
+    }
+    buf_fini(&json);
+    run_free(r);
+}
+
 static void test_numbers_out_of_range_do_no_harm(void **state)
 {
     (void)state;
@@ -417,6 +529,7 @@ int main(void)
         cmocka_unit_test(test_json_gives_the_same_page),
         cmocka_unit_test(test_other_files_are_refused),
         cmocka_unit_test(test_damaged_files_are_refused),
+        cmocka_unit_test(test_damaged_bindings_are_refused),
         cmocka_unit_test(test_numbers_out_of_range_do_no_harm),
         cmocka_unit_test(test_a_full_buffer_is_told),
     };

@@ -124,6 +124,21 @@ static void fill_steps(struct fixture *f)
     js.steps = NULL;
     assert_true(journal_append(f->j, JOURNAL_STEPS, &js.base) > 0);
 
+    Aolani__Binding binding = AOLANI__BINDING__INIT;
+    Aolani__Binding__Check check = AOLANI__BINDING__CHECK__INIT, *checks[] = {&check};
+    Aolani__JBinding jb = AOLANI__JBINDING__INIT;
+    check.what = (char *)"cpus";
+    check.state = AOLANI__BINDING__STATE__DRIFT;
+    check.text = (char *)"thread 5";
+    binding.rank = 1;
+    binding.cpus = (char *)"0-1";
+    binding.n_checks = 1;
+    binding.checks = checks;
+    jb.attempt = 1;
+    jb.t_head_ns = 77;
+    jb.binding = &binding;
+    assert_true(journal_append(f->j, JOURNAL_BINDING, &jb.base) > 0);
+
     Aolani__JSummary summary = AOLANI__JSUMMARY__INIT;
     summary.run_json.data = (uint8_t *)"{}";
     summary.run_json.len = 2;
@@ -160,10 +175,13 @@ static void expect_rows(struct fixture *f)
          " WHERE step = 1",
          "1001 601 32 1"},
         {"SELECT dropped FROM step_dropped WHERE rank = 1", "9"},
+        {"SELECT rank || cpus || t_head_ns FROM binding", "10-177"},
+        {"SELECT rank || what || state || text FROM binding_check",
+         "1cpusdriftthread 5"},
         {"SELECT run_json FROM summary", "{}"},
         {"SELECT sentence || exit_status FROM end",
          "rank 0 on gpu1 ended with status 33"},
-        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "13 1 0"},
+        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "14 1 0"},
         {"PRAGMA user_version", "1"},
         {"PRAGMA integrity_check", "ok"},
     };

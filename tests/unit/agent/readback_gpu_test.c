@@ -1,0 +1,267 @@
+/* SPDX-License-Identifier: MIT */
+/* The sampler as a script: what it answers, and every way not to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent/folders.h"
+#include "agent/readback_gpu.h"
+#include "agent/readback_users.h"
+
+struct fixture {
+    struct loop *loop;
+    struct readback_gpu *gpu;
+    char dir[64], path[128];
+    unsigned answers, samples;
+    struct readback_gpu_use uses[READBACK_USES];
+    size_t n_uses;
+    char why[200];
+};
+
+static void on_done(void *arg, const Aolani__GpuSample *s, const char *why)
+{
+    struct fixture *f = arg;
+    f->answers++;
+    f->samples += s != NULL;
+    f->n_uses = s ? readback_users_take(s, f->uses) : 0;
+    (void)snprintf(f->why, sizeof f->why, "%s", why ? why : "");
+    loop_stop(f->loop);
+}
+
+/* $A: a good answer, in printf's octal; $E: one with an error. */
+static void start(struct fixture *f, const char *script, unsigned limit_ms)
+{
+    Aolani__GpuSample s = AOLANI__GPU_SAMPLE__INIT, bad = AOLANI__GPU_SAMPLE__INIT;
+    Aolani__GpuSample__Use use = AOLANI__GPU_SAMPLE__USE__INIT, *uses[] = {&use};
+    Aolani__GpuSample__Process p = AOLANI__GPU_SAMPLE__PROCESS__INIT, *ps[] = {&p};
+    const Aolani__GpuSample *all[] = {&s, &bad};
+    p.pid = 4711;
+    use.uuid = (char *)"GPU-a";
+    use.n_processes = 1;
+    use.processes = ps;
+    s.n_gpus = 1;
+    s.gpus = uses;
+    bad.error = (char *)"no driver";
+    FILE *out = fopen(f->path, "w");
+    assert_non_null(out);
+    fprintf(out, "#!/bin/sh\n[ \"$1\" = --gpus ] || exit 9\n");
+    for (int i = 0; i < 2; i++) {
+        uint8_t bytes[256];
+        size_t n = aolani__gpu_sample__pack(all[i], bytes);
+        fprintf(out, "%s='\\%03o\\000\\000\\000", i ? "E" : "A", (unsigned)n);
+        for (size_t k = 0; k < n; k++)
+            fprintf(out, "\\%03o", bytes[k]);
+        fprintf(out, "'\n");
+    }
+    fprintf(out, "%s\n", script);
+    assert_int_equal(fclose(out), 0);
+    assert_int_equal(chmod(f->path, 0755), 0);
+    assert_int_equal(
+        readback_gpu_create(f->loop, f->path, limit_ms, on_done, f, &f->gpu, NULL), 0);
+}
+
+static void ask(struct fixture *f)
+{
+    unsigned before = f->answers;
+    readback_gpu_ask(f->gpu);
+    assert_int_equal(f->answers, before); /* never from within */
+    loop_run(f->loop);
+    assert_int_equal(f->answers, before + 1);
+}
+
+static int setup(void **state)
+{
+    struct fixture *f = calloc(1, sizeof *f);
+    (void)signal(SIGPIPE, SIG_IGN);
+    (void)strcpy(f->dir, "/tmp/aolani-gpu-XXXXXX");
+    assert_non_null(mkdtemp(f->dir));
+    (void)snprintf(f->path, sizeof f->path, "%s/describe", f->dir);
+    assert_int_equal(loop_create(&f->loop, NULL), 0);
+    *state = f;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *f = *state;
+    readback_gpu_destroy(f->gpu);
+    loop_destroy(f->loop);
+    assert_int_equal(folders_remove_tree(f->dir, NULL), 0);
+    free(f);
+    return 0;
+}
+
+static void test_one_helper_answers_each_time(void **state)
+{
+    struct fixture *f = *state;
+    start(f, "while read -r x; do printf \"$A\"; done", 20000);
+    for (unsigned i = 1; i < 4; i++) {
+        ask(f);
+        assert_int_equal(f->samples, i);
+        assert_int_equal(f->n_uses, 1);
+        assert_string_equal(f->uses[0].uuid, "GPU-a");
+        assert_int_equal(f->uses[0].pid, 4711);
+    }
+}
+
+static void test_in_pieces(void **state)
+{
+    struct fixture *f = *state;
+    start(
+        f,
+        "read -r x; printf \"$A\" | head -c 3; sleep 0.1; printf \"$A\" | tail -c +4; "
+        "read -r x",
+        20000);
+    ask(f);
+    assert_int_equal(f->samples, 1);
+}
+
+static void test_failures(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *script, *why;
+    } table[] = {
+        {"while read -r x; do printf \"$E\"; done", "no driver"},
+        {"exit 7", "aolani-describe --gpus ended with status 7"},
+        {"read -r x; kill -SEGV $$", "aolani-describe --gpus ended by signal 11"},
+        {"read -r x; printf '\\001\\000\\000\\000\\377'; read -r x",
+         "aolani-describe --gpus said what does not decode"},
+        {"read -r x; printf '\\377\\377\\377\\377'; read -r x",
+         "aolani-describe --gpus said too much"},
+        {"read -r x; printf \"$A$A\"; read -r x",
+         "aolani-describe --gpus said too much"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        start(f, table[i].script, 20000);
+        ask(f);
+        assert_int_equal(f->samples, 0);
+        assert_string_equal(f->why, table[i].why);
+        readback_gpu_destroy(f->gpu);
+        f->gpu = NULL;
+    }
+}
+
+static void test_started_again_a_few_times(void **state)
+{
+    struct fixture *f = *state;
+    char path[160], script[256];
+    (void)snprintf(path, sizeof path, "%s/starts", f->dir);
+    (void)snprintf(script, sizeof script, "echo >>%s; read -r x; exit 3", path);
+    start(f, script, 20000);
+    for (int i = 0; i < 5; i++)
+        ask(f);
+    struct stat st;
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_size, READBACK_GPU_STARTS);
+    assert_string_equal(f->why, "aolani-describe --gpus ended with status 3");
+}
+
+static void test_one_that_hangs(void **state)
+{
+    struct fixture *f = *state;
+    start(f, "read -r x; exec sleep 1000", 50);
+    for (int i = 0; i < 3; i++) {
+        ask(f);
+        assert_int_equal(f->samples, 0);
+        assert_non_null(strstr(f->why, "gives no answer"));
+    }
+}
+
+static void test_a_late_answer_is_not_the_next(void **state)
+{
+    struct fixture *f = *state;
+    start(
+        f,
+        "read -r x; sleep 0.3; printf \"$E\"; while read -r x; do printf \"$A\"; done",
+        50);
+    ask(f);
+    assert_int_equal(f->samples, 0);
+    while (f->samples == 0 && f->answers < 200) {
+        usleep(20000);
+        ask(f);
+        assert_string_not_equal(f->why, "no driver");
+    }
+    assert_int_equal(f->samples, 1);
+}
+
+static void test_there_is_none(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(
+        readback_gpu_create(f->loop, NULL, 1000, on_done, f, &f->gpu, NULL), 0);
+    ask(f);
+    assert_string_equal(f->why, "aolani-describe is not there");
+}
+
+/* ---- whose they are */
+
+static void test_users(void **state)
+{
+    (void)state;
+    struct readback_walk *w;
+    struct readback_threads none = {0};
+    int hold[2];
+    assert_int_equal(pipe(hold), 0);
+    pid_t job = fork();
+    if (job == 0) {
+        (void)close(hold[1]);
+        (void)dup2(hold[0], 0);
+        (void)setenv("AOLANI_MARK", "00112233445566aa.1", 1);
+        (void)execlp("cat", "cat", (char *)NULL);
+        _exit(1);
+    }
+    pid_t gone = fork();
+    if (gone == 0)
+        _exit(0);
+    (void)waitpid(gone, NULL, 0);
+    assert_int_equal(readback_walk_create(false, &w, NULL), 0);
+    readback_walk_begin(w, &none, 1);
+    struct readback_gpu_use uses[] = {
+        {.pid = job}, {.pid = getpid()}, {.pid = gone}, {.pid = -1}};
+    for (int i = 0; i < 500; i++) { /* until it is cat */
+        readback_users_tell(uses, 4, w, "00112233445566aa", true);
+        if (uses[0].user == READBACK_JOB)
+            break;
+        usleep(10000);
+    }
+    assert_int_equal(uses[0].user, READBACK_JOB);
+    assert_int_equal(uses[1].user, READBACK_FOREIGN);
+    assert_int_equal(uses[2].user, READBACK_HIDDEN);
+    assert_int_equal(uses[3].user, READBACK_HIDDEN);
+    readback_users_tell(uses, 2, w, "ffff233445566aa", true);
+    assert_int_equal(uses[0].user, READBACK_FOREIGN);
+    readback_users_tell(uses, 2, w, "00112233445566aa", false);
+    assert_int_equal(uses[1].user, READBACK_HIDDEN);
+    readback_walk_destroy(w);
+    (void)close(hold[1]);
+    (void)close(hold[0]);
+    (void)waitpid(job, NULL, 0);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_one_helper_answers_each_time, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_in_pieces, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_failures, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_started_again_a_few_times, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_one_that_hangs, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_late_answer_is_not_the_next, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_there_is_none, setup, teardown),
+        cmocka_unit_test(test_users),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
