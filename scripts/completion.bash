@@ -5,7 +5,7 @@
 _aolani_run()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} verb='' word
-    local verbs="run check report"
+    local verbs="run check plan report"
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [ "$word" != -- ] || { compopt -o default; return; }
@@ -19,6 +19,12 @@ _aolani_run()
         return
     fi
     compopt -o filenames
+    case ${COMP_WORDS[COMP_CWORD-1]} in
+    --draw) mapfile -t COMPREPLY < <(compgen -W "text svg" -- "$cur"); return ;;
+    --topology) mapfile -t COMPREPLY < <(compgen -f -X '!*.xml' -- "$cur"; compgen -d -- "$cur")
+        return ;;
+    --sysfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
+    esac
     if [ "$verb" = report ]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
