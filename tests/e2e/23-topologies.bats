@@ -63,3 +63,19 @@ END
     [[ $output =~ gpu42.*NUMA ]]
     no_sanitizer_words
 }
+
+@test "a folder of /sys files says which ports are up, not the export" {
+    plan_job
+    facts "$root/tests/topology/two-rails.facts" >node.xml
+    port=sys/class/infiniband/mlx5_0/ports/1
+    mkdir -p $port
+    echo "1: DOWN" >$port/state
+    echo InfiniBand >$port/link_layer
+    aolani plan job.toml --topology node.xml --sysfs sys --json
+    [ "$status" -eq 0 ]
+    [ "$(jq -r '.nodes[0].ranks[0].nic.name' <<<"$output")" = mlx5_1 ]
+    jq -e '.nodes[0].warnings | any(test("mlx5_0.*down"))' <<<"$output"
+    echo "4: ACTIVE" >$port/state
+    aolani plan job.toml --topology node.xml --sysfs sys --json
+    [ "$(jq -r '.nodes[0].ranks[0].nic.name' <<<"$output")" = mlx5_0 ]
+}
