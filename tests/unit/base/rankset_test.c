@@ -111,6 +111,41 @@ static void test_against_a_model(void **state)
     buf_fini(&b);
 }
 
+static void test_two_sets(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *a, *b, *both;
+        bool meet, has;
+    } t[] = {
+        {"", "", "", false, true},           {"3", "", "3", false, true},
+        {"", "3", "3", false, false},        {"0-7", "2,5", "0-7", true, true},
+        {"2,5", "0-7", "0-7", true, false},  {"0-3", "4-7", "0-7", false, false},
+        {"1,900", "1", "1,900", true, true}, {"1", "1,900", "1,900", true, false},
+        {"900", "1", "1,900", false, false}, {"63", "64", "63-64", false, false},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct rankset a = {0}, b = {0};
+        struct buf text;
+        buf_init(&text, MAX);
+        assert_int_equal(rankset_parse(&a, t[i].a, NULL), 0);
+        assert_int_equal(rankset_parse(&b, t[i].b, NULL), 0);
+        assert_int_equal(rankset_intersects(&a, &b), t[i].meet);
+        assert_int_equal(rankset_intersects(&b, &a), t[i].meet);
+        assert_int_equal(rankset_contains(&a, &b), t[i].has);
+        /* Words of nothing but zeros do not count. */
+        assert_int_equal(rankset_add(&b, 5000), 0);
+        rankset_remove(&b, 5000);
+        assert_int_equal(rankset_contains(&a, &b), t[i].has);
+        assert_int_equal(rankset_merge(&a, &b), 0);
+        assert_int_equal(rankset_format(&a, &text), 0);
+        assert_string_equal((char *)text.data, t[i].both);
+        rankset_fini(&a);
+        rankset_fini(&b);
+        buf_fini(&text);
+    }
+}
+
 static void test_bounds(void **state)
 {
     (void)state;
@@ -139,6 +174,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse_and_format),
         cmocka_unit_test(test_against_a_model),
+        cmocka_unit_test(test_two_sets),
         cmocka_unit_test(test_bounds),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
