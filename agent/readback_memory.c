@@ -11,9 +11,10 @@
 #include <unistd.h>
 
 #define AREAS 4096u
-/* A reservation of terabytes, of which little is used (sanitizers, garbage collectors),
- * shall not have all of the sample. */
-#define AREA_WEIGHT (UINT64_C(64) << 30)
+/* What an area counts at most. Of a reservation of terabytes little is used (sanitizers,
+ * garbage collectors): where the sample meets too few pages, large areas count less. */
+static const uint64_t area_weights[] = {UINT64_C(64) << 30, UINT64_C(1) << 30,
+                                        UINT64_C(16) << 20};
 
 struct area {
     uint64_t begin, size, weight;
@@ -35,10 +36,7 @@ static void areas_take(struct areas *a, const char *line)
     if (got < 3 || flags[1] != 'w' || flags[3] != 'p' || end <= begin ||
         a->n == AREAS || strncmp(path, "/dev/", 5) == 0)
         return;
-    uint64_t size = end - begin;
-    struct area *to = &a->list[a->n++];
-    *to = (struct area){begin, size, size < AREA_WEIGHT ? size : AREA_WEIGHT};
-    a->total += to->weight;
+    a->list[a->n++] = (struct area){.begin = begin, .size = end - begin};
 }
 
 /* Part by part: the kernel then holds the lock for a page of text at a time. */
@@ -68,6 +66,16 @@ static int areas_read(struct areas *a, pid_t pid)
     int rc = all == 0 ? (errno ? -errno : -ESRCH) : 0;
     close(fd);
     return rc;
+}
+
+static void areas_weigh(struct areas *a, uint64_t most)
+{
+    a->total = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        struct area *k = &a->list[i];
+        k->weight = k->size < most ? k->size : most;
+        a->total += k->weight;
+    }
 }
 
 /* Evenly over the weight, each a little beside its place. */
@@ -104,25 +112,38 @@ static void pages_count(struct readback_pages *p, int status)
     p->present++;
 }
 
-int readback_pages_sample(pid_t pid, uint64_t seed, struct readback_pages *ret)
+static int pages_ask(const struct areas *a, pid_t pid, uint64_t seed,
+                     struct readback_pages *ret)
 {
     void *addresses[READBACK_SAMPLE];
     int status[READBACK_SAMPLE];
+    areas_spread(a, seed, addresses);
+    for (size_t i = 0; i < READBACK_SAMPLE; i++)
+        status[i] = -ENOENT;
+    if (syscall(SYS_move_pages, pid, (unsigned long)READBACK_SAMPLE, addresses, NULL,
+                status, 0) < 0)
+        return -errno;
+    *ret = (struct readback_pages){0};
+    for (size_t i = 0; i < READBACK_SAMPLE; i++)
+        pages_count(ret, status[i]);
+    return 0;
+}
+
+int readback_pages_sample(pid_t pid, uint64_t seed, struct readback_pages *ret)
+{
+    struct readback_pages p = {0};
     struct areas *a = calloc(1, sizeof *a);
     if (!a)
         return -ENOMEM;
     errno = 0;
     int rc = areas_read(a, pid);
-    struct readback_pages p = {0};
-    if (rc == 0 && a->total >= READBACK_SAMPLE) {
-        areas_spread(a, seed, addresses);
-        for (size_t i = 0; i < READBACK_SAMPLE; i++)
-            status[i] = -ENOENT;
-        if (syscall(SYS_move_pages, pid, (unsigned long)READBACK_SAMPLE, addresses,
-                    NULL, status, 0) < 0)
-            rc = -errno;
-        for (size_t i = 0; rc == 0 && i < READBACK_SAMPLE; i++)
-            pages_count(&p, status[i]);
+    for (size_t i = 0; rc == 0 && p.present < READBACK_LEAST &&
+                       i < sizeof area_weights / sizeof *area_weights;
+         i++) {
+        areas_weigh(a, area_weights[i]);
+        if (a->total < READBACK_SAMPLE)
+            break;
+        rc = pages_ask(a, pid, seed + i, &p);
     }
     free(a);
     if (rc == 0)

@@ -13,17 +13,22 @@
 #define USERS_INITIAL "pid:[4026531836]" /* PROC_PID_INIT_INO of Linux */
 #define USERS_MPS     "nvidia-cuda-mps"  /* -server; the kernel keeps 15 bytes */
 
+static size_t users_take_gpu(const Aolani__GpuSample__Use *u,
+                             struct readback_gpu_use *uses, size_t room)
+{
+    size_t n = u->n_processes < room ? u->n_processes : room;
+    for (size_t i = 0; i < n; i++) {
+        uses[i] = (struct readback_gpu_use){.pid = u->processes[i]->pid};
+        (void)snprintf(uses[i].uuid, sizeof uses[i].uuid, "%.95s", u->uuid);
+    }
+    return n;
+}
+
 size_t readback_users_take(const Aolani__GpuSample *s, struct readback_gpu_use *uses)
 {
     size_t n = 0;
-    for (size_t i = 0; i < s->n_gpus; i++) {
-        const Aolani__GpuSample__Use *u = s->gpus[i];
-        for (size_t k = 0; k < u->n_processes && n < READBACK_USES; k++) {
-            uses[n] = (struct readback_gpu_use){.pid = u->processes[k]->pid};
-            (void)snprintf(uses[n].uuid, sizeof uses[n].uuid, "%.95s", u->uuid);
-            n++;
-        }
-    }
+    for (size_t i = 0; i < s->n_gpus; i++)
+        n += users_take_gpu(s->gpus[i], uses + n, READBACK_USES - n);
     return n;
 }
 

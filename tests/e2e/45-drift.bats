@@ -8,7 +8,7 @@ load ../lib/e2e
 make_group()
 {
     local own
-    GROUP= QUOTA= NO_QUOTA= LOW=
+    GROUP='' QUOTA='' NO_QUOTA='' LOW=''
     own=$(awk -F: '$2 ~ /(^|,)cpu(,|$)/ { print $3 }' /proc/self/cgroup)
     if [ -n "$own" ]; then
         GROUP=/sys/fs/cgroup/cpu${own%/}/aolani-drift-$$
