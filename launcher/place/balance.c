@@ -97,7 +97,7 @@ void balance_deal(struct balance *b)
 /* ---- exchanges ---- */
 
 struct search {
-    size_t *queue;                /* takers */
+    size_t *queue, n_queue;       /* takers */
     size_t *from_taker, *by_kind; /* how a taker was reached */
     bool *seen_taker, *seen_kind;
     uint64_t steps;
@@ -137,32 +137,39 @@ static uint32_t last_round(const struct balance *b, size_t t)
     return b->has[t] ? (b->has[t] - 1) / b->weight[t] : 0;
 }
 
+/* Those who may have what taker t has of a kind, and were not yet reached. */
+static void reach(const struct balance *b, struct search *s, size_t t, size_t kind)
+{
+    s->seen_kind[kind] = true;
+    s->steps += b->n_takers;
+    for (size_t u = 0; u < b->n_takers; u++) {
+        if (s->seen_taker[u] || !b->may[kind * b->n_takers + u])
+            continue;
+        s->seen_taker[u] = true;
+        s->from_taker[u] = t;
+        s->by_kind[u] = kind;
+        s->queue[s->n_queue++] = u;
+    }
+}
+
 /* All that a thing of `from` could come to; the one that needs it most, else n_takers. */
 static size_t find_needier(const struct balance *b, struct search *s, size_t from)
 {
-    size_t best = b->n_takers, n = 1;
+    size_t best = b->n_takers;
     memset(s->seen_taker, 0, b->n_takers * sizeof *s->seen_taker);
     memset(s->seen_kind, 0, b->n_kinds * sizeof *s->seen_kind);
     s->queue[0] = from;
+    s->n_queue = 1;
     s->seen_taker[from] = true;
-    for (size_t i = 0; i < n; i++) {
+    for (size_t i = 0; i < s->n_queue; i++) {
         size_t t = s->queue[i];
         if (next_round(b, t) < last_round(b, from) &&
             (best == b->n_takers || next_round(b, t) < next_round(b, best)))
             best = t;
-        for (size_t k = 0; k < b->n_kinds; k++, s->steps++) {
-            if (s->seen_kind[k] || b->given[k * b->n_takers + t] == 0)
-                continue;
-            s->seen_kind[k] = true;
-            s->steps += b->n_takers;
-            for (size_t u = 0; u < b->n_takers; u++) {
-                if (s->seen_taker[u] || !b->may[k * b->n_takers + u])
-                    continue;
-                s->seen_taker[u] = true;
-                s->from_taker[u] = t;
-                s->by_kind[u] = k;
-                s->queue[n++] = u;
-            }
+        s->steps += b->n_kinds;
+        for (size_t k = 0; k < b->n_kinds; k++) {
+            if (!s->seen_kind[k] && b->given[k * b->n_takers + t] > 0)
+                reach(b, s, t, k);
         }
     }
     return best;

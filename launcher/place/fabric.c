@@ -86,6 +86,15 @@ uint64_t fabric_rate(const struct topo_nic *n)
     return 0;
 }
 
+/* An export of hwloc says what a link does now, and no more. */
+static uint64_t pci_rate(const Aolani__PciLink *l)
+{
+    if (!l)
+        return 0;
+    return l->max_mts && l->max_width ? (uint64_t)l->max_mts * l->max_width
+                                      : l->now_mbytes * 8;
+}
+
 static struct fabric_model model_of(const struct topo *t, const struct topo_nic *n)
 {
     struct fabric_model m = {.kind = (int)n->m->kind, .rate_mbits = fabric_rate(n)};
@@ -93,8 +102,7 @@ static struct fabric_model model_of(const struct topo *t, const struct topo_nic 
         const Aolani__PciNode *pci = t->pci[n->pci].m;
         m.vendor = pci->vendor;
         m.device = pci->device;
-        if (pci->link)
-            m.pci_mbits = (uint64_t)pci->link->max_mts * pci->link->max_width;
+        m.pci_mbits = pci_rate(pci->link);
     }
     return m;
 }
@@ -167,41 +175,49 @@ static void census_of_node(const struct fabric *f, const struct topo *t,
     }
 }
 
+struct rates {
+    struct {
+        uint64_t rate, n;
+    } all[MODELS_MAX];
+    size_t n;
+};
+
+static void count_rate(struct rates *r, uint64_t rate)
+{
+    size_t i = 0;
+    while (i < r->n && r->all[i].rate != rate)
+        i++;
+    if (i == MODELS_MAX)
+        return;
+    if (i == r->n) {
+        r->all[r->n].rate = rate;
+        r->all[r->n++].n = 0;
+    }
+    r->all[i].n++;
+}
+
 /* The rate of most of its ports that are up; of equals the higher. */
 static uint64_t common_rate(const struct fabric *f, struct topo *const *topos,
                             uint32_t n_nodes)
 {
-    struct {
-        uint64_t rate, n;
-    } rates[MODELS_MAX], best = {0, 0};
-    size_t n = 0;
+    struct rates r = {.n = 0};
+    uint64_t best = 0, most = 0;
     for (uint32_t i = 0; i < n_nodes; i++) {
         for (size_t k = 0; k < topos[i]->n_nics; k++) {
             const struct topo_nic *nic = &topos[i]->nics[k];
             struct fabric_model m = model_of(topos[i], nic);
-            size_t at = 0;
-            if (m.rate_mbits == 0 || !is_model(&m, &f->model) ||
-                !is_candidate(f, topos[i], nic))
-                continue;
-            while (at < n && rates[at].rate != m.rate_mbits)
-                at++;
-            if (at == n && n == MODELS_MAX)
-                continue;
-            if (at == n) {
-                rates[n].rate = m.rate_mbits;
-                rates[n++].n = 0;
-            }
-            rates[at].n++;
+            if (m.rate_mbits > 0 && is_model(&m, &f->model) &&
+                is_candidate(f, topos[i], nic))
+                count_rate(&r, m.rate_mbits);
         }
     }
-    for (size_t i = 0; i < n; i++) {
-        if (rates[i].n > best.n ||
-            (rates[i].n == best.n && rates[i].rate > best.rate)) {
-            best.rate = rates[i].rate;
-            best.n = rates[i].n;
+    for (size_t i = 0; i < r.n; i++) {
+        if (r.all[i].n > most || (r.all[i].n == most && r.all[i].rate > best)) {
+            best = r.all[i].rate;
+            most = r.all[i].n;
         }
     }
-    return best.rate;
+    return best;
 }
 
 static bool any_has(const struct fabric *f, struct topo *const *topos, uint32_t n_nodes,

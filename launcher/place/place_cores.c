@@ -9,33 +9,36 @@
 
 /* ---- cores that ranks may have ---- */
 
+/* The first core of a NUMA node (-1: of none) that is not kept; n_cores when it has no
+ * other one to spare. */
+static size_t spare_core(const struct topo *t, const bool *keep, int numa)
+{
+    size_t first = t->n_cores, n = 0;
+    for (size_t i = t->n_cores; i-- > 0;) {
+        if (t->cores[i].numa != numa || keep[i])
+            continue;
+        first = i;
+        n++;
+    }
+    return n > 1 ? first : t->n_cores;
+}
+
 /* The first core of each NUMA node, then the second of each; a node's last core only when
- * no other has one to spare. */
+ * no other has one to spare. n is less than there are cores. */
 static void keep_free(const struct topo *t, bool *keep, size_t n)
 {
-    size_t left = t->n_cores;
-    while (n > 0 && left > 1) {
-        bool kept = false;
-        for (int numa = -1; numa < (int)t->n_numa && n > 0 && left > 1; numa++) {
-            size_t first = t->n_cores, free_cores = 0;
-            for (size_t i = t->n_cores; i-- > 0;) {
-                if (t->cores[i].numa != numa || keep[i])
-                    continue;
-                first = i;
-                free_cores++;
+    while (n > 0) {
+        size_t before = n;
+        for (int numa = -1; numa < (int)t->n_numa && n > 0; numa++) {
+            size_t core = spare_core(t, keep, numa);
+            if (core < t->n_cores) {
+                keep[core] = true;
+                n--;
             }
-            if (free_cores < 2)
-                continue;
-            keep[first] = kept = true;
-            n--;
-            left--;
         }
-        for (size_t i = 0; i < t->n_cores && !kept && n > 0 && left > 1; i++) {
-            if (keep[i])
-                continue;
-            keep[i] = kept = true;
-            n--;
-            left--;
+        for (size_t i = 0; i < t->n_cores && n == before; i++) {
+            n -= !keep[i];
+            keep[i] = true;
         }
     }
 }

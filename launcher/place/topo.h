@@ -75,9 +75,10 @@ struct topo {
     struct topo_gpu *gpus;
     struct topo_nic *nics;
     size_t n_packages, n_l3, n_numa, n_cores, n_pci, n_gpus, n_nics;
-    struct topo_added *added; /* switches that a topology file of NCCL names (ncclapply.h),
+    struct topo_added
+        *added;     /* switches that a topology file of NCCL names (ncclapply.h),
                                  the last ones in pci; NULL: none */
-    char *file_why;           /* that file is there and not used: why; else NULL */
+    char *file_why; /* that file is there and not used: why; else NULL */
 };
 
 /* ERR_PROTO: the message contradicts itself or passes a limit; it names what. */
