@@ -199,6 +199,23 @@ static void print_environment(struct sheet *s)
         print_rank_variable(s, own->items[i], strcspn(own->items[i], "="));
 }
 
+/* Of what its ranks are told; ranks have much in common. */
+static void print_env_notes(struct sheet *s)
+{
+    const struct strlist *of_node = &s->v->envs[s->node].notes;
+    const char *last = "";
+    for (size_t i = 0; i < of_node->n; i++)
+        page_wrap(&s->page, "  note: ", of_node->items[i]);
+    for (uint32_t r = 0; r < sheet_n_ranks(s); r++) {
+        const struct strlist *own = &s->v->ranks[sheet_first_rank(s) + r].env.notes;
+        for (size_t i = 0; i < own->n; i++) {
+            if (strcmp(own->items[i], last) != 0)
+                page_wrap(&s->page, "  note: ", own->items[i]);
+            last = own->items[i];
+        }
+    }
+}
+
 static void print_notes(struct sheet *s)
 {
     const struct plan *p = sheet_plan(s);
@@ -207,9 +224,7 @@ static void print_notes(struct sheet *s)
             page_wrap(&s->page, p->notes[i].compromise ? "  warning: " : "  note: ",
                       p->notes[i].text);
     }
-    const struct strlist *of_env = &s->v->envs[s->node].notes;
-    for (size_t i = 0; i < of_env->n; i++)
-        page_wrap(&s->page, "  note: ", of_env->items[i]);
+    print_env_notes(s);
     for (size_t i = 0; s->topo->m && i < s->topo->m->n_notes; i++)
         page_wrap(&s->page, "  note: ", s->topo->m->notes[i]);
 }

@@ -172,8 +172,12 @@ static json_t *node_of(const struct plan_view *v, uint32_t node)
     const struct plan_diff_group *g = v->differs[node];
     json_t *j = json_object(), *ranks = json_array(), *warnings = json_array();
     json_t *notes = texts(v->envs[node].notes.items, v->envs[node].notes.n);
-    for (uint32_t i = p->first_rank[node]; i < p->first_rank[node + 1]; i++)
+    for (uint32_t i = p->first_rank[node]; i < p->first_rank[node + 1]; i++) {
+        json_t *of_rank = texts(v->ranks[i].env.notes.items, v->ranks[i].env.notes.n);
         json_array_append_new(ranks, rank_of(v, &p->ranks[i]));
+        json_array_extend(notes, of_rank);
+        json_decref(of_rank);
+    }
     for (size_t i = 0; i < p->n_notes; i++) {
         if (p->notes[i].node == node)
             json_array_append_new(p->notes[i].compromise ? warnings : notes,

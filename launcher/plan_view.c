@@ -97,16 +97,40 @@ static int judge_rank(struct plan_view *v, const struct nccl_env *env, uint32_t 
     return 0;
 }
 
-static int ask_nccl(struct plan_view *v, const struct nccl_env *env, uint32_t node,
+/* nccl.h: the variables that the ranks will have. */
+struct nccl_vars {
+    struct nccl_env env;
+    const char *hca; /* of the user; NULL: the plan's is in effect */
+};
+
+static int predict_node(const struct plan_view *v, const struct nccl_vars *vars,
+                        uint32_t node, struct nccl_choice *ret, struct err *e)
+{
+    const struct plan_node *n = &v->in.plan->nodes[node];
+    const struct topo *t = v->in.topos[node];
+    if (n->n_gpus == 0)
+        return 0;
+    if (!vars->hca)
+        return nccl_predict_env(t, &vars->env, n->nics, n->n_nics, n->gpus, n->n_gpus,
+                                ret, e);
+    uint32_t *named = calloc(t->n_nics + 1, sizeof *named);
+    if (!named)
+        return err_sys(e, -ENOMEM, "predict what NCCL does");
+    size_t n_named = nccl_nics_named(t, vars->hca, named);
+    int rc =
+        nccl_predict_env(t, &vars->env, named, n_named, n->gpus, n->n_gpus, ret, e);
+    free(named);
+    return rc;
+}
+
+static int ask_nccl(struct plan_view *v, const struct nccl_vars *vars, uint32_t node,
                     struct err *e)
 {
     const struct plan *p = v->in.plan;
     const struct plan_node *n = &p->nodes[node];
     struct nccl_choice *all = calloc(n->n_gpus + 1, sizeof *all);
-    int rc = all ? 0 : err_sys(e, -ENOMEM, "predict what NCCL does");
-    if (rc == 0 && n->n_gpus > 0)
-        rc = nccl_predict_env(v->in.topos[node], env, n->nics, n->n_nics, n->gpus,
-                              n->n_gpus, all, e);
+    int rc = all ? predict_node(v, vars, node, all, e)
+                 : err_sys(e, -ENOMEM, "predict what NCCL does");
     for (uint32_t r = p->first_rank[node]; r < p->first_rank[node + 1] && rc == 0;
          r++) {
         size_t at = 0;
@@ -116,7 +140,7 @@ static int ask_nccl(struct plan_view *v, const struct nccl_env *env, uint32_t no
         v->ranks[r].has_gpu = at < n->n_gpus;
         /* Ranks that share a GPU: NCCL refuses that, the first of them is told of. */
         if (at < n->n_gpus)
-            rc = judge_rank(v, env, r, &all[at], e);
+            rc = judge_rank(v, &vars->env, r, &all[at], e);
     }
     for (size_t i = 0; all && i < n->n_gpus; i++)
         nccl_choice_fini(&all[i]);
@@ -162,25 +186,32 @@ static int find_conflicts(struct plan_view *v, const struct forward *f)
     return c.rc;
 }
 
-/* What changes NCCL's choice comes to the ranks from the job file and from here. */
-static void read_nccl_env(const struct plan_view *v, const struct forward *f,
-                          struct nccl_env *ret)
+/* What changes NCCL's choice comes to the ranks from here and from the job file, which
+ * wins. */
+static void read_nccl_vars(const struct plan_view *v, const struct forward *f,
+                           struct nccl_vars *ret)
 {
+    const struct strlist *env = &v->in.spec->job.env;
     char text[300];
-    *ret = nccl_env_default;
+    *ret = (struct nccl_vars){.env = nccl_env_default};
     for (size_t i = 0; i < f->n; i++) {
         (void)snprintf(text, sizeof text, "%s=%s", f->list[i]->key, f->list[i]->value);
-        nccl_env_set(ret, text);
+        nccl_env_set(&ret->env, text);
+        if (strcmp(f->list[i]->key, "NCCL_IB_HCA") == 0)
+            ret->hca = f->list[i]->value;
     }
-    for (size_t i = 0; i < v->in.spec->job.env.n; i++)
-        nccl_env_set(ret, v->in.spec->job.env.items[i]);
+    for (size_t i = 0; i < env->n; i++) {
+        nccl_env_set(&ret->env, env->items[i]);
+        if (strncmp(env->items[i], "NCCL_IB_HCA=", 12) == 0)
+            ret->hca = env->items[i] + 12;
+    }
 }
 
 static int add_environment(struct plan_view *v, struct err *e)
 {
     const struct plan *p = v->in.plan;
     struct forward f = {0};
-    struct nccl_env nccl;
+    struct nccl_vars nccl;
     int rc = forward_select(&v->in.spec->job.forward_env, v->in.environ_, &f, e);
     if (rc < 0)
         return rc;
@@ -192,7 +223,7 @@ static int add_environment(struct plan_view *v, struct err *e)
         rc = find_conflicts(v, &f);
     if (rc < 0)
         err_sys(e, rc, "tell programs of their binding");
-    read_nccl_env(v, &f, &nccl);
+    read_nccl_vars(v, &f, &nccl);
     for (uint32_t i = 0; i < p->n_nodes && rc == 0; i++)
         rc = ask_nccl(v, &nccl, i, e);
     forward_fini(&f);

@@ -208,7 +208,8 @@ static void test_no_helper(void **state)
     setenv("AOLANI_LIBDIR", dir, 1);
     assert_non_null(strstr(e.text, "\"aolani-describe\" in \"/nowhere\""));
     assert_string_not_equal(e.hint, "");
-    put("aolani-describe", "\177ELF is no program", 20, 0755);
+    put("aolani-describe", "\177ELF is no program", sizeof "\177ELF is no program",
+        0755);
     assert_int_equal(describe_all(&in, 1, 0, &r, &e), 0);
     assert_null(r.m);
     assert_non_null(strstr(r.e.text, "aolani-describe"));

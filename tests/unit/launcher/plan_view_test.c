@@ -73,7 +73,7 @@ static void make_user(struct setting *s)
     *s = (struct setting){.spec = usual(2), .n = 1, .n_numa = 2, .change = odd_texts};
     s->spec.bind.gpu = "own";
     assert_int_equal(strlist_add(&s->spec.bind.exclude_nics, "mlx5_0"), 0);
-    assert_int_equal(strlist_add(&s->spec.job.env, "NCCL_IB_HCA=mlx5_9"), 0);
+    assert_int_equal(strlist_add(&s->spec.job.env, "NCCL_IB_HCA=mlx5_0"), 0);
 }
 
 static const struct {
@@ -146,7 +146,7 @@ static void test_golden(void **state)
         struct setting s;
         struct node *nodes[4];
         struct topo *topos[4];
-        char names[4][8], *list[4], *none[] = {NULL};
+        char names[4][32], *list[4], *none[] = {NULL};
         struct plan p;
         struct plan_view v;
         struct err e;

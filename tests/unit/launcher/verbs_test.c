@@ -32,6 +32,10 @@ int cmd_check(int argc, char **argv)
     return note("check", argc, argv);
 }
 
+int cmd_plan(int argc, char **argv)
+{
+    return note("plan", argc, argv);
+}
 int cmd_report(int argc, char **argv)
 {
     return note("report", argc, argv);
@@ -62,7 +66,8 @@ static void test_dispatch(void **state)
         {{0}, NULL, "usage: aolani-run job.toml"},
         {{"chekc", "job.toml"}, NULL, "did you mean \"check\"?"},
         {{"zzz"}, NULL, "no verb and no job file \"zzz\""},
-        {{"plan", "job.toml"}, NULL, "the verb \"plan\" is not in this version"},
+        {{"plan", "job.toml", "--json"}, "plan job.toml --json", ""},
+        {{"audit", "job.toml"}, NULL, "the verb \"audit\" is not in this version"},
     };
     log_setup("aolani-run", LOG_NOTE_, sink, NULL);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -82,8 +87,9 @@ static void test_names(void **state)
 {
     (void)state;
     assert_non_null(verbs_find("run"));
-    assert_null(verbs_find("plan"));
-    assert_true(verbs_name_exists("plan"));
+    assert_non_null(verbs_find("plan"));
+    assert_null(verbs_find("audit"));
+    assert_true(verbs_name_exists("audit"));
     assert_false(verbs_name_exists("job.toml"));
 }
 
