@@ -7,7 +7,8 @@ name=value pairs; indentation says what hangs below what; "#" begins a comment.
   title WORDS                       what this machine is and what it proves
   numa OS package=P cores=SET [threads=N step=S] [l3=N] [mem=GIB]
                                     a NUMA node: its cores by their first hardware thread,
-                                    the others of a core `step` apart, N cores to an L3
+                                    the others of a core `step` apart, N cores to an L3;
+                                    package=0,1: it has those packages whole, cores=SET/SET
   gpumem OS of=NUMA [mem=GIB]       memory of a GPU that shows as a NUMA node
   offline SET / forbidden SET       hardware threads that are off / that we may not use
   product NAME                      what the firmware calls the machine
@@ -178,29 +179,35 @@ class Builder:
         self.l3 = 0
         self.cores = 0
 
-    def threads(self, line):
+    @staticmethod
+    def threads(line, cores):
         n, step = int(line.pairs.get("threads", 1)), int(line.pairs.get("step", 1))
-        return [[c + k * step for k in range(n)] for c in parse_set(line.pairs["cores"])]
+        return [[c + k * step for k in range(n)] for c in parse_set(cores)]
 
     def cpu_side(self):
         nodes, cpus, packages = set(), set(), {}
+        whole = []
         for line in self.facts.numa:
-            package = int(line.pairs["package"])
-            cores = self.threads(line)
-            # A core whose threads are all off is not there at all.
-            mine = [line, cores, sum(cores, []), [int(line.args[0])]]
-            packages.setdefault(package, []).append(mine)
-            for g in self.facts.gpumem:
-                if g.pairs["of"] == line.args[0]:
-                    mine[3].append(int(g.args[0]))
-            cpus.update(mine[2])
-            nodes.update(mine[3])
+            own = [int(line.args[0])] + [int(g.args[0]) for g in self.facts.gpumem
+                                         if g.pairs["of"] == line.args[0]]
+            numbers = line.pairs["package"].split(",")
+            if len(numbers) > 1:
+                whole.append(line)
+            for number, cores in zip(numbers, line.pairs["cores"].split("/")):
+                cores = self.threads(line, cores)
+                mine = [line, cores, sum(cores, []), own]
+                packages.setdefault(int(number), []).append(mine)
+                cpus.update(mine[2])
+                nodes.update(own)
         self.machine = Node("Machine", cpus, nodes, os_index=0)
         self.machine.infos = [("Backend", "Linux"), ("OSName", "Linux"), ("HostName", "node"),
                               ("Architecture", "x86_64")]
         if self.facts.product:
             self.machine.infos.insert(0, ("DMIProductName", self.facts.product))
         self.places["machine"] = self.machine
+        for line in whole:
+            self.places["numa:" + line.args[0]] = self.machine
+            self.memory(self.machine, line, cpus)
         for number, parts in sorted(packages.items()):
             self.package(number, parts)
 
@@ -213,8 +220,9 @@ class Builder:
             home = package
             if len(parts) > 1:
                 home = package.add(Node("Group", threads, mine, kind=1001, subkind=0))
-            self.places["numa:" + line.args[0]] = home
-            self.memory(home, line, threads)
+            if "," not in line.pairs["package"]:
+                self.places["numa:" + line.args[0]] = home
+                self.memory(home, line, threads)
             per = int(line.pairs.get("l3", 0)) or len(cores)
             for i in range(0, len(cores), per):
                 group = cores[i:i + per]
