@@ -58,10 +58,10 @@ int msg_format(char **field, const char *fmt, ...)
     return 0;
 }
 
-/* Room for one more in a list that has doubled whenever it was full. */
+/* Each time: a list that was unpacked from a message has no room to spare. */
 static void *msg_grow(void *list, size_t n, size_t size)
 {
-    return n & (n - 1) && n ? list : realloc(list, (n ? 2 * n : 1) * size);
+    return realloc(list, (n + 1) * size);
 }
 
 int msg_push(void *list, size_t *n, void *item)

@@ -95,7 +95,7 @@ static bool has_note(const Aolani__Topology *t, const char *part)
 
 struct example {
     const char *era, *facts, *bus, *want;
-    const char *notes[3]; /* parts of them */
+    const char *notes[4]; /* parts of them */
     const char *visible;
     unsigned hidden;
 };
@@ -111,7 +111,7 @@ static void check(const struct example *x)
     assert_int_equal(nvml_annotate(t, x->visible, &e), 0);
     show(t, got, sizeof got);
     bool is_right = strcmp(got, x->want) == 0 && t->hidden_gpus == x->hidden;
-    for (size_t i = 0; i < 3 && x->notes[i]; i++, n_notes++)
+    for (size_t i = 0; i < 4 && x->notes[i]; i++, n_notes++)
         is_right = is_right && has_note(t, x->notes[i]);
     if (!is_right || t->n_notes != n_notes) {
         print_error("driver %s, facts:\n%sgot:\n%swanted:\n%s",
@@ -248,6 +248,15 @@ static void test_gpus_that_cannot_be_used(void **state)
          NULL,
          0},
         {"570", "gpu handle=999\n", "", "", {"the driver reports an error"}, NULL, 0},
+        /* Whatever number of them there is something to say of. */
+        {"570",
+         "gpu handle=15\ngpu handle=15\ngpu handle=15\n",
+         "0000:18:00.0 NVIDIA",
+         "",
+         {"gpu 0 is left out", "gpu 1 is left out", "gpu 2 is left out",
+          "on the bus is left out"},
+         NULL,
+         0},
         /* No UUID is no reason. */
         {"570",
          "gpu bus=00000000:18:00.0 uuid_code=999" H,
