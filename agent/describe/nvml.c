@@ -195,14 +195,18 @@ int nvml_look(Aolani__Topology *seen)
 
 /* ---- the child */
 
-/* main's own limit is meant for files from outside, not for the driver's library. */
-static void take_address_space(void)
+/* main's own limits are meant for files from outside, not for the driver's library: to
+ * wake GPUs costs it seconds of computing too, and we watch the clock. */
+static void take_resources(void)
 {
-    struct rlimit r;
-    if (getrlimit(RLIMIT_AS, &r) < 0)
-        return;
-    r.rlim_cur = r.rlim_max;
-    (void)setrlimit(RLIMIT_AS, &r);
+    static const int limits[] = {RLIMIT_AS, RLIMIT_CPU};
+    for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
+        struct rlimit r;
+        if (getrlimit(limits[i], &r) < 0)
+            continue;
+        r.rlim_cur = r.rlim_max;
+        (void)setrlimit(limits[i], &r);
+    }
 }
 
 /* The library may print, and our standard output is a message. A child that is stuck would
@@ -221,7 +225,7 @@ static _Noreturn void be_the_child(int out, pid_t parent)
     Aolani__Topology seen = AOLANI__TOPOLOGY__INIT;
     out = fcntl(out, F_DUPFD_CLOEXEC, 3); /* whoever starts us may have closed those */
     leave_standard_files();
-    take_address_space();
+    take_resources();
     if (out < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || getppid() != parent ||
         nvml_look(&seen) < 0)
         _exit(1);

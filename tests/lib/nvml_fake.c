@@ -4,7 +4,8 @@
  * 535 (whose list of processes is of another size) and 570. A line is a word and then
  * key=value ('_' in a name is a blank):
  *
- *   driver version=570.86.15   init code=18 delay=60 crash=1 print=1   count code=999
+ *   driver version=570.86.15   count code=999
+ *   init code=18 delay=60 compute=2 crash=1 print=1
  *   gpu bus=00000000:18:00.0 uuid=GPU-... name=NVIDIA_H100 mem=85899345920 numa=2 mig=1
  *       handle=15 uuid_code=15 mig_code=15 cc=90 links=18
  *   instance index=2 uuid=MIG-... name=... mem=... handle=4   of the gpu above it
@@ -14,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #define MAX_INSTANCES 7
@@ -39,7 +41,7 @@ struct gpu {
 
 static struct {
     char driver[80];
-    int init_code, init_delay, init_crash, init_print, count_code;
+    int init_code, init_delay, init_compute, init_crash, init_print, count_code;
     struct gpu gpus[64];
     unsigned n;
 } facts;
@@ -102,6 +104,8 @@ static void set_library(const char *word, const char *key, const char *value)
         facts.init_code = atoi(value);
     else if (strcmp(key, "delay") == 0)
         facts.init_delay = atoi(value);
+    else if (strcmp(key, "compute") == 0)
+        facts.init_compute = atoi(value);
     else if (strcmp(key, "print") == 0)
         facts.init_print = atoi(value);
     else
@@ -155,6 +159,8 @@ int nvmlInit_v2(void)
     read_facts();
     if (facts.init_delay > 0)
         (void)sleep((unsigned)facts.init_delay);
+    while (clock() < facts.init_compute * CLOCKS_PER_SEC) {
+    }
     if (facts.init_print && (puts("a word of the library's own"), fflush(stdout)) != 0)
         return 999;
     if (facts.init_crash)

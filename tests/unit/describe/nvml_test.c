@@ -7,11 +7,15 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent/describe/gpulist.h"
 #include "agent/describe/msg.h"
 #include "agent/describe/nvml.h"
 #include "agent/describe/nvml_impl.h"
+#include "proto/base/limits.h"
 #include "tests/unit/describe/nvmlfake.h"
 
 #define A       "GPU-aaaaaaaa-0000-0000-0000-000000000000"
@@ -407,6 +411,28 @@ static void test_one_that_hangs_is_left_behind(void **state)
     aolani__topology__free_unpacked(seen, NULL);
 }
 
+/* To wake GPUs takes the driver seconds, of the processor's too. */
+static void test_one_that_computes_is_waited_for(void **state)
+{
+    (void)state;
+    struct rlimit r;
+    Aolani__Topology *seen;
+    int status;
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    assert_int_equal(nvmlfake_facts("init compute=2\n" GPU_A), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        if (getrlimit(RLIMIT_CPU, &r) < 0)
+            _exit(2);
+        r.rlim_cur = 1;
+        if (setrlimit(RLIMIT_CPU, &r) < 0 || nvml_ask(LIMIT_NVML_MS, &seen) < 0)
+            _exit(2);
+        _exit(*seen->error != '\0' || seen->n_gpus != 1);
+    }
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void test_all_that_is_known(void **state)
 {
     (void)state;
@@ -455,6 +481,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_mig),
         cmocka_unit_test(test_a_library_that_fails),
         cmocka_unit_test(test_one_that_hangs_is_left_behind),
+        cmocka_unit_test(test_one_that_computes_is_waited_for),
         cmocka_unit_test(test_all_that_is_known),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
