@@ -142,6 +142,18 @@ strict = true'
     [ "$status" -eq 83 ]
 }
 
+@test "--sysfs: the states of ports are those of a copied /sys, for all nodes or by name" {
+    machines .
+    plan_job
+    mkdir -p sys/b/class/infiniband/mlx5_1/ports/1
+    echo "1: DOWN" >sys/b/class/infiniband/mlx5_1/ports/1/state
+    aolani plan job.toml --sysfs sys --topology a=good.xml --topology b=good.xml
+    [ "$status" -eq 0 ]
+    [ "${output##*$'\n'}" = "a: same; b: mlx5_1 down" ]
+    aolani plan job.toml --sysfs sys/b --topology a=good.xml --json
+    jq -e '[.nodes[0].ranks[].nic.name] | index("mlx5_1") == null' <<<"$output"
+}
+
 @test "one rank by default gets all GPUs, and that is said" {
     machines .
     job <<<'[job]
