@@ -8,9 +8,11 @@
 #include <dirent.h>
 #include <errno.h>
 #include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "agent/describe/sysfs.h"
 #include "proto/base/limits.h"
@@ -60,15 +62,24 @@ static int add_users(Aolani__GpuSample__Use *u, const char *sysfs, uint64_t gpu_
     return rc;
 }
 
+static bool has_node(const char *sysfs, unsigned node)
+{
+    char path[4096];
+    (void)snprintf(path, sizeof path, "%s/" NODES "/%u", sysfs, node);
+    return access(path, F_OK) == 0;
+}
+
 int sample_kfd(Aolani__GpuSample *s, const char *sysfs)
 {
     char file[64], uuid[64];
     int rc = 0;
-    /* CPUs are nodes too, with the id 0. */
-    for (unsigned i = 0; rc == 0 && i < LIMIT_NUMA + LIMIT_GPUS; i++) {
+    /* They are counted without gaps. CPUs are nodes too, with the id 0; one that a control
+     * group keeps from us is there and not to be read. */
+    for (unsigned i = 0; rc == 0 && i < LIMIT_NUMA + LIMIT_GPUS && has_node(sysfs, i);
+         i++) {
         (void)snprintf(file, sizeof file, NODES "/%u/gpu_id", i);
         if (!sysfs_read(sysfs, file, uuid, sizeof uuid))
-            break; /* they are counted without gaps */
+            continue;
         uint64_t gpu_id = strtoull(uuid, NULL, 10), id = read_unique_id(sysfs, i);
         Aolani__GpuSample__Use *u;
         if (gpu_id == 0 || id == 0)

@@ -235,8 +235,11 @@ static void test_amd(void **state)
     put(dir, NODES "0/properties", "cpu_cores_count 8\nunique_id 5\n");
     put(dir, NODES "1/gpu_id", "4660\n");
     put(dir, NODES "1/properties", "simd_count 304\nunique_id 255\nlocation_id 256\n");
-    put(dir, NODES "2/gpu_id", "4661\n");
-    put(dir, NODES "2/properties", "simd_count 304\nunique_id 256\n");
+    /* One that a control group keeps from us cannot be read. */
+    put(dir, NODES "2/gpu_id", "");
+    put(dir, NODES "2/properties", "");
+    put(dir, NODES "3/gpu_id", "4661\n");
+    put(dir, NODES "3/properties", "simd_count 304\nunique_id 256\n");
     put(dir, "class/kfd/kfd/proc/4711/vram_4660", "1048576\n");
     put(dir, "class/kfd/kfd/proc/4711/vram_4661", "0\n");
     put(dir, "class/kfd/kfd/proc/4712/pasid", "1\n");
