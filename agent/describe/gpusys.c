@@ -21,13 +21,15 @@ struct gpusys_node {
 };
 
 struct gpusys_kfd {
+    bool there; /* nodes of processors alone included */
     struct gpusys_node nodes[LIMIT_GPUS];
     size_t n;
 };
 
 /* ---- the nodes of kfd ---- */
 
-/* Lines of "name number". false: a processor, or not to be read. */
+/* Lines of "name number". false: a processor, or not to be read, as the GPUs that a control
+ * group keeps from us. */
 static bool gpusys_read_properties(const char *path, struct gpusys_node *ret)
 {
     char line[128];
@@ -63,6 +65,7 @@ static void gpusys_read_kfd(const char *sysfs, struct gpusys_kfd *ret)
 {
     char path[SYSFS_PATH];
     ret->n = 0;
+    ret->there = false;
     sysfs_path(path, "%s/class/kfd/kfd/topology/nodes", sysfs);
     DIR *d = opendir(path);
     for (struct dirent *x; d && ret->n < LIMIT_GPUS && (x = readdir(d));) {
@@ -71,7 +74,10 @@ static void gpusys_read_kfd(const char *sysfs, struct gpusys_kfd *ret)
         node.number = (unsigned)strtoul(x->d_name, &end, 10);
         sysfs_path(path, "%s/class/kfd/kfd/topology/nodes/%s/properties", sysfs,
                    x->d_name);
-        if (end != x->d_name && !*end && gpusys_read_properties(path, &node))
+        if (end == x->d_name || *end)
+            continue;
+        ret->there = true;
+        if (gpusys_read_properties(path, &node))
             ret->nodes[ret->n++] = node;
     }
     if (d)
@@ -148,6 +154,18 @@ static int gpusys_read_amd(Aolani__Topology *t, const char *dir, Aolani__Gpu *g,
                                                              : gpusys_split(t, g, kfd);
 }
 
+/* Drivers that pass a device on to a virtual machine, or to nobody; NVIDIA has one of its
+ * own for Grace ("nvgrace-gpu-vfio-pci"). */
+static bool gpusys_is_kept(const char *driver)
+{
+    static const char *const drivers[] = {"pci-stub", "pciback", "xen-pciback",
+                                          "uio_pci_generic", "nouveau"};
+    bool kept = strstr(driver, "vfio") != NULL;
+    for (size_t i = 0; !kept && i < sizeof drivers / sizeof *drivers; i++)
+        kept = strcmp(driver, drivers[i]) == 0;
+    return kept;
+}
+
 /* Why no program here can compute on it; NULL: one can, as far as is known. */
 static const char *gpusys_unusable(const char *dir, const Aolani__Gpu *g,
                                    const struct gpusys_kfd *kfd, char *driver,
@@ -158,12 +176,10 @@ static const char *gpusys_unusable(const char *dir, const Aolani__Gpu *g,
         return NULL;
     if (sysfs_read_link(dir, "physfn", of, sizeof of))
         return "is a virtual function for a virtual machine";
-    if (sysfs_read_link(dir, "driver", driver, size) &&
-        (strncmp(driver, "vfio", 4) == 0 || strcmp(driver, "pci-stub") == 0 ||
-         strcmp(driver, "nouveau") == 0))
+    if (sysfs_read_link(dir, "driver", driver, size) && gpusys_is_kept(driver))
         return "is held by the driver";
     *driver = '\0';
-    if (kfd->n > 0 && strcmp(g->vendor, "AMD") == 0 && !gpusys_node(kfd, g, 0))
+    if (kfd->there && strcmp(g->vendor, "AMD") == 0 && !gpusys_node(kfd, g, 0))
         return "is not one that ROCm computes on";
     return NULL;
 }

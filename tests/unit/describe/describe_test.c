@@ -369,6 +369,46 @@ static void amd_gpus_are_what_their_driver_made_of_them(void **state)
                        "it is left out\n");
 }
 
+/* A control group keeps the GPUs of others, or all of them, from us: their nodes are
+ * there, and not to be read. */
+static void amd_gpus_that_are_kept_from_us_are_left_out(void **state)
+{
+    (void)state;
+    put("class/kfd/kfd/topology/nodes/0/properties",
+        "cpu_cores_count 8\nsimd_count 0\n");
+    put("class/kfd/kfd/topology/nodes/1/properties", "");
+    expect(
+        read_xml(
+            SMALL(HOST("0000:[00-03]", DEV("0000:01:00.0", "1200", "1002:74a1", ""))),
+            true),
+        CPUS_SMALL ROOT(
+            "0000:00") "PCI          device 0000:01:00.0 1200 [1002:74a1]  31500 MB/s\n"
+                       "note       GPU 0000:01:00.0 is not one that ROCm computes on: "
+                       "it is left out\n");
+}
+
+/* Grace's memory is passed on by a driver of its own. */
+static void gpus_for_virtual_machines_are_left_out(void **state)
+{
+    (void)state;
+    static const char *const drivers[] = {"vfio-pci", "nvgrace-gpu-vfio-pci",
+                                          "xen-pciback", "pciback", "uio_pci_generic"};
+    for (size_t i = 0; i < sizeof drivers / sizeof *drivers; i++) {
+        char to[64];
+        (void)snprintf(to, sizeof to, "../../../bus/pci/drivers/%s", drivers[i]);
+        put("bus/pci/devices/0000:01:00.0/class", "0x030200\n");
+        put_link("bus/pci/devices/0000:01:00.0/driver", to);
+        Aolani__Topology *t = read_xml(
+            SMALL(HOST("0000:[00-03]", DEV("0000:01:00.0", "0302", "10de:2342", ""))),
+            true);
+        if (t->n_gpus != 0)
+            fail_msg("%s", drivers[i]);
+        assert_non_null(strstr(t->notes[0], drivers[i]));
+        aolani__topology__free_unpacked(t, NULL);
+        assert_int_equal(empty(state), 0);
+    }
+}
+
 /* ---- what cannot be read */
 
 static void failures_say_which_file_and_why(void **state)
@@ -417,6 +457,8 @@ int main(void)
         cmocka_unit_test_teardown(machines_are_understood, empty),
         cmocka_unit_test_teardown(kernel_is_believed_rather_than_the_file, empty),
         cmocka_unit_test_teardown(amd_gpus_are_what_their_driver_made_of_them, empty),
+        cmocka_unit_test_teardown(amd_gpus_that_are_kept_from_us_are_left_out, empty),
+        cmocka_unit_test_teardown(gpus_for_virtual_machines_are_left_out, empty),
         cmocka_unit_test_teardown(failures_say_which_file_and_why, empty),
         cmocka_unit_test(this_machine_is_described),
     };
