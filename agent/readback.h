@@ -7,8 +7,9 @@
  * when it is first known and when something changed in substance. Nothing here stops,
  * signals or moves a rank; what cannot be seen is unverified, with the reason.
  *
- * Cost, measured with 8 ranks of 100 threads: 4 ms of a core for a round, 0.013 %. A round
- * goes on from the loop in slices of 2 ms.
+ * Cost, measured with 8 ranks of 100 threads: 4 to 7 ms of a core for a round, and 0.5 ms
+ * a rank where pages are sampled: under 0.04 %. A round goes on from the loop in slices of
+ * 2 ms.
  */
 #ifndef AGENT_READBACK_H
 #define AGENT_READBACK_H
