@@ -382,8 +382,12 @@ static int readback_init_rank(struct readback *r, size_t i, struct err *e)
     buf_init(&k->applied, 1u << 16);
     for (size_t n = 0; rc == 0 && n < p->n_numa; n++)
         rc = p->numa[n] < LIMIT_NUMA ? rankset_add(&k->numa, p->numa[n]) : 0;
-    if (rc == 0 && readback_is_alive(r, i) &&
-        readback_cpus_of(r->c.tasks[i].pid, &now) == 0)
+    if (rc < 0 || !readback_is_alive(r, i))
+        return rc;
+    /* By now the program may have chosen fewer by itself: asked first is who bound it. */
+    if (r->threads[i].bound && !r->c.tasks[i].outcome.other_cpus)
+        return readback_cpus_format(&r->threads[i].asked, &k->applied);
+    if (readback_cpus_of(r->c.tasks[i].pid, &now) == 0)
         rc = readback_cpus_format(&now, &k->applied);
     return rc;
 }

@@ -83,6 +83,17 @@ static void spawn_enter_cgroup(int entrance, int report)
         spawn_say(report, SPAWN_CGROUP, errno);
 }
 
+/* A control group takes CPUs away without an error. Only here it is sure that the program
+ * has not yet chosen others. */
+static void spawn_compare_cpus(const struct spawn_spec *s, int report)
+{
+    unsigned char now[LIMIT_CPUS / 8];
+    if (s->cpus_bytes <= sizeof now &&
+        sched_getaffinity(0, sizeof now, (cpu_set_t *)(void *)now) == 0 &&
+        memcmp(now, s->cpus, s->cpus_bytes) != 0)
+        spawn_say(report, SPAWN_OTHER_CPUS, 0);
+}
+
 /* Inherited by exec. One bit more than there are, which is how the kernel counts. */
 static void spawn_bind_memory(const struct spawn_memory *m, int report)
 {
@@ -130,6 +141,8 @@ static void spawn_child(const struct spawn_spec *s, pid_t parent, int report)
     spawn_raise_oom_score(s->oom_score_adj);
     if (s->cpus && sched_setaffinity(0, s->cpus_bytes, s->cpus) < 0)
         spawn_fail(report, SPAWN_AFFINITY);
+    if (s->cpus)
+        spawn_compare_cpus(s, report);
     spawn_bind_memory(&s->memory, report);
     report = spawn_arrange_fds(s, report);
     if (s->limits) /* last: what is open above it stays usable, new ones fail */
@@ -192,6 +205,10 @@ int spawn_outcome_read(int fd, struct spawn_outcome *o)
         }
         if (r.call == SPAWN_MEMORY_FREE) {
             o->memory_error = r.error;
+            continue;
+        }
+        if (r.call == SPAWN_OTHER_CPUS) {
+            o->other_cpus = true;
             continue;
         }
         o->call = r.call;

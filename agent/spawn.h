@@ -54,9 +54,11 @@ enum spawn_call {
     SPAWN_CHDIR,
     SPAWN_STDIO,
     SPAWN_MEMORY,
-    /* Not reasons to give up: the program runs outside the group, its memory anywhere. */
+    /* Not reasons to give up: the program runs outside the group, its memory anywhere,
+     * on a part of the CPUs. */
     SPAWN_CGROUP,
     SPAWN_MEMORY_FREE,
+    SPAWN_OTHER_CPUS,
 };
 
 struct spawn_outcome {
@@ -64,6 +66,7 @@ struct spawn_outcome {
     int error;        /* errno of it */
     int cgroup_error; /* not 0: could not enter the group */
     int memory_error; /* not 0: its memory is not bound, and need not be */
+    bool other_cpus;  /* the kernel gave it others than it was asked for */
 };
 
 /* *ret_fd: non-blocking, to be closed by the caller. */

@@ -25,8 +25,8 @@
  *             (written), out_kept, err_kept (of them in the run directory),
  *             binding, steps}], where binding is
  *             {asked: {cpus ("" not bound), numa ("" anywhere), gpus [uuid, or bus id],
- *             nic ("" none)}, applied: {cpus} (the kernel's answer right after exec; null:
- *             it ended before), observed: {cpus (of all threads), processes, threads,
+ *             nic ("" none)}, applied: {cpus} (as the program was executed on; null: it ended
+ *             before that was told), observed: {cpus (of all threads), processes, threads,
  *             pages [{numa, n}] (of a sample), gpus [uuid], cgroup_cpus ("" not said),
  *             cgroup_quota_percent (of one CPU; 0: none), cgroup_memory_bytes (0: none)}
  *             (the last that was told; null: never), checks: [{what ("cpus", "memory",

@@ -175,6 +175,32 @@ static void test_first_known_and_no_more(void **state)
     assert_int_equal(f->n, 1);
 }
 
+/* taskset(1) before the program, and a loaded node: what was applied was more. */
+static void test_a_rank_that_was_quick_to_choose_fewer(void **state)
+{
+    struct fixture *f = *state;
+    struct readback_cpus all;
+    struct buf text;
+    if (CPU_COUNT(&f->all) < 2)
+        skip();
+    buf_init(&text, 1u << 16);
+    assert_int_equal(readback_cpus_of(0, &all), 0);
+    assert_int_equal(readback_cpus_format(&all, &text), 0);
+    f->rank.cpus = (char *)text.data;
+    begin(f);
+    const Aolani__Binding *b = message(f, 1);
+    assert_string_equal(b->applied_cpus, (char *)text.data);
+    assert_string_equal(b->cpus, f->asked);
+    assert_int_equal(check(b, "cpus")->state, AOLANI__BINDING__STATE__AS_ASKED);
+    readback_destroy(f->readback);
+    f->readback = NULL;
+    f->task.outcome.other_cpus = true; /* then it is looked at */
+    begin(f);
+    assert_string_equal(message(f, 2)->applied_cpus, f->asked);
+    buf_fini(&text);
+    f->rank.cpus = f->asked;
+}
+
 static void test_drift_and_its_end(void **state)
 {
     struct fixture *f = *state;
@@ -285,6 +311,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_first_known_and_no_more),
+        TEST(test_a_rank_that_was_quick_to_choose_fewer),
         TEST(test_drift_and_its_end),
         TEST(test_not_bound_is_no_drift),
         TEST(test_what_could_not_be_sent_comes_later),

@@ -160,6 +160,13 @@ static void test_affinity(void **state)
     run(&s, &r);
     (void)snprintf(want, sizeof want, "Cpus_allowed_list:\t%d\n", last);
     assert_string_equal(r.out, want);
+    assert_false(r.outcome.other_cpus);
+
+    CPU_SET(CPU_SETSIZE - 1,
+            &one); /* one that is not there is no error to the kernel */
+    run(&s, &r);
+    assert_int_equal(r.outcome.call, 0);
+    assert_int_equal(r.outcome.other_cpus, last != CPU_SETSIZE - 1);
 
     CPU_ZERO(&one); /* no CPU at all */
     run(&s, &r);
