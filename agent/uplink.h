@@ -35,6 +35,6 @@ void uplink_destroy(struct uplink *u);
 const struct upward *uplink_upward(struct uplink *u);
 void uplink_set_phase(struct uplink *u, enum phase phase);
 void uplink_set_attempt(struct uplink *u,
-                        uint32_t attempt);    /* of what is sent from now */
+                        uint32_t attempt); /* of what is sent from now */
 
 #endif
