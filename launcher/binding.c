@@ -196,28 +196,43 @@ static struct binding_drift *new_drift(struct binding *b)
     return NULL;
 }
 
-static void follow_check(struct binding *b, const struct binding_check *c,
-                         uint64_t at_ms, struct binding_news *news)
+static void begin_drift(struct binding *b, const struct binding_check *c,
+                        uint64_t at_ms, struct binding_news *news)
+{
+    if (strcmp(c->state, "drift") != 0 || open_drift(b, c->what))
+        return;
+    char *what = strdup(c->what), *text = strdup(c->text);
+    struct binding_drift *d = what && text ? new_drift(b) : NULL;
+    if (!d) {
+        free(what);
+        free(text);
+        return;
+    }
+    *d = (struct binding_drift){.what = what, .text = text, .from_ms = at_ms};
+    news->list[news->n].drift = d;
+    news->list[news->n++].begins = true;
+}
+
+static void end_drift(struct binding *b, const struct binding_check *c, uint64_t at_ms,
+                      struct binding_news *news)
 {
     struct binding_drift *d = open_drift(b, c->what);
-    bool drifts = strcmp(c->state, "drift") == 0;
-    if (drifts == (d != NULL))
+    if (!d || strcmp(c->state, "drift") == 0)
         return;
-    if (d) {
-        d->over = true;
-        d->to_ms = at_ms > d->from_ms ? at_ms : d->from_ms;
-    } else {
-        char *what = strdup(c->what), *text = strdup(c->text);
-        d = what && text ? new_drift(b) : NULL;
-        if (!d) {
-            free(what);
-            free(text);
-            return;
-        }
-        *d = (struct binding_drift){.what = what, .text = text, .from_ms = at_ms};
-    }
+    d->over = true;
+    d->to_ms = at_ms > d->from_ms ? at_ms : d->from_ms;
     news->list[news->n].drift = d;
-    news->list[news->n++].begins = drifts;
+    news->list[news->n++].begins = false;
+}
+
+/* What begins may take the place of what was over before, and not of what this message
+ * ends: that is still to be told. */
+static void follow_checks(struct binding *b, uint64_t at_ms, struct binding_news *news)
+{
+    for (size_t i = 0; i < b->n_checks; i++)
+        begin_drift(b, &b->checks[i], at_ms, news);
+    for (size_t i = 0; i < b->n_checks; i++)
+        end_drift(b, &b->checks[i], at_ms, news);
 }
 
 static int take_checks(struct binding *b, const Aolani__Binding *m)
@@ -269,8 +284,8 @@ int binding_take(struct binding *b, const Aolani__Binding *m, uint64_t at_ms,
     }
     int rc = take_seen(b, m);
     rc = rc ? rc : take_checks(b, m);
-    for (size_t i = 0; i < b->n_checks && rc == 0; i++)
-        follow_check(b, &b->checks[i], at_ms, ret);
+    if (rc == 0)
+        follow_checks(b, at_ms, ret);
     b->read = rc == 0;
     return rc;
 }

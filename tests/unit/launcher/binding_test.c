@@ -122,6 +122,30 @@ static void test_many_drifts_are_counted(void **state)
     binding_destroy(b);
 }
 
+/* All places are taken: the one that ends with this message is still to be told of. */
+static void test_one_ends_as_another_begins(void **state)
+{
+    (void)state;
+    struct binding *b = binding_create();
+    struct binding_news news;
+    for (unsigned k = 0; k < 2 * BINDING_DRIFTS; k++) {
+        struct message *m = calloc(1, sizeof *m);
+        bool last = k == 2 * BINDING_DRIFTS - 1;
+        fill(m, k % 2 ? OK : D, last ? D : OK, "text");
+        assert_int_equal(binding_take(b, &m->m, 1000 * k, &news), 0);
+        free(m);
+    }
+    assert_int_equal(news.n, 2);
+    for (size_t i = 0; i < news.n; i++) {
+        const struct binding_drift *d = news.list[i].drift;
+        assert_string_equal(d->what, news.list[i].begins ? "gpu" : "cpus");
+        assert_int_equal(d->over, !news.list[i].begins);
+        if (d->over)
+            assert_int_equal(d->to_ms - d->from_ms, 1000);
+    }
+    binding_destroy(b);
+}
+
 static void test_hostile_messages(void **state)
 {
     (void)state;
@@ -167,6 +191,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_when_drift_begins_and_ends),
         cmocka_unit_test(test_many_drifts_are_counted),
+        cmocka_unit_test(test_one_ends_as_another_begins),
         cmocka_unit_test(test_hostile_messages),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
