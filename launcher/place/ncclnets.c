@@ -2,7 +2,8 @@
 /* ncclnets.c - which networks NCCL makes of a node's NICs (its transport net_ib, and the
  * joining of ports in src/graph/topo.cc). A card is known by its PCI address with function
  * and, for virtual functions, device set to 0: in a virtual machine that has put several
- * cards on one bus this joins what does not belong together, and NCCL does so too. */
+ * cards on one bus this joins what does not belong together, and NCCL does so too. What
+ * net_ib cannot use is a plug-in's (of libfabric), which names the function itself. */
 #include <stdlib.h>
 #include <string.h>
 
@@ -11,11 +12,19 @@
 
 #define MBITS_PER_GB 8000.0f
 
+static bool is_for_net_ib(const struct topo_nic *n)
+{
+    return n->m->kind == AOLANI__NIC__KIND__INFINIBAND ||
+           n->m->kind == AOLANI__NIC__KIND__ROCE;
+}
+
 /* -1: nothing has this address here, as when a virtual machine has only a card's virtual
  * functions. */
 static int card_of(const struct topo *t, const struct topo_nic *n, bool merge_vfs)
 {
     uint64_t key, other;
+    if (!is_for_net_ib(n))
+        return n->pci;
     if (n->pci < 0 || !topo_bus_key(t->pci[n->pci].m->bus_id, &key))
         return -1;
     key &= merge_vfs ? ~(uint64_t)0xffff : ~(uint64_t)0xff;
@@ -45,8 +54,7 @@ static size_t add_ports(const struct topo *t, const struct nccl_env *env, uint32
             .bandwidth =
                 p->rate_mbits ? (float)p->rate_mbits / MBITS_PER_GB : NCCLGRAPH_LOCAL,
             .layer = p->layer,
-            .fusable = from->m->kind == AOLANI__NIC__KIND__INFINIBAND ||
-                       from->m->kind == AOLANI__NIC__KIND__ROCE};
+            .fusable = is_for_net_ib(from)};
     }
     return n;
 }

@@ -180,6 +180,22 @@ static const struct row aws_g4dn[] = {
     H("0000:e6", 1),         B(1, "0000:e6:00.0"),
     G(2, "0000:e7:00.0", 2), END};
 
+/* ---- aws-p4d: devices of a virtual machine, several on each bus, and no bridges
+ *
+ * The plug-in of libfabric names the function itself: nothing is joined with, or taken for,
+ * what else is on its bus. In NUMA node 0 both NICs are PHB at 12 from either GPU: two
+ * candidates, so index 1 (one bit, mirrored) is the second. GPU 2 has its own. */
+static const struct row aws_p4d[] = {H("0000:10", 0),
+                                     N(1, "0000:10:1b.0", "rdmap16s27"),
+                                     G(1, "0000:10:1c.0", 0),
+                                     H("0000:20", 0),
+                                     N(1, "0000:20:1b.0", "rdmap32s27"),
+                                     G(1, "0000:20:1c.0", 1),
+                                     H("0000:90", 1),
+                                     N(1, "0000:90:1b.0", "rdmap144s27"),
+                                     G(1, "0000:90:1c.0", 2),
+                                     END};
+
 /* ---- smc-h200-snc2: a GPU and its NIC under one switch; one more NIC at the root
  *
  * 18:00.0 is below 17:00, 16:00, 15:01: switch 16 alone, PIX. GPU 3's candidates: mlx5_4
@@ -349,6 +365,20 @@ static const struct machine machines[] = {
      {{"rdmap197s0", "rdmap197s0", NCCL_PATH_SYS, 10, false},
       {"rdmap197s0", "rdmap197s0", NCCL_PATH_SYS, 10, false},
       {"rdmap197s0", "rdmap197s0", NCCL_PATH_PHB, 12, false}}},
+    {"aws-p4d",
+     "x86_64",
+     "GenuineIntel",
+     6,
+     85,
+     0x20b0,
+     8000,
+     100,
+     AOLANI__NIC__KIND__EFA,
+     aws_p4d,
+     "",
+     {{"rdmap16s27 rdmap32s27", "rdmap16s27", NCCL_PATH_PHB, 12, false},
+      {"rdmap16s27 rdmap32s27", "rdmap32s27", NCCL_PATH_PHB, 12, false},
+      {"rdmap144s27", "rdmap144s27", NCCL_PATH_PHB, 12, false}}},
     {"smc-h200-snc2",
      INTEL_SPR,
      0x2335,
@@ -715,7 +745,7 @@ static void only_mbytes(struct node *n)
 static void what_changes_it(void **state)
 {
     (void)state;
-    enum { DGX_A100 = 0, OCI_H100 = 1, AZURE = 2, GB200 = 6, ONE_BUS = 12 };
+    enum { DGX_A100 = 0, OCI_H100 = 1, AZURE = 2, GB200 = 7, ONE_BUS = 13 };
     static const struct {
         const char *env;
         void (*change)(struct node *);
