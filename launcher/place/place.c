@@ -162,8 +162,10 @@ static int place_all(struct placing *p, bool shared_host, struct topo *const *to
     struct plan *plan = p->plan;
     uint32_t step = shared_host ? plan->n_nodes : 1;
     int rc = fabric_choose(p->spec, topos, shared_host ? 1 : plan->n_nodes, &p->fabric);
-    for (uint32_t i = 0; i < plan->n_nodes; i++)
+    for (uint32_t i = 0; i < plan->n_nodes; i++) {
         plan->nodes[i].topo = topos[shared_host ? 0 : i];
+        p->any_gpus |= place_gpu_share(p->spec, plan->nodes[i].topo, 0, 1).n > 0;
+    }
     for (uint32_t i = 0; i < plan->n_nodes && rc == 0; i += step) {
         uint32_t first = plan->first_rank[i];
         struct site s = {.topo = plan->nodes[i].topo,

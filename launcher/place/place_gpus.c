@@ -99,5 +99,11 @@ int place_gpus(struct placing *p, const struct site *s, struct err *e)
                               "simulate fewer nodes, or set [bind] gpu = \"none\"", e,
                               "%u simulated nodes share %u GPU%s", s->n_nodes, n_gpus,
                               n_gpus == 1 ? "" : "s");
+    if (rc == 0 && n_gpus == 0 && p->any_gpus && !s->topo->why)
+        rc = place_compromise(p, s->first_node,
+                              "leave the node out, or set [bind] gpu = \"none\"", e,
+                              "%s, and other nodes of the job have, so its ranks run "
+                              "without",
+                              s->topo->known ? "it has no GPU" : "it tells of no GPU");
     return rc;
 }

@@ -12,6 +12,7 @@ struct placing {
     struct plan *plan;
     char *const *names; /* of the nodes */
     struct fabric fabric;
+    bool any_gpus; /* that ranks may have, on any node */
     size_t cap_notes;
 };
 

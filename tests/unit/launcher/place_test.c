@@ -93,6 +93,8 @@ struct row {
 
 #define DOWN_FAR "0! mlx5_0: down, so the NIC of gpu 0 is one further away"
 #define SHARED   "fewer cores than ranks, so ranks share cores"
+#define GPULESS \
+    "it has no GPU, and other nodes of the job have, so its ranks run without"
 #define NOT_MORE "; without [bind] strict the job would run like this"
 
 static const struct row rows[] = {
@@ -192,6 +194,22 @@ static const struct row rows[] = {
      NULL,
      "ranks_per_node = \"gpu\": b: it has no GPU (set [job] ranks_per_node to a "
      "number)"},
+    {"no GPU, and others have",
+     {"1x1x1x2 b0 g g", "1x1x1x2"},
+     "-2",
+     "g0 0 | g1 1 | 0 | 1",
+     "1! " GPULESS},
+    {"strict refuses that too",
+     {"1x1x1x2 b0 g g", "1x1x1x2"},
+     "-2 strict",
+     NULL,
+     "node \"b\": " GPULESS
+     " (leave the node out, or set [bind] gpu = \"none\"" NOT_MORE ")"},
+    {"no GPU, and none are wanted",
+     {"1x1x1x2 b0 g", "1x1x1x2"},
+     "-1 nogpu strict",
+     "0-1 | 0-1",
+     ""},
     {"not wanted", {"2x1x1x2 b1 g"}, "-2 nogpu", "0-1 n0 | 2-3 n1", ""},
     {"memory of a GPU is no NUMA node", {"1x1x1x2 m b0 g m"}, "", "g0 0-1", ""},
 
