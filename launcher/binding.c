@@ -210,6 +210,7 @@ static void begin_drift(struct binding *b, const struct binding_check *c,
     }
     *d = (struct binding_drift){.what = what, .text = text, .from_ms = at_ms};
     news->list[news->n].drift = d;
+    news->list[news->n].unverified = NULL;
     news->list[news->n++].begins = true;
 }
 
@@ -222,6 +223,8 @@ static void end_drift(struct binding *b, const struct binding_check *c, uint64_t
     d->over = true;
     d->to_ms = at_ms > d->from_ms ? at_ms : d->from_ms;
     news->list[news->n].drift = d;
+    news->list[news->n].unverified =
+        strcmp(c->state, "unverified") == 0 ? c->text : NULL;
     news->list[news->n++].begins = false;
 }
 

@@ -65,6 +65,7 @@ struct binding_news {
     struct {
         const struct binding_drift *drift;
         bool begins;
+        const char *unverified; /* it ends because nothing can be seen: why; or NULL */
     } list[2 * LIMIT_BINDING_CHECKS];
     size_t n;
 };

@@ -105,9 +105,11 @@ static int name_checks(const struct topo *t, const Aolani__Binding *m,
     return 0;
 }
 
-static void note_drift(struct job *j, uint32_t rank, const struct binding_drift *d,
-                       bool begins)
+static void note_drift(struct job *j, uint32_t rank, const struct binding_news *news,
+                       size_t i)
 {
+    const struct binding_drift *d = news->list[i].drift;
+    const char *why = news->list[i].unverified;
     struct job_drifts *w = &j->drifts;
     if (w->n == w->cap) {
         size_t cap = 2 * w->cap + 16;
@@ -120,10 +122,14 @@ static void note_drift(struct job *j, uint32_t rank, const struct binding_drift 
     if (w->n == 0)
         w->since_ms = loop_now_ms(j->loop);
     struct job_drift *to = &w->list[w->n++];
-    *to = (struct job_drift){
-        .rank = rank, .begins = begins, .from_ms = d->from_ms, .to_ms = d->to_ms};
+    *to = (struct job_drift){.rank = rank,
+                             .change = news->list[i].begins ? DRIFT_BEGINS
+                                       : why                ? DRIFT_LOST
+                                                            : DRIFT_ENDS,
+                             .from_ms = d->from_ms,
+                             .to_ms = d->to_ms};
     (void)snprintf(to->what, sizeof to->what, "%s", d->what);
-    (void)snprintf(to->text, sizeof to->text, "%s", d->text);
+    (void)snprintf(to->text, sizeof to->text, "%s", why ? why : d->text);
 }
 
 /* Of the node's clock, after the ranks were told to start. */
@@ -158,7 +164,7 @@ int job_on_binding(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     r->n_bindings++;
     job_journal_binding(j, &v.m);
     for (size_t i = 0; i < news.n; i++)
-        note_drift(j, m->rank, news.list[i].drift, news.list[i].begins);
+        note_drift(j, m->rank, &news, i);
     return 0;
 }
 
@@ -195,13 +201,24 @@ static void say_one(struct job *j, const struct job_drift *d)
     char since[24];
     if (!may_say(j))
         return;
-    if (d->begins)
+    if (d->change == DRIFT_BEGINS)
         log_warn("rank %u on %s: %s (drift since %s after the start)", d->rank, node,
                  d->text, clock_format_duration(d->from_ms, since, sizeof since));
-    else
+    else if (d->change == DRIFT_ENDS)
         log_note("rank %u on %s: no drift of its %s any more, after %s", d->rank, node,
                  name_kind(d->what),
                  clock_format_duration(d->to_ms - d->from_ms, since, sizeof since));
+    else
+        log_note(
+            "rank %u on %s: its %s cannot be verified any more, after drift of %s: "
+            "%s",
+            d->rank, node, name_kind(d->what),
+            clock_format_duration(d->to_ms - d->from_ms, since, sizeof since), d->text);
+}
+
+static bool is_same_kind(const struct job_drift *a, const struct job_drift *b)
+{
+    return a->change == b->change && strcmp(a->what, b->what) == 0;
 }
 
 /* All that the i-th has company in: from one line for many ranks, or one each. */
@@ -212,24 +229,29 @@ static void say_kind(struct job *j, size_t first)
     struct rankset ranks = {0};
     char names[RANKS_TEXT], since[24];
     for (size_t i = first; i < w->n; i++) {
-        if (w->list[i].begins == d.begins && strcmp(w->list[i].what, d.what) == 0)
+        if (is_same_kind(&w->list[i], &d))
             (void)rankset_add(&ranks, w->list[i].rank);
     }
     size_t n = rankset_count(&ranks);
     for (size_t i = first; i < w->n && n <= EACH_MOST; i++) {
-        if (w->list[i].begins == d.begins && strcmp(w->list[i].what, d.what) == 0)
+        if (is_same_kind(&w->list[i], &d))
             say_one(j, &w->list[i]);
     }
     if (n > EACH_MOST && may_say(j)) {
         name_ranks(&ranks, names);
-        if (d.begins)
+        if (d.change == DRIFT_BEGINS)
             log_warn("%zu ranks (%s) drift since %s after the start, the first: rank "
                      "%u on %s: %s",
                      n, names, clock_format_duration(d.from_ms, since, sizeof since),
                      d.rank, j->node_of_rank[d.rank], d.text);
-        else
+        else if (d.change == DRIFT_ENDS)
             log_note("%zu ranks (%s): no drift of their %s any more", n, names,
                      name_kind(d.what));
+        else
+            log_note(
+                "%zu ranks (%s): their %s cannot be verified any more, after drift, "
+                "the first: %s",
+                n, names, name_kind(d.what), d.text);
     }
     rankset_fini(&ranks);
 }
@@ -242,8 +264,7 @@ void job_tell_drift(struct job *j, uint64_t now_ms, bool last)
     for (size_t i = 0; i < w->n; i++) {
         bool said = false;
         for (size_t k = 0; k < i && !said; k++)
-            said = w->list[k].begins == w->list[i].begins &&
-                   strcmp(w->list[k].what, w->list[i].what) == 0;
+            said = is_same_kind(&w->list[k], &w->list[i]);
         if (!said)
             say_kind(j, i);
     }

@@ -13,11 +13,12 @@
 
 struct job;
 
+enum drift_change { DRIFT_BEGINS, DRIFT_ENDS, DRIFT_LOST };
 struct job_drift { /* to be told */
     uint32_t rank;
-    bool begins;
+    enum drift_change change;
     char what[33];
-    char text[400];
+    char text[400]; /* LOST: why nothing can be seen any more */
     uint64_t from_ms, to_ms;
 };
 

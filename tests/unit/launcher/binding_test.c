@@ -71,8 +71,11 @@ static void test_when_drift_begins_and_ends(void **state)
             struct binding_news news;
             fill(m, table[i].seen[k].cpus, table[i].seen[k].gpu, "text");
             assert_int_equal(binding_take(b, &m->m, 1000 * k, &news), 0);
-            for (size_t n = 0; n < news.n; n++)
+            for (size_t n = 0; n < news.n; n++) {
+                bool lost = !news.list[n].begins && table[i].seen[k].gpu == U;
+                assert_int_equal(news.list[n].unverified != NULL, lost);
                 *(news.list[n].begins ? &begins : &ends) += 1;
+            }
             free(m);
         }
         size_t over = 0;
