@@ -26,6 +26,12 @@ static bool differs(const struct binding *b)
            (b->read && b->cpus[0] && strcmp(b->cpus, b->applied) != 0);
 }
 
+/* "not started", "not executed: ...": there was nothing to be read back. */
+static bool never_ran(const struct view_rank *r)
+{
+    return strncmp(r->end, "not ", 4) == 0;
+}
+
 struct tally {
     size_t planned, read, bound, differ;
     size_t asked[KINDS], good[KINDS], unverified[KINDS];
@@ -51,7 +57,7 @@ static void tally_all(struct tally *t, const struct report_view *v)
 {
     for (size_t i = 0; i < v->n_ranks; i++) {
         const struct binding *b = v->ranks[i].binding;
-        if (!b)
+        if (!b || (!b->read && never_ran(&v->ranks[i])))
             continue;
         t->planned++;
         t->read += b->read;
@@ -125,7 +131,7 @@ static const char *cut(const char *cpus, char out[28])
 /* Drift that is over has left no other cores behind. */
 static bool has_other_cores(const struct binding *b)
 {
-    return differs(b) &&
+    return differs(b) && b->cpus[0] &&
            (strcmp(b->cpus, b->applied) != 0 || strcmp(b->cpus, b->seen_cpus) != 0);
 }
 

@@ -365,6 +365,49 @@ static void test_json_gives_the_same_page(void **state)
     }
 }
 
+static void expect_on_page(struct run *r, const char *text, bool there)
+{
+    struct buf page;
+    buf_init(&page, 1u << 20);
+    assert_int_equal(report_text(&r->s, &page), 0);
+    if ((strstr((const char *)page.data, text) != NULL) != there)
+        fail_msg("%s \"%s\" in\n%s", there ? "no" : "there is", text,
+                 (const char *)page.data);
+    buf_fini(&page);
+}
+
+static void test_a_rank_that_never_ran_has_no_binding(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *end;
+        bool told;
+    } table[] = {{"not started", false},
+                 {"not executed: Permission denied", false},
+                 {"exit 0", true},
+                 {"signal 9 (Killed)", true}};
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct run *r = run_unbound();
+        r->bindings[0]->read = false;
+        r->ranks[0].end = table[i].end;
+        expect_on_page(r, "ended before it was read back", table[i].told);
+        expect_on_page(r, "\nBinding\n", table[i].told);
+        run_free(r);
+    }
+}
+
+static void test_drift_of_a_rank_that_is_not_bound_is_not_of_its_cores(void **state)
+{
+    (void)state;
+    struct binding_drift d = {.what = (char *)"gpu",
+                              .text = (char *)"pid 7 (x) has memory on it"};
+    struct run *r = run_unbound();
+    assert_int_equal(binding_add_drift(r->bindings[0], &d), 0);
+    expect_on_page(r, "pid 7 (x) has memory on it", true);
+    expect_on_page(r, "cores asked", false);
+    run_free(r);
+}
+
 /* ---- files that are not as they should be */
 
 static void expect_refused(const char *json, const char *says)
@@ -529,6 +572,8 @@ int main(void)
         cmocka_unit_test(test_json_gives_the_same_page),
         cmocka_unit_test(test_other_files_are_refused),
         cmocka_unit_test(test_damaged_files_are_refused),
+        cmocka_unit_test(test_a_rank_that_never_ran_has_no_binding),
+        cmocka_unit_test(test_drift_of_a_rank_that_is_not_bound_is_not_of_its_cores),
         cmocka_unit_test(test_damaged_bindings_are_refused),
         cmocka_unit_test(test_numbers_out_of_range_do_no_harm),
         cmocka_unit_test(test_a_full_buffer_is_told),
