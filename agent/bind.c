@@ -144,7 +144,7 @@ int bind_fit(const Aolani__Prepare *p, const Aolani__RankPlan *rank,
     struct spawn_memory m = {0};
     int rc = host_check_cpus(h, rank->cpus, e);
     bind_read_memory(p, rank, &m);
-    for (size_t i = 0; m.mode && rc == 0 && i < rank->n_numa; i++)
+    for (size_t i = 0; m.must && rc == 0 && i < rank->n_numa; i++)
         rc = host_check_numa(h, rank->numa[i], e);
     if (rc < 0 || !m.must || (rc = bind_try_memory(&m)) == 0)
         return rc;

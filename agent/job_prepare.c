@@ -228,7 +228,8 @@ static void job_tell_memory(struct job *j)
     job_log(j, LOG_WARN_, "the memory of ranks is not bound to their NUMA nodes: %s%s",
             strerror(error),
             error == EPERM    ? " (the filter of a container may forbid it)"
-            : error == EINVAL ? " (several nodes at once take Linux 5.15)"
+            : error == EINVAL ? " (one is not there or may not be used, or several at "
+                                "once take Linux 5.15)"
                               : "");
 }
 

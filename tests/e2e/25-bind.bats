@@ -192,7 +192,7 @@ policy()
     [ "$(policy -r 1 --set bind.memory=none | tail -n 1)" = default ]
 }
 
-@test "memory that is not there ends the job before a rank starts" {
+@test "memory that is not there ends the job before a rank starts, unless it is only preferred" {
     [ -r /proc/self/numa_maps ] || skip "this kernel knows no NUMA"
     [ ! -e /sys/devices/system/node/node77 ] || skip "this machine is larger than the test"
     make_machine "$W/far"
@@ -203,9 +203,15 @@ policy()
     libdir "$W/far" "exec cat '$W/far/message'"
     export AOLANI_LIBDIR=$W/far
     here
+    local how
+    for how in memory=bind strict=true; do
+        aolani job.toml -r 1 --set bind.$how
+        [ "$status" -eq 83 ]
+        [[ $(words) == *'bind memory to NUMA node 77: it is not there'* ]]
+    done
     aolani job.toml -r 1
-    [ "$status" -eq 83 ]
-    [[ $(words) == *'bind memory to NUMA node 77: it is not there'* ]]
+    [ "$status" -eq 0 ]
+    [[ $(words) == *'the memory of ranks is not bound to their NUMA nodes: Invalid argument'* ]]
     aolani job.toml -r 1 --set bind.memory=none
     [ "$status" -eq 0 ]
 }

@@ -165,8 +165,10 @@ static void test_what_fits(void **state)
         {"", "", 0, AOLANI__MEMORY_POLICY__MEMORY_BIND, 0, ""},
         {"1", "0", 0, AOLANI__MEMORY_POLICY__MEMORY_PREFER, ERR_BIND,
          "CPU 1 may not be used"},
-        {"0", "0", 1, AOLANI__MEMORY_POLICY__MEMORY_PREFER, ERR_BIND,
+        {"0", "0", 1, AOLANI__MEMORY_POLICY__MEMORY_BIND, ERR_BIND,
          "bind memory to NUMA node 1: it is not there, or may not be used"},
+        /* Only preferred: the rank says so and runs. */
+        {"0", "0", 1, AOLANI__MEMORY_POLICY__MEMORY_PREFER, 0, ""},
         {"0", "0", 1, AOLANI__MEMORY_POLICY__MEMORY_ANY, 0, ""},
         {"0", "", 1023, AOLANI__MEMORY_POLICY__MEMORY_PREFER, 0, ""},
         {"0", "", 1023, AOLANI__MEMORY_POLICY__MEMORY_BIND, ERR_BIND,
