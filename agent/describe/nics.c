@@ -147,6 +147,12 @@ int walk_add_nics(struct walk *w, struct hwloc_obj *device)
     return rc;
 }
 
+bool walk_is_virtual_nic(const struct hwloc_obj *device)
+{
+    return nicfacts_is_virtual(device->attr->pcidev.vendor_id,
+                               device->attr->pcidev.device_id);
+}
+
 int walk_add_lone_nic(struct walk *w, struct hwloc_obj *osdev)
 {
     const struct nics_device d = {0};

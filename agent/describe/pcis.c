@@ -182,7 +182,12 @@ int walk_devices(struct walk *w)
     int rc = pcis_note_absence(w);
     for (hwloc_obj_t o = NULL; rc == 0 && (o = hwloc_get_next_pcidev(w->hw, o));) {
         rc = walk_add_gpus(w, o);
-        if (rc == 0)
+        if (rc == 0 && !walk_is_virtual_nic(o))
+            rc = walk_add_nics(w, o);
+    }
+    /* Behind: cards can have hundreds of them, which shall leave room for the cards. */
+    for (hwloc_obj_t o = NULL; rc == 0 && (o = hwloc_get_next_pcidev(w->hw, o));) {
+        if (walk_is_virtual_nic(o))
             rc = walk_add_nics(w, o);
     }
     for (hwloc_obj_t o = NULL; rc == 0 && (o = hwloc_get_next_osdev(w->hw, o));) {

@@ -44,6 +44,7 @@ bool walk_is_under_pci(const struct hwloc_obj *osdev);
 /* gpus.c, nics.c: what a PCI device is, if it is one; of devices that are not on PCI. */
 int walk_add_gpus(struct walk *w, struct hwloc_obj *device);
 int walk_add_nics(struct walk *w, struct hwloc_obj *device);
+bool walk_is_virtual_nic(const struct hwloc_obj *device);
 int walk_add_lone_gpu(struct walk *w, struct hwloc_obj *osdev);
 int walk_add_lone_nic(struct walk *w, struct hwloc_obj *osdev);
 

@@ -15,6 +15,7 @@
 
 #include "agent/describe/describe.h"
 #include "agent/describe/show.h"
+#include "proto/base/limits.h"
 
 /* ---- parts of hwloc's XML; sets are given once and stand for the complete ones too */
 
@@ -209,11 +210,11 @@ static const struct {
                          DEV("0000:06:00.0", "0207", "15b3:1021", ""))),
      CPUS_SMALL ROOT(
          "0000:00") "PCI          device 0000:01:00.0 0207 [15b3:1021]  31500 MB/s\n"
-                    "PCI          device 0000:01:00.1 0200 [15b3:101e]  31500 MB/s\n"
                     "PCI          device 0000:02:00.0 0200 [1d0f:efa1]  31500 MB/s\n"
                     "PCI          device 0000:03:00.0 0200 [17db:0501]  31500 MB/s\n"
                     "PCI          device 0000:04:00.0 0200 [8086:1533]  31500 MB/s\n"
                     "PCI          device 0000:05:00.0 0208 [8086:24f0]  31500 MB/s\n"
+                    "PCI          device 0000:01:00.1 0200 [15b3:101e]  31500 MB/s\n"
                     "NIC        mlx5_10 0000:01:00.0 InfiniBand  port 1 down" HERE
                     "NIC        mlx5_2 0000:01:00.1 RoCE virtual function  port 1 "
                     "up" HERE "NIC        rdmap2s0 0000:02:00.0 EFA  port 1 up" HERE
@@ -286,6 +287,37 @@ static void machines_are_understood(void **state)
         print_message("%s\n", machines[i].what);
         expect(read_xml(machines[i].xml, false), machines[i].want);
     }
+}
+
+/* Eight cards with 40 virtual functions each. */
+static void virtual_functions_leave_room_for_the_cards(void **state)
+{
+    (void)state;
+    static const char function[] =
+        "<object type=\"PCIDev\" pci_busid=\"0000:%02x:%02x.%u\" pci_type=\"0200 "
+        "[15b3:%s] [0000:0000] 00\" pci_link_speed=\"31.5\"><object type=\"OSDev\" "
+        "name=\"mlx5_%u\" osdev_type=\"3\"/></object>\n";
+    static const char machine[] = SMALL(HOST("0000:[00-ff]", "%"));
+    size_t before = strcspn(machine, "%"), n_cards = 0;
+    struct buf xml;
+    buf_init(&xml, 1u << 20);
+    assert_int_equal(buf_add(&xml, machine, before), 0);
+    for (unsigned i = 0; i < 8 * 41; i++) {
+        unsigned at = i % 41;
+        const char *device = at == 0 ? "1021" : "101e";
+        assert_int_equal(
+            buf_printf(&xml, function, i / 41 + 1, at / 8, at % 8, device, i), 0);
+    }
+    assert_int_equal(buf_printf(&xml, "%s", machine + before + 1), 0);
+    Aolani__Topology *t = read_xml((const char *)xml.data, false);
+    buf_fini(&xml);
+    assert_string_equal(t->error, "");
+    assert_int_equal(t->n_nics, LIMIT_NICS);
+    for (size_t i = 0; i < t->n_nics; i++)
+        n_cards += !t->nics[i]->virtual_function;
+    assert_int_equal(n_cards, 8);
+    assert_non_null(strstr(t->notes[0], "more network devices than can be described"));
+    aolani__topology__free_unpacked(t, NULL);
 }
 
 /* ---- a copy of /sys beside the XML */
@@ -455,6 +487,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_teardown(machines_are_understood, empty),
+        cmocka_unit_test_teardown(virtual_functions_leave_room_for_the_cards, empty),
         cmocka_unit_test_teardown(kernel_is_believed_rather_than_the_file, empty),
         cmocka_unit_test_teardown(amd_gpus_are_what_their_driver_made_of_them, empty),
         cmocka_unit_test_teardown(amd_gpus_that_are_kept_from_us_are_left_out, empty),
