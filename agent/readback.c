@@ -102,6 +102,11 @@ static void readback_look(struct readback *r, size_t i)
     readback_look_at_group(r, i);
     if (rankset_count(&k->numa) == 0 || rankset_count(&r->nodes) <= 1)
         return;
+    if (proc_has_stuck_thread(r->c.tasks[i].pid)) {
+        if (k->pages.present == 0)
+            k->pages_rc = -EBUSY;
+        return; /* what was seen before stays */
+    }
     k->pages = (struct readback_pages){0};
     k->pages_rc = readback_pages_sample(
         r->c.tasks[i].pid, (uint64_t)r->round << 32 | (uint64_t)i, &k->pages);

@@ -2,6 +2,7 @@
 /* readback_judge.c - see readback_judge.h. */
 #include "agent/readback_judge.h"
 
+#include <errno.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -99,6 +100,11 @@ void readback_judge_memory(const struct readback_memory_seen *m,
         return;
     if (rankset_count(m->nodes) <= 1) {
         judge_unverified(c, "one NUMA node");
+        return;
+    }
+    if (m->rc == -EBUSY) {
+        judge_unverified(c, "a thread of it waits in the kernel, and with it whoever "
+                            "would look at its pages");
         return;
     }
     if (m->rc < 0) {

@@ -5,6 +5,10 @@
  * asked for with move_pages(2), which only looks when it is given no nodes. Never
  * numa_maps or smaps: the kernel walks every page table for these with the lock of the
  * address space held, and a rank with 100 GB then stands still for as long.
+ *
+ * To be called for no process with a thread that waits in the kernel: that one may hold the
+ * lock (a file system or a driver that hangs), and whoever asks for pages, the map or the
+ * environment then waits as long as it does, move_pages without a way to be killed.
  */
 #ifndef AGENT_READBACK_MEMORY_H
 #define AGENT_READBACK_MEMORY_H

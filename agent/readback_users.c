@@ -62,6 +62,10 @@ static enum readback_user users_who(struct readback_gpu_use *u,
         return READBACK_HIDDEN;
     if (strncmp(st.name, USERS_MPS, sizeof USERS_MPS - 1) == 0)
         return READBACK_MPS;
+    if (proc_user(u->pid) != (int64_t)getuid())
+        return READBACK_FOREIGN;       /* all of the job are ours */
+    if (proc_has_stuck_thread(u->pid)) /* who reads its environment may wait with it */
+        return READBACK_HIDDEN;
     return users_has_mark(u->pid, run_id) ? READBACK_JOB : READBACK_FOREIGN;
 }
 

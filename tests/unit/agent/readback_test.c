@@ -12,11 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "agent/proc.h"
 #include "agent/readback.h"
 #include "agent/readback_threads.h"
+#include "agent/readback_users.h"
 #include "proto/base/limits.h"
 
 enum { EVERY_MS = 20, MOST = 1000 };
@@ -29,6 +32,7 @@ struct fixture {
     Aolani__RankPlan rank, *ranks[1];
     Aolani__Prepare plan;
     struct upward up;
+    const char *sysfs;
     char asked[64];
     cpu_set_t one, all;
     Aolani__Binding *got[MOST];
@@ -90,6 +94,7 @@ static int setup(void **state)
     char x;
     assert_int_equal(loop_create(&f->loop, &e), 0);
     f->timer = loop_timer_create(f->loop, on_timer, f);
+    f->sysfs = "/sys";
     f->up = (struct upward){.send = on_send, .arg = f};
     assert_int_equal(sched_getaffinity(0, sizeof f->all, &f->all), 0);
     while (!CPU_ISSET(cpu, &f->all))
@@ -132,7 +137,7 @@ static void begin(struct fixture *f)
                                 .plan = &f->plan,
                                 .tasks = &f->task,
                                 .n_tasks = 1,
-                                .sysfs = "/sys",
+                                .sysfs = f->sysfs,
                                 .every_ms = EVERY_MS};
     assert_int_equal(readback_create(&c, &f->readback, &e), 0);
 }
@@ -295,6 +300,92 @@ static void test_gpus_without_a_helper(void **state)
     f->rank.gpus = NULL;
 }
 
+/* A thread that waits for its vfork(2) to execute waits in the kernel. */
+static pid_t start_stuck(void)
+{
+    pid_t pid = fork();
+    char path[40], text[1024];
+    struct proc_stat st = {.state = '?'};
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        if (vfork() == 0) {
+            (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+            for (;;)
+                pause();
+        }
+        _exit(0);
+    }
+    (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
+    for (int i = 0; i < 2000 && st.state != 'D'; i++) {
+        assert_true(proc_read_file(path, text, sizeof text) > 0);
+        assert_int_equal(proc_stat_parse(text, &st), 0);
+        (void)usleep(5000);
+    }
+    assert_int_equal(st.state, 'D');
+    return pid;
+}
+
+/* A machine with two NUMA nodes, as far as the readback can tell. */
+static void write_nodes(char dir[])
+{
+    char path[128];
+    static const char *const folders[] = {"devices", "devices/system",
+                                          "devices/system/node"};
+    assert_non_null(mkdtemp(dir));
+    for (size_t i = 0; i < 3; i++) {
+        (void)snprintf(path, sizeof path, "%s/%s", dir, folders[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    (void)snprintf(path, sizeof path, "%s/devices/system/node/has_cpu", dir);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    (void)fputs("0-1\n", file);
+    (void)fclose(file);
+}
+
+static void test_a_thread_in_the_kernel_keeps_nobody_waiting(void **state)
+{
+    struct fixture *f = *state;
+    struct readback_gpu_use use = {.user = READBACK_RANK};
+    struct readback_walk *walk;
+    struct readback_threads none = {.pid = 0};
+    struct err e;
+    pid_t pid = f->task.pid, stuck = start_stuck();
+    uint32_t numa[] = {0};
+    char dir[] = "/tmp/readback_test.XXXXXX";
+    write_nodes(dir);
+    f->sysfs = dir;
+    f->plan.memory = AOLANI__MEMORY_POLICY__MEMORY_BIND;
+    f->rank.numa = numa;
+    f->rank.n_numa = 1;
+    f->task.pid = stuck;
+    begin(f);
+    const Aolani__Binding__Check *c = check(message(f, 1), "memory");
+    assert_int_equal(c->state, AOLANI__BINDING__STATE__UNVERIFIED);
+    assert_string_equal(c->text, "a thread of it waits in the kernel, and with it "
+                                 "whoever would look at its pages");
+    assert_int_equal(readback_walk_create(false, &walk, &e), 0);
+    readback_walk_begin(walk, &none, 1);
+    use.pid = stuck;
+    readback_users_tell(&use, 1, walk, f->plan.run_id, true);
+    assert_int_equal(use.user, READBACK_HIDDEN);
+    use.pid = pid;
+    readback_users_tell(&use, 1, walk, f->plan.run_id, true);
+    assert_int_equal(use.user, READBACK_FOREIGN);
+    readback_walk_destroy(walk);
+    f->task.pid = pid;
+    (void)kill(stuck, SIGKILL);
+    (void)waitpid(stuck, NULL, 0);
+    f->rank.n_numa = 0;
+    f->rank.numa = NULL;
+    char path[128];
+    for (char *end =
+             path + snprintf(path, sizeof path, "%s/devices/system/node/has_cpu", dir);
+         end > path + strlen(dir); *(end = strrchr(path, '/')) = '\0')
+        assert_int_equal(remove(path), 0);
+    assert_int_equal(rmdir(dir), 0);
+}
+
 static void test_destroyed_at_any_time(void **state)
 {
     struct fixture *f = *state;
@@ -318,6 +409,7 @@ int main(void)
         TEST(test_a_rank_that_flaps_is_told_of_so_often),
         TEST(test_a_rank_that_has_ended),
         TEST(test_gpus_without_a_helper),
+        TEST(test_a_thread_in_the_kernel_keeps_nobody_waiting),
         TEST(test_destroyed_at_any_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
