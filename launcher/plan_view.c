@@ -293,13 +293,23 @@ static bool same_notes(const struct plan *p, uint32_t a, uint32_t b)
     }
 }
 
+/* What its description could not see. */
+static bool same_sight(const struct topo *a, const struct topo *b)
+{
+    size_t n_a = a->m ? a->m->n_notes : 0, n_b = b->m ? b->m->n_notes : 0;
+    bool same = n_a == n_b;
+    for (size_t i = 0; i < n_a && same; i++)
+        same = strcmp(a->m->notes[i], b->m->notes[i]) == 0;
+    return same;
+}
+
 static bool same_node(const struct plan_view *v, uint32_t a, uint32_t b)
 {
     const struct plan *p = v->in.plan;
     uint32_t fa = p->first_rank[a], fb = p->first_rank[b];
     uint32_t n = p->first_rank[a + 1] - fa;
     bool same = n == p->first_rank[b + 1] - fb && v->differs[a] == v->differs[b] &&
-                same_notes(p, a, b) &&
+                same_notes(p, a, b) && same_sight(v->in.topos[a], v->in.topos[b]) &&
                 same_strings(&v->envs[a].notes, &v->envs[b].notes);
     for (uint32_t i = 0; i < n && same; i++)
         same = same_rank(v, fa + i, fb + i);

@@ -178,10 +178,49 @@ static void test_golden(void **state)
     }
 }
 
+/* A node that could not see all of itself does not vanish behind one that could. */
+static void test_notes_of_one_node(void **state)
+{
+    (void)state;
+    static char *notes[] = {"the driver did not answer"};
+    struct spec s = usual(0);
+    char *list[] = {"gpu01", "gpu02", "gpu03"}, *none[] = {NULL};
+    struct node *nodes[3];
+    struct topo *topos[3];
+    struct plan p;
+    struct plan_view v;
+    struct buf out;
+    struct err e;
+    for (size_t k = 0; k < 3; k++) {
+        nodes[k] = node_make(2);
+        nodes[k]->m.notes = notes;
+        nodes[k]->m.n_notes = k == 1;
+        topos[k] = node_topo(nodes[k]);
+    }
+    assert_int_equal(place(&s, false, list, topos, 3, &p, &e), 0);
+    struct plan_input in = {&s, false, list, topos, &p, none};
+    assert_int_equal(plan_view_init(&v, &in, &e), 0);
+    buf_init(&out, 1u << 20);
+    assert_int_equal(plan_table(&v, &out), 0);
+    assert_int_equal(v.n_blocks, 2);
+    assert_non_null(strstr((char *)out.data, "gpu[01,03]: 2 nodes alike"));
+    assert_non_null(strstr((char *)out.data, "note: the driver did not answer"));
+    buf_fini(&out);
+    plan_view_fini(&v);
+    plan_fini(&p);
+    for (size_t k = 0; k < 3; k++) {
+        topo_destroy(topos[k]);
+        free(nodes[k]);
+    }
+    strlist_fini(&s.bind.nic);
+    strlist_fini(&s.job.forward_env);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_golden),
+        cmocka_unit_test(test_notes_of_one_node),
     };
     return cmocka_run_group_tests_name("plan_view", tests, NULL, NULL);
 }
