@@ -10,6 +10,7 @@
 #include "launcher/plan_source.h"
 #include "proto/base/hostlist.h"
 #include "proto/base/limits.h"
+#include "proto/base/utf8.h"
 
 struct names {
     struct strlist *files, *names;
@@ -37,7 +38,8 @@ static bool ends_in(const char *text, size_t len, const char *end)
     return len > n && strncmp(text + len - n, end, n) == 0;
 }
 
-/* The last part of the path, without what says that it is a topology. Allocated. */
+/* The last part of the path, without what says that it is a topology, as it can be printed
+ * on a terminal. Allocated. */
 static char *own_name(const char *path)
 {
     static const char *const ends[] = {".xml", ".hwloc", ".v2"};
@@ -52,7 +54,10 @@ static char *own_name(const char *path)
         if (ends_in(path + from, len, ends[i]))
             len -= strlen(ends[i]);
     }
-    return strndup(path + from, len);
+    char *name = strndup(path + from, len);
+    if (name)
+        utf8_make_printable(name);
+    return name;
 }
 
 static char *folder_name(const char *path)

@@ -122,6 +122,18 @@ END
     [[ $stderr == *"two topologies are named \"x\""* ]]
 }
 
+@test "a file's name commands no terminal" {
+    machines .
+    cp good.xml $'a\e[31mb.xml'
+    plan_job
+    for how in "" "--draw text" "--draw svg" --json; do
+        # shellcheck disable=SC2086
+        aolani plan job.toml $how --topology $'a\e[31mb.xml'
+        [ "$status" -eq 0 ]
+        [[ $output == *"[31mb"* && $output != *$'\e'* ]]
+    done
+}
+
 @test "[bind] of the job file counts: excluded NICs, strict" {
     machines .
     plan_job job '[bind]
