@@ -70,6 +70,20 @@ int place_compromise(struct placing *p, uint32_t node, const char *hint, struct 
 
 /* ---- how many ranks ---- */
 
+/* Why it has no GPU, and the way out. */
+static const char *why_no_gpus(const struct topo *t, const char **hint)
+{
+    *hint = t->hint ? t->hint : "";
+    if (t->why)
+        return t->why;
+    if (!t->known)
+        return "it does not say what it is made of";
+    if (place_has_devices(t))
+        return "it has no GPU";
+    *hint = "a topology that was exported has devices unless lstopo had --no-io";
+    return "no device of it is known";
+}
+
 static int complain_no_gpus(char *const *names, struct topo *const *topos,
                             uint32_t n_nodes, const struct spec *s, struct err *e)
 {
@@ -80,12 +94,10 @@ static int complain_no_gpus(char *const *names, struct topo *const *topos,
     for (uint32_t i = 0; all && i < n_nodes; i++) {
         if (place_gpu_share(s, topos[i], 0, 1).n > 0)
             continue;
-        const char *why = topos[i]->why     ? topos[i]->why
-                          : topos[i]->known ? "it has no GPU"
-                                            : "it does not say what it is made of";
-        all[n++] = (struct failure){names[i], why, ""};
-        if (!*hint && topos[i]->hint)
-            hint = topos[i]->hint;
+        const char *way;
+        all[n++] = (struct failure){names[i], why_no_gpus(topos[i], &way), ""};
+        if (!*hint)
+            hint = way;
     }
     if (!all)
         return err_sys(e, -ENOMEM, "count the GPUs");

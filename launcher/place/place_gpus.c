@@ -19,6 +19,11 @@ struct gpu_share place_gpu_share(const struct spec *s, const struct topo *t,
     return (struct gpu_share){from, to - from};
 }
 
+bool place_has_devices(const struct topo *t)
+{
+    return t->n_pci > 0 || t->n_nics > 0 || t->n_gpus > 0;
+}
+
 int place_compare_gpus(const struct topo *t, uint32_t a, uint32_t b)
 {
     int c = topo_compare_bus_ids(t->gpus[a].m->bus_id, t->gpus[b].m->bus_id);
@@ -100,10 +105,10 @@ int place_gpus(struct placing *p, const struct site *s, struct err *e)
                               "%u simulated nodes share %u GPU%s", s->n_nodes, n_gpus,
                               n_gpus == 1 ? "" : "s");
     if (rc == 0 && n_gpus == 0 && p->any_gpus && !s->topo->why)
-        rc = place_compromise(p, s->first_node,
-                              "leave the node out, or set [bind] gpu = \"none\"", e,
-                              "%s, and other nodes of the job have, so its ranks run "
-                              "without",
-                              s->topo->known ? "it has no GPU" : "it tells of no GPU");
+        rc = place_compromise(
+            p, s->first_node, "leave the node out, or set [bind] gpu = \"none\"", e,
+            "%s, and other nodes of the job have, so its ranks run "
+            "without",
+            place_has_devices(s->topo) ? "it has no GPU" : "no device of it is known");
     return rc;
 }

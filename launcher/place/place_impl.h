@@ -40,6 +40,8 @@ struct gpu_share { /* what of a machine's GPUs one of its nodes has */
 struct gpu_share place_gpu_share(const struct spec *s, const struct topo *t,
                                  uint32_t node, uint32_t n_nodes);
 int place_gpus(struct placing *p, const struct site *s, struct err *e);
+/* False: none of any kind, as of an export of hwloc without I/O. */
+bool place_has_devices(const struct topo *t);
 /* In the order of the bus, then of the index. */
 int place_compare_gpus(const struct topo *t, uint32_t a, uint32_t b);
 

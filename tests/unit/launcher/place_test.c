@@ -91,11 +91,11 @@ struct row {
     const char *notes; /* or the error */
 };
 
-#define DOWN_FAR "0! mlx5_0: down, so the NIC of gpu 0 is one further away"
-#define SHARED   "fewer cores than ranks, so ranks share cores"
-#define GPULESS \
-    "it has no GPU, and other nodes of the job have, so its ranks run without"
-#define NOT_MORE "; without [bind] strict the job would run like this"
+#define DOWN_FAR   "0! mlx5_0: down, so the NIC of gpu 0 is one further away"
+#define SHARED     "fewer cores than ranks, so ranks share cores"
+#define AND_OTHERS ", and other nodes of the job have, so its ranks run without"
+#define GPULESS    "it has no GPU" AND_OTHERS
+#define NOT_MORE   "; without [bind] strict the job would run like this"
 
 static const struct row rows[] = {
     /* ---- cores alone ---- */
@@ -188,19 +188,26 @@ static const struct row rows[] = {
      "-4",
      "g0 0 n0 | g1 2 n1 | g0 1 n0 | g1 3 n1",
      "0! 4 ranks share 2 GPUs"},
-    {"no GPU",
+    {"no device at all",
      {"1x1x1x2 b0 g", "1x1x1x2"},
+     "",
+     NULL,
+     "ranks_per_node = \"gpu\": b: no device of it is known (a topology that was "
+     "exported "
+     "has devices unless lstopo had --no-io; or set [job] ranks_per_node to a number)"},
+    {"no GPU",
+     {"1x1x1x2 b0 g", "1x1x1x2 b0 t"},
      "",
      NULL,
      "ranks_per_node = \"gpu\": b: it has no GPU (set [job] ranks_per_node to a "
      "number)"},
     {"no GPU, and others have",
-     {"1x1x1x2 b0 g g", "1x1x1x2"},
+     {"1x1x1x2 b0 g g", "1x1x1x2 b0 t", "1x1x1x2"},
      "-2",
-     "g0 0 | g1 1 | 0 | 1",
-     "1! " GPULESS},
+     "g0 0 | g1 1 | 0 | 1 | 0 | 1",
+     "1! " GPULESS "; 2! no device of it is known" AND_OTHERS},
     {"strict refuses that too",
-     {"1x1x1x2 b0 g g", "1x1x1x2"},
+     {"1x1x1x2 b0 g g", "1x1x1x2 b0 t"},
      "-2 strict",
      NULL,
      "node \"b\": " GPULESS
