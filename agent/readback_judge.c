@@ -219,6 +219,15 @@ void readback_judge_cgroup(const struct readback_cgroup *g, bool bound,
     }
 }
 
+void readback_judge_no_more(struct readback_check checks[READBACK_CHECKS])
+{
+    for (size_t i = 0; i < READBACK_CHECKS; i++) {
+        if (checks[i].there)
+            judge_unverified(&checks[i], "it changed so often that it is not followed "
+                                         "any more");
+    }
+}
+
 /* ---- what is news ---- */
 
 static uint64_t substance_add(uint64_t h, const char *text)
@@ -240,6 +249,8 @@ uint64_t readback_substance(const struct readback_check checks[READBACK_CHECKS],
         h = substance_add(h, text);
         h = substance_add(h, checks[i].there ? checks[i].key : "");
     }
+    if (!b)
+        return h;
     h = substance_add(h, b->cpus);
     h = substance_add(h, b->cgroup_cpus);
     for (size_t i = 0; i < b->n_gpus; i++)

@@ -62,7 +62,11 @@ void readback_judge_cgroup(const struct readback_cgroup *g, bool bound,
                            const struct readback_cpus *asked, unsigned need,
                            struct readback_check *c);
 
-/* Of all checks and of what was seen: another one is worth a message. */
+/* None is followed any more. */
+void readback_judge_no_more(struct readback_check checks[READBACK_CHECKS]);
+
+/* Of all checks and of what was seen (NULL: of the checks alone): another one is worth a
+ * message. */
 uint64_t readback_substance(const struct readback_check checks[READBACK_CHECKS],
                             const Aolani__Binding *b, unsigned threads_class);
 

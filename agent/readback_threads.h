@@ -22,7 +22,7 @@
 #include "proto/base/err.h"
 #include "proto/base/limits.h"
 
-#define READBACK_THREADS   32768u /* looked at in one walk: 0.1 s of a core */
+#define READBACK_THREADS   32768u /* looked at in one walk: 0.3 s of a core */
 #define READBACK_PROCESSES 8192u  /* likewise; each is a folder to open */
 
 struct readback_cpus {

@@ -264,11 +264,46 @@ static void test_a_rank_that_flaps_is_told_of_so_often(void **state)
         (void)message(f, f->n + 1);
     }
     assert_int_equal(f->n, LIMIT_BINDINGS);
+    const Aolani__Binding__Check *last = check(f->got[LIMIT_BINDINGS - 1], "cpus");
+    assert_int_equal(last->state, AOLANI__BINDING__STATE__UNVERIFIED);
+    assert_string_equal(last->text,
+                        "it changed so often that it is not followed any more");
+    assert_int_not_equal(check(f->got[LIMIT_BINDINGS - 2], "cpus")->state,
+                         AOLANI__BINDING__STATE__UNVERIFIED);
     for (unsigned i = 0; i < 10; i++) {
         move(f, i % 2 ? &f->one : &f->all);
         run_for(f, 2 * EVERY_MS);
     }
     assert_int_equal(f->n, LIMIT_BINDINGS);
+}
+
+/* Within what was asked: it must not use up what drift needs. */
+static void test_a_rank_that_rebinds_itself_is_followed_on(void **state)
+{
+    struct fixture *f = *state;
+    struct readback_cpus all;
+    struct buf text;
+    if (CPU_COUNT(&f->all) < 2)
+        skip();
+    buf_init(&text, 1u << 16);
+    assert_int_equal(readback_cpus_of(0, &all), 0);
+    assert_int_equal(readback_cpus_format(&all, &text), 0);
+    f->rank.cpus = (char *)text.data;
+    begin(f);
+    (void)message(f, 1);
+    for (unsigned i = 0; f->n < LIMIT_BINDINGS / 2; i++) {
+        move(f, i % 2 ? &f->one : &f->all);
+        (void)message(f, f->n + 1);
+    }
+    for (unsigned i = 0; i < 10; i++) {
+        move(f, i % 2 ? &f->one : &f->all);
+        run_for(f, 2 * EVERY_MS);
+    }
+    assert_true(f->n <= LIMIT_BINDINGS / 2 + 1);
+    assert_int_equal(check(f->got[f->n - 1], "cpus")->state,
+                     AOLANI__BINDING__STATE__AS_ASKED);
+    buf_fini(&text);
+    f->rank.cpus = f->asked;
 }
 
 static void test_a_rank_that_has_ended(void **state)
@@ -407,6 +442,7 @@ int main(void)
         TEST(test_not_bound_is_no_drift),
         TEST(test_what_could_not_be_sent_comes_later),
         TEST(test_a_rank_that_flaps_is_told_of_so_often),
+        TEST(test_a_rank_that_rebinds_itself_is_followed_on),
         TEST(test_a_rank_that_has_ended),
         TEST(test_gpus_without_a_helper),
         TEST(test_a_thread_in_the_kernel_keeps_nobody_waiting),
