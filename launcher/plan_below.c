@@ -132,13 +132,16 @@ static void wrap_value(struct sheet *s, const char *text)
 static void print_variable(struct sheet *s, const char *text)
 {
     const char *equals = strchr(text, '=');
-    struct buf b;
+    struct buf b, line;
     buf_init(&b, SHEET_TEXT);
-    if (equals && uuids_as_indexes(s->topo, equals + 1, &b))
-        page_printf(&s->page, "    %.*s=(the UUIDs of gpu %s)\n", (int)(equals - text),
-                    text, (char *)b.data);
-    else
-        wrap_value(s, text);
+    buf_init(&line, SHEET_TEXT);
+    if (equals && uuids_as_indexes(s->topo, equals + 1, &b)) {
+        sheet_fail(s, buf_printf(&line, "%.*s=(the UUIDs of gpu %s)",
+                                 (int)(equals - text), text, (char *)b.data));
+        text = line.len ? (char *)line.data : text;
+    }
+    wrap_value(s, text);
+    buf_fini(&line);
     buf_fini(&b);
 }
 

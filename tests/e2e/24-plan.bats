@@ -122,6 +122,23 @@ END
     [[ $stderr == *"two topologies are named \"x\""* ]]
 }
 
+@test "a machine of 40 GPUs: still in 100 columns" {
+    {
+        echo "title many"
+        echo "numa 0 package=0 cores=0-79"
+        for ((i = 0; i < 40; i++)); do
+            printf 'bus %04x:10 at=numa:0\n  bridge %04x:10:1.0\n    gpu %04x:11:0.0 cuda%d nvml%d\n' \
+                $((i + 1)) $((i + 1)) $((i + 1)) "$i" "$i"
+        done
+    } >many.facts
+    "$root/tests/topology/facts2xml" many.facts >many.xml
+    plan_job
+    aolani plan job.toml --topology many.xml
+    [ "$status" -eq 0 ]
+    [[ $output == *"40 ranks"* && $output == *"the UUIDs of gpu 0,1,"* ]]
+    [ "$(wc -L <<<"$output")" -le 100 ]
+}
+
 @test "a file's name commands no terminal" {
     machines .
     cp good.xml $'a\e[31mb.xml'
