@@ -48,8 +48,8 @@ static void print_machine(struct sheet *s)
     count_words(&b, t->n_cores, "core");
     if (memory)
         (void)buf_printf(&b, ", %s", size_text(memory, size));
-    if (t->n_gpus > 0 && one_model(t))
-        (void)buf_printf(&b, ", %zu x %s", t->n_gpus, plan_model(&t->gpus[0], text));
+    if (t->n_gpus > 0 && one_model(t) && *plan_model(&t->gpus[0], text))
+        (void)buf_printf(&b, ", %zu x %s", t->n_gpus, text);
     else if (t->known)
         count_words(&b, t->n_gpus, "GPU");
     if (t->m && t->m->gpu_driver[0])

@@ -195,6 +195,8 @@ static void test_notes_of_one_node(void **state)
         nodes[k] = node_make(2);
         nodes[k]->m.notes = notes;
         nodes[k]->m.n_notes = k == 1;
+        for (size_t g = 0; g < NODE_UNITS; g++)
+            nodes[k]->gpu[g].model = nodes[k]->gpu[g].vendor = "";
         topos[k] = node_topo(nodes[k]);
     }
     assert_int_equal(place(&s, false, list, topos, 3, &p, &e), 0);
@@ -205,6 +207,7 @@ static void test_notes_of_one_node(void **state)
     assert_int_equal(v.n_blocks, 2);
     assert_non_null(strstr((char *)out.data, "gpu[01,03]: 2 nodes alike"));
     assert_non_null(strstr((char *)out.data, "note: the driver did not answer"));
+    assert_non_null(strstr((char *)out.data, ", 4 GPUs")); /* of a model not known */
     buf_fini(&out);
     plan_view_fini(&v);
     plan_fini(&p);
