@@ -385,7 +385,7 @@ void job_destroy(struct job *j)
         free(j->ranks[i].cpus);
         binding_destroy(j->ranks[i].binding);
     }
-    free(j->drifts.list);
+    driftlines_fini(&j->drifts);
     for (uint32_t i = 0; j->nodes && i < j->n_nodes; i++)
         free(j->nodes[i].program);
     for (size_t i = 0; i < j->n_warnings; i++)

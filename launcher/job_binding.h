@@ -9,25 +9,10 @@
 #include <stdint.h>
 
 #include "launcher/binding.h"
+#include "launcher/driftlines.h"
 #include "proto/base/err.h"
 
 struct job;
-
-enum drift_change { DRIFT_BEGINS, DRIFT_ENDS, DRIFT_LOST };
-struct job_drift { /* to be told */
-    uint32_t rank;
-    enum drift_change change;
-    char what[33];
-    char text[400]; /* LOST: why nothing can be seen any more */
-    uint64_t from_ms, to_ms;
-};
-
-struct job_drifts {
-    struct job_drift *list;
-    size_t n, cap;
-    uint64_t since_ms; /* of the first of the list */
-    unsigned lines;    /* told so far */
-};
 
 int job_on_binding(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                    struct err *e);

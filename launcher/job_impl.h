@@ -85,7 +85,7 @@ struct job {
     uint32_t n_nodes;
     uint32_t master_port;
     bool saw_steps, held;
-    struct job_drifts drifts;
+    struct driftlines drifts;
     bool compared_nccl;
     char nccl[200];  /* what it did, in words; "" not known */
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */

@@ -67,7 +67,7 @@ gpu_job()
 {
     job <<END
 [job]
-command = ["sleep", "${1:-4}"]
+command = ["sleep", "4"]
 ranks_per_node = "gpu"
 mpi = "none"
 [nodes]
