@@ -182,6 +182,14 @@ static void nicfacts_read_interface(const char *dir, Aolani__NicPort *port)
     }
 }
 
+/* RDMA in software over an interface (rxe), which stands on the card below that and is
+ * none: the driver alone names what it is over. */
+static bool nicfacts_is_software(const char *dir)
+{
+    char text[64];
+    return sysfs_read(dir, "parent", text, sizeof text);
+}
+
 static int nicfacts_read_one(const char *sysfs, const Aolani__Topology *t,
                              Aolani__Nic *nic)
 {
@@ -204,9 +212,10 @@ static int nicfacts_read_one(const char *sysfs, const Aolani__Topology *t,
     sysfs_path(dir, "%s/class/infiniband/%s", sysfs, nic->name);
     int rc = nicfacts_read_rdma(dir, nic);
     /* The port's own word on its link layer may be another than the class's. */
+    bool card = p && !nicfacts_is_software(dir);
     return rc < 0 ? rc
-                  : nicfacts_classify(nic, p ? (uint16_t)p->vendor : 0,
-                                      p ? (uint16_t)p->class_id : 0, true);
+                  : nicfacts_classify(nic, card ? (uint16_t)p->vendor : 0,
+                                      card ? (uint16_t)p->class_id : 0, true);
 }
 
 int nicfacts_read_sysfs(const char *sysfs, Aolani__Topology *t)

@@ -363,6 +363,23 @@ static void kernel_is_believed_rather_than_the_file(void **state)
                        "NIC        eno1 0000:02:00.0 Ethernet  port 1 down" HERE);
 }
 
+static void rdma_in_software_is_no_card(void **state)
+{
+    (void)state;
+    static const char xml[] =
+        SMALL(HOST("0000:[00-05]", DEV("0000:01:00.0", "0200", "15b3:1021",
+                                       RDMA("mlx5_0", "4") RDMA("rxe0", "4"))));
+    put("class/infiniband/mlx5_0/ports/1/link_layer", "Ethernet\n");
+    put("class/infiniband/rxe0/ports/1/link_layer", "Ethernet\n");
+    put("class/infiniband/rxe0/parent", "eth0\n");
+    expect(read_xml(xml, true),
+           CPUS_SMALL ROOT(
+               "0000:00") "PCI          device 0000:01:00.0 0200 [15b3:1021]  31500 "
+                          "MB/s\n"
+                          "NIC        mlx5_0 0000:01:00.0 RoCE  port 1 up" HERE
+                          "NIC        rxe0 0000:01:00.0 RDMA  port 1 up" HERE);
+}
+
 /* The driver has made two of the one at 01; 02 is given away, 03 ROCm cannot use. */
 static void amd_gpus_are_what_their_driver_made_of_them(void **state)
 {
@@ -489,6 +506,7 @@ int main(void)
         cmocka_unit_test_teardown(machines_are_understood, empty),
         cmocka_unit_test_teardown(virtual_functions_leave_room_for_the_cards, empty),
         cmocka_unit_test_teardown(kernel_is_believed_rather_than_the_file, empty),
+        cmocka_unit_test_teardown(rdma_in_software_is_no_card, empty),
         cmocka_unit_test_teardown(amd_gpus_are_what_their_driver_made_of_them, empty),
         cmocka_unit_test_teardown(amd_gpus_that_are_kept_from_us_are_left_out, empty),
         cmocka_unit_test_teardown(gpus_for_virtual_machines_are_left_out, empty),
