@@ -69,6 +69,42 @@ static int note_slow(struct choice *c, struct err *e)
     return rc;
 }
 
+/* On the GPU's own switch, and nearer than what it has. */
+static bool is_passed_over(const struct choice *c, const struct seeker *s, uint32_t nic)
+{
+    const struct topo_nic *n = &c->topo->nics[nic];
+    if (c->verdicts[nic] != FABRIC_LEFT_OUT || topo_nic_port(n) < 0 ||
+        (int)n->m->kind != c->p->fabric.model.kind)
+        return false;
+    struct topo_path path = topo_path_gpu_nic(c->topo, (uint32_t)s->gpu, nic);
+    return path.level == TOPO_SWITCH && topo_path_compare(&path, &s->path) < 0;
+}
+
+/* A card of another model that was put in for one that broke is no front end. */
+static int note_passed_over(struct choice *c, struct buf *b, struct err *e)
+{
+    struct rankset gpus = {0};
+    int rc = 0;
+    b->len = 0;
+    for (uint32_t i = 0; i < c->site->n_ranks && c->n_nics > 0 && rc == 0; i++) {
+        const struct seeker *s = &c->seekers[c->seeker_of[i]];
+        for (uint32_t k = 0; k < c->topo->n_nics && s->gpu >= 0 && rc == 0; k++) {
+            if (is_passed_over(c, s, k))
+                rc = rankset_add(&gpus, (uint32_t)s->gpu);
+        }
+    }
+    if (rc == 0)
+        rc = rankset_format(&gpus, b);
+    if (rc == 0 && b->len > 0)
+        rc = place_compromise(
+            c->p, c->site->first_node, "[bind] nic can name those that are wanted", e,
+            "gpu %s: the NIC on its switch is of another model than the "
+            "job's fabric, so it has one further away",
+            (char *)b->data);
+    rankset_fini(&gpus);
+    return rc;
+}
+
 static int note_missing(struct choice *c, struct err *e)
 {
     const struct strlist *missing = &c->p->fabric.missing;
@@ -135,6 +171,8 @@ int nicchoice_tell(struct choice *c, struct err *e)
     int rc = note_missing(c, e);
     if (rc == 0)
         rc = note_left_out(c, &b, e);
+    if (rc == 0)
+        rc = note_passed_over(c, &b, e);
     if (rc == 0)
         rc = note_slow(c, e);
     if (rc == 0)

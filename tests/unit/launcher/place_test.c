@@ -95,7 +95,10 @@ struct row {
 #define SHARED     "fewer cores than ranks, so ranks share cores"
 #define AND_OTHERS ", and other nodes of the job have, so its ranks run without"
 #define GPULESS    "it has no GPU" AND_OTHERS
-#define NOT_MORE   "; without [bind] strict the job would run like this"
+#define PASSED                                                                       \
+    "gpu 2: the NIC on its switch is of another model than the job's fabric, so it " \
+    "has one further away"
+#define NOT_MORE "; without [bind] strict the job would run like this"
 
 static const struct row rows[] = {
     /* ---- cores alone ---- */
@@ -297,6 +300,17 @@ static const struct row rows[] = {
      "0: mlx5_2: left out, for the job's fabric is InfiniBand of model 15b3:1021; "
      "[bind] "
      "nic names what is wanted instead"},
+    {"another model, and a GPU's own",
+     {"1x1x1x3 b0 s g i b0 s g i b0 s g j"},
+     "",
+     "g0 0 mlx5_0 | g1 1 mlx5_1 | g2 2 mlx5_0,mlx5_1",
+     "0: mlx5_2: left out, for the job's fabric is InfiniBand of model 15b3:1021; "
+     "[bind] nic names what is wanted instead; 0! " PASSED},
+    {"strict refuses that way round",
+     {"1x1x1x3 b0 s g i b0 s g i b0 s g j"},
+     "strict",
+     NULL,
+     "node \"a\": " PASSED " ([bind] nic can name those that are wanted" NOT_MORE ")"},
     {"the model of most, over all nodes",
      {"1x1x1x2 b0 s g i b0 j j", "1x1x1x2 b0 s g i i"},
      "",
