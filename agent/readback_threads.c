@@ -17,7 +17,7 @@
 #include <unistd.h>
 
 #define READBACK_TEXT     12000u /* of a set; three of them go into one message */
-#define READBACK_CHILDREN 16384u /* bytes of a list: 2000 children of one thread */
+#define READBACK_CHILDREN 16384u /* bytes of a list at a time */
 #define READBACK_CLOCK    16u    /* threads between two looks at the clock */
 #define READBACK_AT_LEAST 64u /* threads of each rank, however many ranks there are */
 
@@ -147,16 +147,68 @@ static void walk_found(struct readback_walk *w, pid_t pid, pid_t parent, int own
         w->ranks[owner].unseen++;
 }
 
+/* ---- who is there ---- */
+
+static int walk_owner_of_group(const struct readback_walk *w,
+                               const struct proc_stat *st)
+{
+    for (size_t i = 0; i < w->n_ranks; i++) {
+        pid_t pid = w->ranks[i].pid;
+        if (pid > 0 && (st->group == pid || st->session == pid))
+            return (int)i;
+    }
+    return -1;
+}
+
+static void walk_orphan(struct readback_walk *w, pid_t pid)
+{
+    struct proc_stat st;
+    if (readback_walk_owner(w, pid) >= 0 || proc_stat_read(pid, &st) < 0)
+        return;
+    int owner = walk_owner_of_group(w, &st);
+    if (owner >= 0)
+        walk_found(w, pid, st.ppid, owner);
+}
+
+/* All numbers of a list of children: of a process, or (p NULL) of the agent itself. In
+ * parts, and a number that was cut waits for its end: it is another one's. */
 static void walk_children(struct readback_walk *w, const struct walk_process *p,
                           int dir, const char *tid)
 {
     char name[40];
+    size_t kept = 0;
+    ssize_t got;
     (void)snprintf(name, sizeof name, "%.20s/children", tid);
-    if (walk_read_at(dir, name, w->children, sizeof w->children) <= 0)
+    int fd = openat(dir, name, O_RDONLY | O_CLOEXEC);
+    if (fd < 0)
         return;
-    char *at = w->children, *end;
-    for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
-        walk_found(w, (pid_t)pid, p->pid, p->owner);
+    while ((got = read(fd, w->children + kept, sizeof w->children - 1 - kept)) > 0) {
+        char *at = w->children, *end;
+        w->children[kept + (size_t)got] = '\0';
+        for (; (end = strchr(at, ' ')); at = end + 1) {
+            pid_t pid = (pid_t)strtol(at, NULL, 10);
+            if (pid > 0 && p)
+                walk_found(w, pid, p->pid, p->owner);
+            else if (pid > 0)
+                walk_orphan(w, pid);
+        }
+        kept = strlen(at);
+        memmove(w->children, at, kept);
+    }
+    close(fd);
+}
+
+/* What the agent has adopted. */
+static void walk_orphans(struct readback_walk *w)
+{
+    const struct dirent *entry;
+    DIR *dir = opendir("/proc/self/task");
+    while (dir && (entry = readdir(dir))) {
+        if (entry->d_name[0] != '.')
+            walk_children(w, NULL, dirfd(dir), entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
 }
 
 /* ---- one thread, one process ---- */
@@ -235,46 +287,7 @@ static bool walk_open_next(struct readback_walk *w)
     return false;
 }
 
-/* ---- who is there ---- */
-
-static int walk_owner_of_group(const struct readback_walk *w,
-                               const struct proc_stat *st)
-{
-    for (size_t i = 0; i < w->n_ranks; i++) {
-        pid_t pid = w->ranks[i].pid;
-        if (pid > 0 && (st->group == pid || st->session == pid))
-            return (int)i;
-    }
-    return -1;
-}
-
-static void walk_orphan(struct readback_walk *w, pid_t pid)
-{
-    struct proc_stat st;
-    if (readback_walk_owner(w, pid) >= 0 || proc_stat_read(pid, &st) < 0)
-        return;
-    int owner = walk_owner_of_group(w, &st);
-    if (owner >= 0)
-        walk_found(w, pid, st.ppid, owner);
-}
-
-/* What the agent has adopted. */
-static void walk_orphans(struct readback_walk *w)
-{
-    const struct dirent *entry;
-    DIR *dir = opendir("/proc/self/task");
-    while (dir && (entry = readdir(dir))) {
-        char name[40], *at = w->children, *end;
-        (void)snprintf(name, sizeof name, "%.20s/children", entry->d_name);
-        if (entry->d_name[0] == '.' ||
-            walk_read_at(dirfd(dir), name, w->children, sizeof w->children) <= 0)
-            continue;
-        for (long pid; (pid = strtol(at, &end, 10)) > 0 && end != at; at = end)
-            walk_orphan(w, (pid_t)pid);
-    }
-    if (dir)
-        closedir(dir);
-}
+/* ---- where the kernel lists no children ---- */
 
 struct walk_all {
     struct readback_walk *w;

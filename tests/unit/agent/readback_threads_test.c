@@ -240,6 +240,45 @@ static void test_another_with_its_number(void **state)
     end_rank(&r);
 }
 
+/* More children of one thread than fit into what is read of their list at a time. */
+static void test_too_many_children(void **state)
+{
+    (void)state;
+    enum { CHILDREN = 3500 };
+    struct readback_threads t = {.bound = true};
+    struct readback_walk *w;
+    struct proc_stat st;
+    int fd[2], made = 0;
+    assert_int_equal(pipe(fd), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+        for (int i = 0; i < CHILDREN; i++) {
+            pid_t child = fork();
+            if (child == 0) {
+                (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+                sleep_for_ever(NULL);
+            }
+            made += child > 0;
+        }
+        (void)!write(fd[1], &made, sizeof made);
+        sleep_for_ever(NULL);
+    }
+    assert_int_equal(read(fd[0], &made, sizeof made), sizeof made);
+    assert_int_equal(proc_stat_read(pid, &st), 0);
+    t.pid = pid;
+    t.start = st.start;
+    assert_int_equal(readback_cpus_of(pid, &t.asked), 0);
+    walk(false, &t, &w);
+    assert_int_equal(t.processes, made + 1);
+    assert_int_equal(t.unseen, 0);
+    readback_walk_destroy(w);
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    (void)close(fd[0]);
+    (void)close(fd[1]);
+}
+
 static void test_too_many(void **state)
 {
     (void)state;
@@ -286,6 +325,7 @@ int main(void)
         cmocka_unit_test(test_threads_and_descendants),
         cmocka_unit_test(test_who_left_the_set),
         cmocka_unit_test(test_another_with_its_number),
+        cmocka_unit_test(test_too_many_children),
         cmocka_unit_test(test_too_many),
     };
     (void)prctl(PR_SET_CHILD_SUBREAPER, 1);
