@@ -35,6 +35,7 @@ static const struct {
     {MSG_LINK, &aolani__link__descriptor},
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor},
     {MSG_REACHED, &aolani__reached__descriptor},
+    {MSG_BINDING, &aolani__binding__descriptor},
     {MSG_PREPARE, &aolani__prepare__descriptor},
     {MSG_START, &aolani__start__descriptor},
     {MSG_SIGNAL, &aolani__signal__descriptor},
