@@ -94,6 +94,7 @@ static int say_nic(const struct difference *d, const char *mine, const char *oth
     case FACT_NIC_LINK:
         return asprintf(ret, "%s link %s (others %s)", d->id, mine, others);
     case FACT_NIC_NOW:
+    case FACT_NIC_MBYTES:
         return asprintf(ret, "%s link runs at %s (others %s)", d->id, mine, others);
     default:
         return 0;

@@ -116,7 +116,8 @@ static const char *gpu_id(const struct topo_gpu *g)
     return g->m->bus_id[0] ? g->m->bus_id : g->m->osdev;
 }
 
-/* The speed of an idle GPU's link is lowered to save power: only its width counts now. */
+/* The speed of an idle GPU's link is lowered to save power: only its width counts now, and
+ * what it carries, which is all that an export says, not at all. */
 static int add_gpu(struct facts *f, const struct topo *t, size_t i, size_t instances)
 {
     const struct topo_gpu *g = &t->gpus[i];
@@ -176,6 +177,15 @@ static const char *layer_of(const struct topo_nic *n)
     }
 }
 
+static int add_mbytes(struct facts *f, const char *id, const Aolani__PciLink *l)
+{
+    char text[PLAN_TEXT];
+    if (l->max_mts || l->now_mts || l->now_width || !l->now_mbytes)
+        return 0;
+    return add(f, FACT_NIC_MBYTES, id, (int64_t)l->now_mbytes, "%s",
+               plan_link_now(l, text));
+}
+
 static int add_nic_links(struct facts *f, const struct topo *t,
                          const struct topo_nic *n)
 {
@@ -189,6 +199,8 @@ static int add_nic_links(struct facts *f, const struct topo *t,
     if (rc == 0 && p && p->link)
         rc =
             add_link(f, FACT_NIC_NOW, n->m->name, p->link->now_mts, p->link->now_width);
+    if (rc == 0 && p && p->link)
+        rc = add_mbytes(f, n->m->name, p->link);
     return rc;
 }
 

@@ -36,6 +36,7 @@ enum fact_kind { /* in the order in which differences are told */
                  FACT_NIC_NUMA,
                  FACT_NIC_LINK,
                  FACT_NIC_NOW,
+                 FACT_NIC_MBYTES, /* where no more is known: exports of hwloc */
 };
 
 struct fact {

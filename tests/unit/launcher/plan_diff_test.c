@@ -105,6 +105,24 @@ static void slow_link_3(struct node *n)
     n->link[7 * 3 + 6].now_mts = 8000;
     n->link[7 * 3 + 6].now_width = 8;
 }
+/* All that an export of hwloc says. */
+static void exported(struct node *n)
+{
+    for (size_t i = 0; i < NODE_PCI; i++) {
+        aolani__pci_link__init(&n->link[i]);
+        n->link[i].now_mbytes = 63015;
+    }
+}
+static void exported_slow_link_3(struct node *n)
+{
+    exported(n);
+    n->link[7 * 3 + 6].now_mbytes = 31508;
+}
+static void exported_idle_gpu_2(struct node *n)
+{
+    exported(n);
+    n->link[7 * 2 + 4].now_mbytes = 3938;
+}
 static void ethernet_down(struct node *n)
 {
     nic_3_down(n);
@@ -224,6 +242,21 @@ static void check_cluster(struct cluster *c, const char *want)
     }
 }
 
+static void test_exported(void **state)
+{
+    (void)state;
+    struct cluster c = {0};
+    add_nodes(&c, 2, exported);
+    add_nodes(&c, 1, exported_slow_link_3);
+    add_nodes(&c, 1, exported_idle_gpu_2);
+    check_cluster(&c, "gpu[001-002,004]: same; "
+                      "gpu003: mlx5_3 link runs at 31.5 GB/s (others 63.0 GB/s)\n");
+    c = (struct cluster){0};
+    add_nodes(&c, 2, nothing);
+    add_nodes(&c, 1, exported);
+    check_cluster(&c, "gpu[001-003]: same\n");
+}
+
 static void test_grouped(void **state)
 {
     (void)state;
@@ -302,9 +335,9 @@ static void test_no_description(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_one_otherwise),  cmocka_unit_test(test_grouped),
-        cmocka_unit_test(test_even),           cmocka_unit_test(test_numa_setting),
-        cmocka_unit_test(test_no_description),
+        cmocka_unit_test(test_one_otherwise), cmocka_unit_test(test_exported),
+        cmocka_unit_test(test_grouped),       cmocka_unit_test(test_even),
+        cmocka_unit_test(test_numa_setting),  cmocka_unit_test(test_no_description),
     };
     return cmocka_run_group_tests_name("plan_diff", tests, NULL, NULL);
 }
