@@ -56,18 +56,28 @@ static void tell(const struct err *e, size_t *n)
         log_err(e);
 }
 
+static int take_result(struct plan_source *p, size_t i, const char *file, struct err *e)
+{
+    struct describe_result *r = &p->results[i];
+    if (!r->m)
+        *e = r->e;
+    else if (topo_load(r->m, &p->topos[i], e) < 0)
+        err_wrap(e, "read the topology \"%s\"", file);
+    else
+        return 0;
+    return e->code = ERR_USAGE;
+}
+
+/* One file's failure is the plan's; of several each is told, then how many there were. */
 static int take_results(struct plan_source *p, char *const *files, struct err *e)
 {
     size_t bad = 0;
     struct err own;
+    if (p->n == 1)
+        return take_result(p, 0, files[0], e);
     for (size_t i = 0; i < p->n; i++) {
-        struct describe_result *r = &p->results[i];
-        if (!r->m) {
-            tell(&r->e, &bad);
-        } else if (topo_load(r->m, &p->topos[i], &own) < 0) {
-            err_wrap(&own, "read the topology \"%s\"", files[i]);
+        if (take_result(p, i, files[i], &own) < 0)
             tell(&own, &bad);
-        }
     }
     if (bad > ERRORS_MAX)
         log_error("%zu more files cannot be used", bad - ERRORS_MAX);

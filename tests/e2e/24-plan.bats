@@ -247,6 +247,7 @@ END
     aolani plan job.toml --topology nowhere.xml
     [ "$status" -eq 2 ]
     [[ $stderr == *'"nowhere.xml": No such file'* ]]
+    [[ $stderr != *" of 1 "* ]] # said once
     mkdir empty
     aolani plan job.toml --topology empty
     [ "$status" -eq 2 ]
