@@ -119,6 +119,10 @@ static int look_for(const struct strlist *files, const char *sysfs, struct err *
             continue;
         err_sys(&own, -errno, "read the topology \"%s\"", files->items[i]);
         own.code = ERR_USAGE;
+        if (files->n == 1) {
+            *e = own;
+            return ERR_USAGE;
+        }
         tell(&own, &bad);
     }
     if (bad > 0)
