@@ -95,8 +95,8 @@ static int predict(const struct plan_node *node, const struct nccl_vars *v,
     for (size_t i = 0; rc == 0 && !v->hca && i < node->n_nics; i++)
         p.nics[p.n_nics++] = node->nics[i];
     if (rc == 0)
-        rc = nccl_predict_env(t, &v->env, p.nics, p.n_nics, node->gpus, node->n_gpus,
-                              p.choices, NULL);
+        rc = nccl_predict(t, &v->env, p.nics, p.n_nics, node->gpus, node->n_gpus,
+                          p.choices, NULL);
     if (rc == 0)
         p.n = node->n_gpus;
     if (rc < 0)

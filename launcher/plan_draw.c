@@ -267,24 +267,6 @@ static void add_gpu(struct build *b, struct draw_box *parent, size_t i)
     }
 }
 
-static const char *nic_kind(const struct topo_nic *n)
-{
-    switch (n->m->kind) {
-    case AOLANI__NIC__KIND__INFINIBAND:
-        return "InfiniBand";
-    case AOLANI__NIC__KIND__ROCE:
-        return "RoCE";
-    case AOLANI__NIC__KIND__EFA:
-        return "EFA";
-    case AOLANI__NIC__KIND__SLINGSHOT:
-        return "Slingshot";
-    case AOLANI__NIC__KIND__OTHER_RDMA:
-        return "RDMA";
-    default:
-        return "Ethernet";
-    }
-}
-
 static bool is_used(const struct build *b, size_t nic)
 {
     const struct plan_node *n = &b->plan->nodes[b->node];
@@ -301,10 +283,11 @@ static void add_nic(struct build *b, struct draw_box *parent, size_t i)
     bool down = plan_port_state(n)[0] == 'd';
     plan_rate(down ? 0 : plan_nic_rate(n), rate);
     plan_link_now(link_of(b->t, n->pci), link);
-    struct draw_box *box = add_box(
-        b, parent, DRAW_NIC, text_of(b, "%s", n->m->name),
-        text_of(b, "%s%s%s%s%s%s%s", plan_bus(n->m->bus_id), *n->m->bus_id ? "  " : "",
-                nic_kind(n), *rate ? " " : "", rate, *link ? ", " : "", link));
+    struct draw_box *box =
+        add_box(b, parent, DRAW_NIC, text_of(b, "%s", n->m->name),
+                text_of(b, "%s%s%s%s%s%s%s", plan_bus(n->m->bus_id),
+                        *n->m->bus_id ? "  " : "", topo_nic_kind(n->m->kind),
+                        *rate ? " " : "", rate, *link ? ", " : "", link));
     for (uint32_t r = b->plan->first_rank[b->node];
          box && r < b->plan->first_rank[b->node + 1]; r++) {
         if (b->plan->ranks[r].n_nics && b->plan->ranks[r].nics[0] == i)

@@ -11,12 +11,6 @@
 #include "launcher/plan_text.h"
 #include "proto/base/hostlist.h"
 
-const struct topo_gpu *plan_view_gpu(const struct plan_view *v, uint32_t rank)
-{
-    const struct plan_rank *r = &v->in.plan->ranks[rank];
-    return r->n_gpus ? &v->in.topos[r->node]->gpus[r->gpus[0]] : NULL;
-}
-
 const struct topo_nic *plan_view_nic(const struct plan_view *v, uint32_t rank)
 {
     const struct plan_rank *r = &v->in.plan->ranks[rank];
@@ -65,7 +59,7 @@ static int ask_own_nic(struct plan_view *v, const struct nccl_env *env, uint32_t
     const struct plan_rank *r = &v->in.plan->ranks[rank];
     struct plan_view_rank *to = &v->ranks[rank];
     struct nccl_choice c = {0};
-    int rc = nccl_predict_env(v->in.topos[r->node], env, r->nics, 1, r->gpus, 1, &c, e);
+    int rc = nccl_predict(v->in.topos[r->node], env, r->nics, 1, r->gpus, 1, &c, e);
     if (rc == 0 && c.known && c.n_candidates > 0) {
         to->gdr = c.gdr;
         (void)snprintf(to->why, sizeof to->why, "%s", c.why);
@@ -111,14 +105,13 @@ static int predict_node(const struct plan_view *v, const struct nccl_vars *vars,
     if (n->n_gpus == 0)
         return 0;
     if (!vars->hca)
-        return nccl_predict_env(t, &vars->env, n->nics, n->n_nics, n->gpus, n->n_gpus,
-                                ret, e);
+        return nccl_predict(t, &vars->env, n->nics, n->n_nics, n->gpus, n->n_gpus, ret,
+                            e);
     uint32_t *named = calloc(t->n_nics + 1, sizeof *named);
     if (!named)
         return err_sys(e, -ENOMEM, "predict what NCCL does");
     size_t n_named = nccl_nics_named(t, vars->hca, named);
-    int rc =
-        nccl_predict_env(t, &vars->env, named, n_named, n->gpus, n->n_gpus, ret, e);
+    int rc = nccl_predict(t, &vars->env, named, n_named, n->gpus, n->n_gpus, ret, e);
     free(named);
     return rc;
 }

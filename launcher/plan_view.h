@@ -46,8 +46,7 @@ struct plan_view {
 int plan_view_init(struct plan_view *v, const struct plan_input *in, struct err *e);
 void plan_view_fini(struct plan_view *v); /* takes a zeroed one */
 
-/* The parts of a rank that are there, else NULL. */
-const struct topo_gpu *plan_view_gpu(const struct plan_view *v, uint32_t rank);
+/* The part of a rank that is there, else NULL. */
 const struct topo_nic *plan_view_nic(const struct plan_view *v, uint32_t rank);
 /* The names of the nodes of a block, folded. */
 int plan_view_block_names(const struct plan_view *v, size_t block, struct buf *out);

@@ -382,9 +382,9 @@ static size_t ours(const struct topo *t, const uint32_t *gpus, size_t n,
     return n_known;
 }
 
-int nccl_predict_env(const struct topo *t, const struct nccl_env *env,
-                     const uint32_t *nics, size_t n_nics, const uint32_t *gpus,
-                     size_t n_gpus, struct nccl_choice *ret, struct err *e)
+int nccl_predict(const struct topo *t, const struct nccl_env *env, const uint32_t *nics,
+                 size_t n_nics, const uint32_t *gpus, size_t n_gpus,
+                 struct nccl_choice *ret, struct err *e)
 {
     uint32_t *known = calloc(n_gpus + 1, sizeof *known);
     size_t *at = calloc(n_gpus + 1, sizeof *at);
@@ -402,13 +402,6 @@ int nccl_predict_env(const struct topo *t, const struct nccl_env *env,
     free(known);
     free(at);
     return rc < 0 ? err_sys(e, rc, "predict what NCCL does") : 0;
-}
-
-int nccl_predict(const struct topo *t, const uint32_t *nics, size_t n_nics,
-                 const uint32_t *gpus, size_t n_gpus, struct nccl_choice *ret,
-                 struct err *e)
-{
-    return nccl_predict_env(t, &nccl_env_default, nics, n_nics, gpus, n_gpus, ret, e);
 }
 
 void nccl_choice_fini(struct nccl_choice *c)

@@ -70,13 +70,11 @@ struct nccl_choice {
 
 /* nics: indexes of those that NCCL may use (of these, ports that are down are left out);
  * gpus: of the job's GPUs of the node, by local rank. gpus[i] gives ret[i]; free with
- * nccl_choice_fini. -ENOMEM. */
-int nccl_predict(const struct topo *t, const uint32_t *nics, size_t n_nics,
-                 const uint32_t *gpus, size_t n_gpus, struct nccl_choice *ret,
-                 struct err *e);
-int nccl_predict_env(const struct topo *t, const struct nccl_env *env,
-                     const uint32_t *nics, size_t n_nics, const uint32_t *gpus,
-                     size_t n_gpus, struct nccl_choice *ret, struct err *e);
+ * nccl_choice_fini. -ENOMEM. env: what the job sets, or
+ * nccl_env_default. */
+int nccl_predict(const struct topo *t, const struct nccl_env *env, const uint32_t *nics,
+                 size_t n_nics, const uint32_t *gpus, size_t n_gpus,
+                 struct nccl_choice *ret, struct err *e);
 void nccl_choice_fini(struct nccl_choice *c);
 /* The NICs that a value of NCCL_IB_HCA allows, of all RDMA NICs: as NCCL reads it ("^" for
  * all others, "=" for whole names, else beginnings; a port only where one is given). ret has

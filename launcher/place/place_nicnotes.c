@@ -15,33 +15,18 @@ static size_t list_names(const struct choice *c, enum fabric_verdict v, struct b
     return n;
 }
 
-static const char *kind_name(int kind)
-{
-    switch (kind) {
-    case AOLANI__NIC__KIND__INFINIBAND:
-        return "InfiniBand";
-    case AOLANI__NIC__KIND__ROCE:
-        return "RoCE";
-    case AOLANI__NIC__KIND__EFA:
-        return "EFA";
-    case AOLANI__NIC__KIND__SLINGSHOT:
-        return "Slingshot";
-    default:
-        return "RDMA";
-    }
-}
-
 static int note_left_out(struct choice *c, struct buf *b, struct err *e)
 {
     uint32_t node = c->site->first_node;
     const struct fabric *f = &c->p->fabric;
     int rc = 0;
     if (list_names(c, FABRIC_LEFT_OUT, b) > 0)
-        rc = place_note(c->p, node, e,
-                        "%s: left out, for the job's fabric is %s of model %04x:%04x; "
-                        "[bind] nic names what is wanted instead",
-                        (char *)b->data, kind_name(f->model.kind), f->model.vendor,
-                        f->model.device);
+        rc =
+            place_note(c->p, node, e,
+                       "%s: left out, for the job's fabric is %s of model %04x:%04x; "
+                       "[bind] nic names what is wanted instead",
+                       (char *)b->data, topo_nic_kind((Aolani__Nic__Kind)f->model.kind),
+                       f->model.vendor, f->model.device);
     if (rc == 0 && list_names(c, FABRIC_SLOWER, b) > 0)
         rc = place_note(c->p, node, e,
                         "%s: left out, for most of the job's fabric runs at %llu Gb/s; "

@@ -120,6 +120,7 @@ const char *topo_path_name(const struct topo_path *p);
  * -1: none. The fastest, then the first. */
 int topo_nic_port(const struct topo_nic *n);
 bool topo_nic_is_rdma(const struct topo_nic *n);
+const char *topo_nic_kind(Aolani__Nic__Kind kind); /* "InfiniBand" */
 
 /* "0000:18:00.0" before "0000:2a:00.0": by domain, bus, device, function as numbers. */
 int topo_compare_bus_ids(const char *a, const char *b);

@@ -167,3 +167,21 @@ bool topo_nic_is_rdma(const struct topo_nic *n)
 {
     return n->m->kind != AOLANI__NIC__KIND__ETHERNET;
 }
+
+const char *topo_nic_kind(Aolani__Nic__Kind kind)
+{
+    switch (kind) {
+    case AOLANI__NIC__KIND__INFINIBAND:
+        return "InfiniBand";
+    case AOLANI__NIC__KIND__ROCE:
+        return "RoCE";
+    case AOLANI__NIC__KIND__EFA:
+        return "EFA";
+    case AOLANI__NIC__KIND__SLINGSHOT:
+        return "Slingshot";
+    case AOLANI__NIC__KIND__OTHER_RDMA:
+        return "RDMA";
+    default: /* and what a newer node says */
+        return "Ethernet";
+    }
+}

@@ -181,7 +181,8 @@ static void predict(const struct plan_node *n)
     struct nccl_choice *choices = calloc(n->n_gpus + 1, sizeof *choices);
     struct err e;
     check(choices != NULL);
-    if (nccl_predict(t, n->nics, n->n_nics, n->gpus, n->n_gpus, choices, &e) == 0) {
+    if (nccl_predict(t, &nccl_env_default, n->nics, n->n_nics, n->gpus, n->n_gpus,
+                     choices, &e) == 0) {
         for (size_t i = 0; i < n->n_gpus; i++) {
             const struct nccl_choice *c = &choices[i];
             check(nccl_path_name(c->path) && memchr(c->why, '\0', sizeof c->why));

@@ -657,7 +657,9 @@ static void machines_by_hand(void **state)
         struct nccl_choice c[8];
         uint32_t nics[32], gpus[8] = {0, 1, 2, 3, 4, 5, 6, 7};
         size_t n_nics = allowed(t, machines[i].never, nics);
-        assert_int_equal(nccl_predict(t, nics, n_nics, gpus, t->n_gpus, c, NULL), 0);
+        assert_int_equal(
+            nccl_predict(t, &nccl_env_default, nics, n_nics, gpus, t->n_gpus, c, NULL),
+            0);
         for (size_t g = 0; g < t->n_gpus; g++) {
             check(&machines[i], t, "all GPUs", &c[g], g);
             nccl_choice_fini(&c[g]);
@@ -678,7 +680,8 @@ static void part_of_a_node(void **state)
     struct nccl_choice c[2];
     uint32_t nics[32], gpus[2] = {5, 2};
     size_t n_nics = allowed(t, "", nics);
-    assert_int_equal(nccl_predict(t, nics, n_nics, gpus, 2, c, NULL), 0);
+    assert_int_equal(nccl_predict(t, &nccl_env_default, nics, n_nics, gpus, 2, c, NULL),
+                     0);
     for (size_t g = 0; g < 2; g++) {
         check(m, t, "two GPUs", &c[g], gpus[g]);
         nccl_choice_fini(&c[g]);
@@ -703,8 +706,7 @@ static struct nccl_choice first_gpu(const struct machine *m, const char *env,
     nccl_env_set(&v, env);
     uint32_t nics[32], gpus[8] = {0, 1, 2, 3, 4, 5, 6, 7};
     size_t n_nics = allowed(t, m->never, nics);
-    assert_int_equal(nccl_predict_env(t, &v, nics, n_nics, gpus, t->n_gpus, c, NULL),
-                     0);
+    assert_int_equal(nccl_predict(t, &v, nics, n_nics, gpus, t->n_gpus, c, NULL), 0);
     join(t, c[0].fused, c[0].n_fused, '+', ret_nic, 100);
     struct nccl_choice ret = c[0];
     ret.candidates = NULL;

@@ -296,7 +296,8 @@ static void what_a_file_changes(void **state)
         assert_int_equal(t->file_why != NULL, cases[i].refused);
         uint32_t four[] = {0, 1, 2, 3};
         struct nccl_choice c[4];
-        assert_int_equal(nccl_predict(t, four, 4, four, 4, c, NULL), 0);
+        assert_int_equal(nccl_predict(t, &nccl_env_default, four, 4, four, 4, c, NULL),
+                         0);
         for (uint32_t g = 0; g < 4; g++) {
             struct topo_path p = topo_path_gpu_nic(t, g, g);
             if (strcmp(topo_path_name(&p), cases[i].path[g]) != 0)
