@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "agent/describe/msg.h"
+#include "proto/wire/busid.h"
 
 int gpulist_add(Aolani__Topology *t, const char *vendor, Aolani__Gpu **ret)
 {
@@ -73,5 +74,5 @@ unsigned gpulist_count(const Aolani__Topology *t, const char *vendor)
 int64_t gpulist_bus(const char *bus_id)
 {
     uint64_t bus;
-    return msg_read_bus_id(bus_id, &bus) ? (int64_t)bus : -1;
+    return busid_read(bus_id, &bus) ? (int64_t)bus : -1;
 }

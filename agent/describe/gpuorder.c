@@ -3,6 +3,7 @@
 #include "agent/describe/gpuorder.h"
 
 #include "agent/describe/msg.h"
+#include "proto/wire/busid.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -30,7 +31,7 @@ static uint64_t gpuorder_index(const Aolani__Gpu *g)
 static uint64_t gpuorder_bus(const Aolani__Gpu *g)
 {
     uint64_t n;
-    return msg_read_bus_id(g->bus_id, &n) ? n : UINT64_MAX;
+    return busid_read(g->bus_id, &n) ? n : UINT64_MAX;
 }
 
 static int gpuorder_cmp(uint64_t a, uint64_t b)

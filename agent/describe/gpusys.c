@@ -6,6 +6,7 @@
 #include "agent/describe/msg.h"
 #include "agent/describe/sysfs.h"
 #include "proto/base/limits.h"
+#include "proto/wire/busid.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -90,7 +91,7 @@ static const struct gpusys_node *gpusys_node(const struct gpusys_kfd *kfd,
                                              const Aolani__Gpu *g, size_t i)
 {
     uint64_t bus;
-    if (!msg_read_bus_id(g->bus_id, &bus))
+    if (!busid_read(g->bus_id, &bus))
         return NULL;
     for (size_t k = 0; k < kfd->n; k++) {
         if (kfd->nodes[k].slot == bus >> 3 && i-- == 0)

@@ -118,14 +118,3 @@ bool msg_is_full(Aolani__Topology *t, size_t n, size_t max, const char *what, in
                    what, max);
     return true;
 }
-
-bool msg_read_bus_id(const char *text, uint64_t *ret)
-{
-    unsigned domain, bus, dev, fn = 0;
-    int end = 0,
-        n = sscanf(text, "%8x:%2x:%2x%n.%1x%n", &domain, &bus, &dev, &end, &fn, &end);
-    if (n != 4 || text[end] != '\0' || dev > 31 || fn > 7)
-        return false;
-    *ret = (uint64_t)domain << 16 | bus << 8 | dev << 3 | fn;
-    return true;
-}

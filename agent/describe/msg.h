@@ -32,7 +32,4 @@ int msg_push_text(char ***list, size_t *n, const char *text);
  * -ENOMEM when even that cannot be said. */
 bool msg_is_full(Aolani__Topology *t, size_t n, size_t max, const char *what, int *rc);
 
-/* A PCI address as numbers, for sorting; false: not one. */
-bool msg_read_bus_id(const char *text, uint64_t *ret);
-
 #endif

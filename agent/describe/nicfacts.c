@@ -4,6 +4,7 @@
 
 #include "agent/describe/msg.h"
 #include "agent/describe/sysfs.h"
+#include "proto/wire/busid.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -232,9 +233,9 @@ static int nicfacts_compare(const void *x, const void *y)
 {
     const Aolani__Nic *a = *(Aolani__Nic *const *)x, *b = *(Aolani__Nic *const *)y;
     uint64_t i, k;
-    if (!msg_read_bus_id(a->bus_id, &i))
+    if (!busid_read(a->bus_id, &i))
         i = UINT64_MAX;
-    if (!msg_read_bus_id(b->bus_id, &k))
+    if (!busid_read(b->bus_id, &k))
         k = UINT64_MAX;
     return i != k ? (i < k ? -1 : 1) : strverscmp(a->name, b->name);
 }

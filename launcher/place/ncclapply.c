@@ -7,8 +7,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/place/topo_impl.h"
 #include "proto/base/limits.h"
+#include "proto/wire/busid.h"
 
 #define FLAT_DEPTH 2u /* below a host bridge: at most a port of the root between */
 
@@ -46,7 +46,7 @@ static uint64_t *flat_devices(const struct topo *t)
     for (size_t i = 0; keys && i < t->n_pci; i++) {
         uint64_t key;
         if (t->pci[i].m->kind == AOLANI__PCI_NODE__KIND__DEVICE &&
-            t->pci[i].depth <= FLAT_DEPTH && topo_bus_key(t->pci[i].m->bus_id, &key))
+            t->pci[i].depth <= FLAT_DEPTH && busid_read(t->pci[i].m->bus_id, &key))
             keys[i] = key + 1;
     }
     return keys;
@@ -56,7 +56,7 @@ static uint64_t *flat_devices(const struct topo *t)
 static int take_device(uint64_t *keys, size_t n, const char *bus_id)
 {
     uint64_t key;
-    if (!topo_bus_key(bus_id, &key))
+    if (!busid_read(bus_id, &key))
         return -1;
     for (size_t i = 0; i < n; i++) {
         if (keys[i] == key + 1) {

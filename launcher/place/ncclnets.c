@@ -8,7 +8,7 @@
 #include <string.h>
 
 #include "launcher/place/ncclgraph.h"
-#include "launcher/place/topo_impl.h"
+#include "proto/wire/busid.h"
 
 #define MBITS_PER_GB 8000.0f
 
@@ -25,13 +25,13 @@ static int card_of(const struct topo *t, const struct topo_nic *n, bool merge_vf
     uint64_t key, other;
     if (!is_for_net_ib(n))
         return n->pci;
-    if (n->pci < 0 || !topo_bus_key(t->pci[n->pci].m->bus_id, &key))
+    if (n->pci < 0 || !busid_read(t->pci[n->pci].m->bus_id, &key))
         return -1;
-    key &= merge_vfs ? ~(uint64_t)0xffff : ~(uint64_t)0xff;
+    key &= ~(uint64_t)(merge_vfs ? BUSID_SLOT : BUSID_FUNCTION);
     for (size_t i = 0; i < t->n_pci; i++) {
         const Aolani__PciNode *m = t->pci[i].m;
         if (m->kind != AOLANI__PCI_NODE__KIND__HOST_BRIDGE &&
-            topo_bus_key(m->bus_id, &other) && other == key)
+            busid_read(m->bus_id, &other) && other == key)
             return (int)i;
     }
     return -1;

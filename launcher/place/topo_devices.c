@@ -7,6 +7,7 @@
 
 #include "launcher/place/topo_impl.h"
 #include "proto/base/limits.h"
+#include "proto/wire/busid.h"
 
 #define NAME_MAX_LEN 63u  /* of an RDMA device; an interface has 15 */
 #define TEXT_MAX_LEN 255u /* what a driver says of a device */
@@ -52,7 +53,7 @@ static int check_text(const char *s, const char *what, size_t i, struct err *e)
 static int check_bus_id(const char *s, const char *what, size_t i, struct err *e)
 {
     uint64_t key;
-    return !*s || topo_bus_key(s, &key)
+    return !*s || busid_read(s, &key)
                ? 0
                : err_set(e, ERR_PROTO, "%s %zu of a topology has no PCI address", what,
                          i);

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* topo_impl - what topo.c (CPUs and memory), topo_devices.c (what hangs on them) and
- * topo_path.c (distances) share. `what` and `i` name a part of the message in errors. */
+/* topo_impl - what topo.c (CPUs and memory) and topo_devices.c (what hangs on them)
+ * share. `what` and `i` name a part of the message in errors. */
 #ifndef LAUNCHER_PLACE_TOPO_IMPL_H
 #define LAUNCHER_PLACE_TOPO_IMPL_H
 
@@ -21,11 +21,5 @@ int topo_numa_of(const struct topo *t, const struct rankset *cpus);
 int topo_load_pci(struct topo *t, const Aolani__PciNode *m, size_t i, struct err *e);
 int topo_load_gpu(struct topo *t, const Aolani__Gpu *m, size_t i, struct err *e);
 int topo_load_nic(struct topo *t, const Aolani__Nic *m, size_t i, struct err *e);
-
-/* ---- topo_path.c ---- */
-
-/* "0000:18:00.0", or "0000:18" of a host bridge, as a number that sorts as the bus does;
- * false: it is none. */
-bool topo_bus_key(const char *text, uint64_t *ret);
 
 #endif

@@ -2,60 +2,18 @@
 /* topo_path.c - how far devices are from each other, and what can be said of a NIC. */
 #include <string.h>
 
-#include "launcher/place/topo_impl.h"
+#include "launcher/place/topo.h"
+#include "proto/wire/busid.h"
 
 #define PORT_ACTIVE       4u /* IBTA: 4 active, 5 active and deferring */
 #define PORT_ACTIVE_DEFER 5u
 
 /* ---- bus ids ---- */
 
-/* Hexadecimal digits at *at, at most `max` of them, then `end`. */
-static bool read_hex(const char **at, unsigned max, char end, uint64_t *ret)
-{
-    uint64_t v = 0;
-    unsigned n = 0;
-    for (;; n++) {
-        char c = **at;
-        unsigned digit = c >= '0' && c <= '9'   ? (unsigned)(c - '0')
-                         : c >= 'a' && c <= 'f' ? (unsigned)(c - 'a' + 10)
-                         : c >= 'A' && c <= 'F' ? (unsigned)(c - 'A' + 10)
-                                                : 16;
-        if (digit == 16)
-            break;
-        if (n == max)
-            return false;
-        v = v << 4 | digit;
-        ++*at;
-    }
-    if (n == 0 || **at != end)
-        return false;
-    if (end)
-        ++*at;
-    *ret = v;
-    return true;
-}
-
-bool topo_bus_key(const char *text, uint64_t *ret)
-{
-    uint64_t domain, bus, device = 0, function = 0;
-    const char *at = text;
-    if (!read_hex(&at, 8, ':', &domain))
-        return false;
-    const char *from = at;
-    if (!read_hex(&at, 2, '\0', &bus)) {
-        at = from;
-        if (!read_hex(&at, 2, ':', &bus) || !read_hex(&at, 2, '.', &device) ||
-            !read_hex(&at, 1, '\0', &function))
-            return false;
-    }
-    *ret = domain << 24 | bus << 16 | (device & 0xff) << 8 | function;
-    return true;
-}
-
 int topo_compare_bus_ids(const char *a, const char *b)
 {
     uint64_t x, y;
-    bool good_a = topo_bus_key(a, &x), good_b = topo_bus_key(b, &y);
+    bool good_a = busid_read(a, &x), good_b = busid_read(b, &y);
     if (good_a && good_b)
         return x < y ? -1 : x > y;
     if (good_a != good_b)
