@@ -2,7 +2,6 @@
 /* gpuorder.c - see gpuorder.h. */
 #include "agent/describe/gpuorder.h"
 
-#include "agent/describe/msg.h"
 #include "proto/wire/busid.h"
 
 #include <stdlib.h>

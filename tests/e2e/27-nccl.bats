@@ -150,7 +150,7 @@ END
 command = ["true"]
 ranks_per_node = "gpu"
 END
-    # The derivations are in tests/unit/launcher/nccl_test.c.
+    # The derivations are in tests/lib/nccl_machines.h.
     while read -r file path gdr want; do
         got=$(env -u AOLANI_LIBDIR "$BUILD/aolani-run" plan job.toml --topology "$shared/$file" --json 2>/dev/null |
             jq -r '[.. | objects | select(has("local_rank") and has("nccl")) | .nccl] |
