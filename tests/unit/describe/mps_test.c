@@ -12,19 +12,7 @@
 
 #include "agent/describe/gpulist.h"
 #include "agent/describe/mps.h"
-
-static void put(const char *dir, const char *path, const char *text)
-{
-    char full[PATH_MAX];
-    (void)snprintf(full, sizeof full, "%s/%s", dir, path);
-    for (char *at = full + strlen(dir) + 1; (at = strchr(at, '/')); *at++ = '/') {
-        *at = '\0';
-        (void)mkdir(full, 0700);
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
-}
+#include "tests/lib/tree.h"
 
 static void test_daemon(void **state)
 {
@@ -66,7 +54,7 @@ static void test_daemon(void **state)
              at = strtok_r(NULL, " ", &left)) {
             char *text = strchr(at, '=');
             *text++ = '\0';
-            put(dir, at, text);
+            tree_put(dir, at, text);
         }
         (void)snprintf(proc, sizeof proc, "%s/proc", dir);
         (void)snprintf(pipes, sizeof pipes, "%s/pipes", dir);

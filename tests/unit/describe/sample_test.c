@@ -14,6 +14,7 @@
 
 #include "agent/describe/sample.h"
 #include "proto/wire/aolani.pb-c.h"
+#include "tests/lib/tree.h"
 #include "tests/unit/describe/nvmlfake.h"
 
 struct sampler {
@@ -211,19 +212,6 @@ static void test_lines(void **state)
 
 /* ---- AMD */
 
-static void put(const char *dir, const char *path, const char *text)
-{
-    char full[PATH_MAX];
-    (void)snprintf(full, sizeof full, "%s/%s", dir, path);
-    for (char *at = full + strlen(dir) + 1; (at = strchr(at, '/')); *at++ = '/') {
-        *at = '\0';
-        (void)mkdir(full, 0700);
-    }
-    FILE *f = fopen(full, "w");
-    assert_non_null(f);
-    assert_true(fputs(text, f) >= 0 && fclose(f) == 0);
-}
-
 #define NODES "class/kfd/kfd/topology/nodes/"
 static void test_amd(void **state)
 {
@@ -231,18 +219,19 @@ static void test_amd(void **state)
     struct sampler s;
     char dir[] = "/tmp/aolani-kfd-XXXXXX", command[64];
     assert_non_null(mkdtemp(dir));
-    put(dir, NODES "0/gpu_id", "0\n");
-    put(dir, NODES "0/properties", "cpu_cores_count 8\nunique_id 5\n");
-    put(dir, NODES "1/gpu_id", "4660\n");
-    put(dir, NODES "1/properties", "simd_count 304\nunique_id 255\nlocation_id 256\n");
+    tree_put(dir, NODES "0/gpu_id", "0\n");
+    tree_put(dir, NODES "0/properties", "cpu_cores_count 8\nunique_id 5\n");
+    tree_put(dir, NODES "1/gpu_id", "4660\n");
+    tree_put(dir, NODES "1/properties",
+             "simd_count 304\nunique_id 255\nlocation_id 256\n");
     /* One that a control group keeps from us cannot be read. */
-    put(dir, NODES "2/gpu_id", "");
-    put(dir, NODES "2/properties", "");
-    put(dir, NODES "3/gpu_id", "4661\n");
-    put(dir, NODES "3/properties", "simd_count 304\nunique_id 256\n");
-    put(dir, "class/kfd/kfd/proc/4711/vram_4660", "1048576\n");
-    put(dir, "class/kfd/kfd/proc/4711/vram_4661", "0\n");
-    put(dir, "class/kfd/kfd/proc/4712/pasid", "1\n");
+    tree_put(dir, NODES "2/gpu_id", "");
+    tree_put(dir, NODES "2/properties", "");
+    tree_put(dir, NODES "3/gpu_id", "4661\n");
+    tree_put(dir, NODES "3/properties", "simd_count 304\nunique_id 256\n");
+    tree_put(dir, "class/kfd/kfd/proc/4711/vram_4660", "1048576\n");
+    tree_put(dir, "class/kfd/kfd/proc/4711/vram_4661", "0\n");
+    tree_put(dir, "class/kfd/kfd/proc/4712/pasid", "1\n");
     assert_int_equal(nvmlfake_driver(NULL), 0);
     start(&s, dir);
     check(&s, "", "GPU-00000000000000ff: 4711 1048576; GPU-0000000000000100:");

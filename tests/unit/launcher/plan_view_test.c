@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Plans as table, JSON and drawings against golden files: run with AOLANI_GOLDEN_UPDATE=1
+/* Plans as table, JSON and drawings against golden files: run with UPDATE_GOLDEN=1
  * to write them anew, then read the difference. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -8,7 +8,7 @@
 
 #include "launcher/plan_draw.h"
 #include "launcher/plan_view.h"
-#include "launcher/report_table.h"
+#include "tests/lib/golden.h"
 #include "tests/lib/node.h"
 
 struct setting {
@@ -86,37 +86,6 @@ static const struct {
     {"user", make_user, "txt draw svg"},
 };
 
-static void check_golden(const char *name, const char *kind, const struct buf *got)
-{
-    char path[128];
-    static char want[1 << 20];
-    (void)snprintf(path, sizeof path, "tests/golden/plan/%s.%s", name, kind);
-    if (getenv("AOLANI_GOLDEN_UPDATE")) {
-        FILE *f = fopen(path, "w");
-        assert_non_null(f);
-        fwrite(got->data, 1, got->len, f);
-        fclose(f);
-    }
-    FILE *f = fopen(path, "r");
-    if (!f)
-        fail_msg("no golden file \"%s\": run from the top of the source tree", path);
-    want[fread(want, 1, sizeof want - 1, f)] = '\0';
-    fclose(f);
-    assert_string_equal((const char *)got->data, want);
-}
-
-static void check_width(const char *page)
-{
-    char line[1024];
-    for (const char *at = page; *at; at += strcspn(at, "\n") + 1) {
-        (void)snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
-        if (text_columns(line) > PAGE_COLUMNS)
-            fail_msg("wider than %u columns: %s", PAGE_COLUMNS, line);
-        if (*line && line[strlen(line) - 1] == ' ')
-            fail_msg("blanks at the end: \"%s\"", line);
-    }
-}
-
 static void check_case(const struct plan_view *v, const char *name, const char *kinds)
 {
     static const struct {
@@ -133,8 +102,8 @@ static void check_case(const struct plan_view *v, const char *name, const char *
         buf_init(&out, 1u << 20);
         assert_int_equal(ways[i].print(v, &out), 0);
         if (ways[i].print == plan_table)
-            check_width((char *)out.data);
-        check_golden(name, ways[i].kind, &out);
+            golden_check_width((char *)out.data);
+        golden_check("plan", name, ways[i].kind, &out);
         buf_fini(&out);
     }
 }

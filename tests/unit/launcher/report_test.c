@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* Pages against golden files: run with AOLANI_GOLDEN_UPDATE=1 to write them anew, then read
+/* Pages against golden files: run with UPDATE_GOLDEN=1 to write them anew, then read
  * the difference. */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "launcher/report.h"
-#include "launcher/report_table.h"
+#include "tests/lib/golden.h"
 
 /* ---- runs */
 
@@ -293,36 +293,6 @@ static const struct {
 
 /* ---- golden files */
 
-static void check_golden(const char *name, const char *kind, const struct buf *got)
-{
-    char path[128];
-    static char want[1 << 20];
-    snprintf(path, sizeof path, "tests/golden/report/%s.%s", name, kind);
-    if (getenv("AOLANI_GOLDEN_UPDATE")) {
-        FILE *f = fopen(path, "w");
-        assert_non_null(f);
-        fwrite(got->data, 1, got->len, f);
-        fclose(f);
-    }
-    FILE *f = fopen(path, "r");
-    if (!f)
-        fail_msg("no golden file \"%s\": run from the top of the source tree", path);
-    want[fread(want, 1, sizeof want - 1, f)] = '\0';
-    fclose(f);
-    assert_string_equal((const char *)got->data, want);
-}
-
-static void check_width(const char *page)
-{
-    char line[1024];
-    for (const char *at = page; *at; at += strcspn(at, "\n") + 1) {
-        snprintf(line, sizeof line, "%.*s", (int)strcspn(at, "\n"), at);
-        if (text_columns(line) > PAGE_COLUMNS)
-            fail_msg("wider than %u columns: %s", PAGE_COLUMNS, line);
-        assert_true(!*line || line[strlen(line) - 1] != ' ');
-    }
-}
-
 static void test_golden(void **state)
 {
     (void)state;
@@ -333,10 +303,10 @@ static void test_golden(void **state)
         buf_init(&json, 1u << 20);
         assert_int_equal(report_text(&r->s, &page), 0);
         assert_int_equal(report_json(&r->s, &json), 0);
-        check_width((const char *)page.data);
-        check_golden(runs[i].name, "txt", &page);
+        golden_check_width((const char *)page.data);
+        golden_check("report", runs[i].name, "txt", &page);
         if (r->s.n_ranks < 10)
-            check_golden(runs[i].name, "json", &json);
+            golden_check("report", runs[i].name, "json", &json);
         buf_fini(&page);
         buf_fini(&json);
         run_free(r);
