@@ -83,7 +83,7 @@ all: $(PROGRAMS) $(MAN)
 $(BASE): $(call objs,proto/base)
 $(WIRE): $(call objs,proto/wire) $(PB).o
 $(CLIENT): $(call objs,proto/client)
-$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place)
+$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place) $(call objs,launcher/variance) $(call objs,launcher/tax)
 $(AGENT): $(call nomain,agent)
 $(DESCRIBE): $(call nomain,agent/describe)
 $(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT) $(DESCRIBE):

@@ -15,7 +15,7 @@
 #include "launcher/outfiles.h"
 #include "launcher/place/place.h"
 #include "launcher/stdinfeed.h"
-#include "launcher/steps.h"
+#include "launcher/variance/steps.h"
 #include "launcher/verdict.h"
 
 enum node_step { /* how far a node has come */

@@ -27,6 +27,9 @@ enum journal_type {
     JOURNAL_SUMMARY = 6,   /* JSummary */
     JOURNAL_END = 7,       /* JEnd */
     JOURNAL_BINDING = 8,   /* JBinding */
+    JOURNAL_CULPRIT = 9,   /* JCulprit */
+    JOURNAL_SPELL = 10,    /* JSpell */
+    JOURNAL_SIGNALS = 11,  /* JSignals: merged, one a minute and node */
 };
 
 struct journal;

@@ -7,7 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-#include "launcher/steps.h"
+#include "launcher/variance/steps.h"
 #include "proto/base/log.h"
 
 struct live;

@@ -10,7 +10,12 @@
 
 #include "launcher/binding.h"
 #include "launcher/outrotate.h"
-#include "launcher/steps.h"
+#include "launcher/variance/attribute.h"
+#include "launcher/variance/cost.h"
+#include "launcher/variance/ledger.h"
+#include "launcher/variance/series.h"
+#include "launcher/variance/signals.h"
+#include "launcher/variance/steps.h"
 #include "proto/base/buf.h"
 #include "proto/base/err.h"
 
@@ -57,6 +62,11 @@ struct summary_output { /* a stream of which not all is there */
     struct outranges missing;
 };
 
+struct summary_spell {
+    const char
+        *common; /* what the ranks that were slow then have in common; "": nothing */
+};
+
 struct summary {
     const char *run_id, *name, *dir, *version, *started_utc;
     int exit_status;
@@ -78,6 +88,14 @@ struct summary {
     const char *const *warnings;
     size_t n_warnings;
     const struct steps *steps; /* NULL: no rank marked steps */
+    /* With steps; each may be NULL. */
+    const struct attribution *variance;
+    const struct summary_spell *spells; /* what is said of variance->spells, in order */
+    size_t n_spells;
+    const struct series *series;
+    const struct ledger *ledger; /* also without steps */
+    const struct signals *signals;
+    struct cost cost;
 };
 
 #endif

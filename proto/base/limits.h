@@ -68,7 +68,11 @@
 #define LIMIT_BINDING_CHECKS      8u    /* in one of them */
 #define LIMIT_NODE_WARNINGS       1000u /* that agents may cause in a run's summary */
 #define LIMIT_STEP_BATCH          4096u /* step records in one message */
-#define LIMIT_STDIN_CHUNK         (64u << 10)  /* standard input in one message */
+#define LIMIT_SIGNALS_CPUS        8192u /* in one message of a node's signals */
+#define LIMIT_SIGNALS_GPUS        256u
+#define LIMIT_SIGNALS_PORTS       512u
+#define LIMIT_CULPRITS            1000000u    /* records of late steps in the journal */
+#define LIMIT_STDIN_CHUNK         (64u << 10) /* standard input in one message */
 #define LIMIT_STDIN_WINDOW        (256u << 10) /* sent, and not yet taken by the rank */
 
 /* PMIx. */

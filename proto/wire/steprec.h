@@ -3,8 +3,8 @@
  * rank to its agent.
  *
  * A record is 72 bytes, little endian, fixed. Microseconds saturate, never wrap. It says:
- * wall = busy + waiting; cpu, run delay, blocked and stolen are parts of the wall as the
- * thread that ended the step saw them.
+ * wall = busy + waiting; cpu, run delay, blocked and stolen are parts of the busy time as
+ * the thread that ended the step saw them; throttled is a part of the run delay.
  */
 #ifndef PROTO_WIRE_STEPREC_H
 #define PROTO_WIRE_STEPREC_H
@@ -19,7 +19,10 @@ enum steprec_flag {
     STEPREC_HOST_PACED = 2,
     STEPREC_PARTIAL = 4, /* some fields were not available: see sources */
     STEPREC_DEEP = 8,
-    STEPREC_GAP = 16, /* records before this one were lost */
+    STEPREC_GAP = 16,        /* records before this one were lost */
+    STEPREC_STOPPED = 32,    /* a signal stopped the process within it (by its agent) */
+    STEPREC_CHECKPOINT = 64, /* with SPECIAL: of this kind */
+    STEPREC_EVALUATION = 128,
 };
 enum steprec_source {
     STEPREC_NONE,

@@ -36,6 +36,7 @@ static const struct {
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor},
     {MSG_REACHED, &aolani__reached__descriptor},
     {MSG_BINDING, &aolani__binding__descriptor},
+    {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor},
     {MSG_PREPARE, &aolani__prepare__descriptor},
     {MSG_START, &aolani__start__descriptor},
     {MSG_SIGNAL, &aolani__signal__descriptor},

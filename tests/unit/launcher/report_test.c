@@ -81,7 +81,7 @@ static void run_free(struct run *r)
 static void run_steps(struct run *r, uint32_t slow, uint32_t n)
 {
     uint32_t world = (uint32_t)r->s.n_ranks, x = 7;
-    assert_int_equal(steps_create(world, 20, &r->steps), 0);
+    assert_int_equal(steps_create(world, 20, NULL, &r->steps), 0);
     r->s.steps = r->steps;
     for (uint32_t step = 1; step <= n; step++) {
         uint32_t wall = 20400 + step % 7 * 150 + (step % 40 == 3 ? 9000 : 0);

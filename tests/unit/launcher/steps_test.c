@@ -7,7 +7,7 @@
 #include <math.h>
 #include <stdlib.h>
 
-#include "launcher/steps.h"
+#include "launcher/variance/steps.h"
 
 struct made {
     uint32_t rank, step, wall, wait;
@@ -39,7 +39,7 @@ static void add_steps(struct steps *s, uint32_t world, uint32_t from, uint32_t t
 static struct steps *make(uint32_t world, uint32_t warmup)
 {
     struct steps *s;
-    assert_int_equal(steps_create(world, warmup, &s), 0);
+    assert_int_equal(steps_create(world, warmup, NULL, &s), 0);
     return s;
 }
 

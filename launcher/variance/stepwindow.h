@@ -2,8 +2,8 @@
 /* stepwindow - the steps that some ranks have reported and others not yet, oldest first.
  * A part of steps; no one else's. Keys order steps: attempt of the rank above, step below.
  * Bounded: past the maximum the oldest has to be closed first. */
-#ifndef LAUNCHER_STEPWINDOW_H
-#define LAUNCHER_STEPWINDOW_H
+#ifndef LAUNCHER_VARIANCE_STEPWINDOW_H
+#define LAUNCHER_VARIANCE_STEPWINDOW_H
 
 #include <stdbool.h>
 #include <stddef.h>

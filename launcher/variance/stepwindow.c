@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/stepwindow.h"
+#include "launcher/variance/stepwindow.h"
 
 /* A node that was cut off comes back with a ring's worth of steps that all others have
  * reported; more than that many need not be kept. Large jobs keep fewer: their busy times

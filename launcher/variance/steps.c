@@ -12,8 +12,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/steps.h"
-#include "launcher/stepwindow.h"
+#include "launcher/variance/steps.h"
+#include "launcher/variance/stepwindow.h"
 
 #define CLOSE_AFTER_MS 2000
 #define RECENT         128  /* steps that the live line speaks of */
@@ -40,6 +40,7 @@ struct recent {
 };
 
 struct steps {
+    struct steps_ops ops;
     uint32_t world_size, warmup, n_known;
     uint32_t attempt; /* the latest of any rank */
     struct rank *ranks;
@@ -52,13 +53,16 @@ struct steps {
     uint64_t n_recent; /* ever */
 };
 
-int steps_create(uint32_t world_size, uint32_t warmup, struct steps **ret)
+int steps_create(uint32_t world_size, uint32_t warmup, const struct steps_ops *ops,
+                 struct steps **ret)
 {
     struct steps *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
     s->world_size = world_size;
     s->warmup = warmup;
+    if (ops)
+        s->ops = *ops;
     s->ranks = calloc(world_size, sizeof *s->ranks);
     s->scratch = calloc(world_size, sizeof *s->scratch);
     if (!s->ranks || !s->scratch || stepwindow_init(&s->window, world_size) < 0 ||

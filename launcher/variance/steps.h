@@ -11,8 +11,8 @@
  * reported anything). The first `warmup` steps of a rank, again after a restart, and
  * special steps stay out of histograms and loss.
  */
-#ifndef LAUNCHER_STEPS_H
-#define LAUNCHER_STEPS_H
+#ifndef LAUNCHER_VARIANCE_STEPS_H
+#define LAUNCHER_VARIANCE_STEPS_H
 
 #include <stdbool.h>
 #include <stdint.h>
@@ -22,6 +22,43 @@
 #include "proto/wire/steprec.h"
 
 struct steps;
+
+#define STEPS_LATE 4u /* of a step: the ranks whose records are kept for the closing */
+
+/* Sums over the ranks that have reported, microseconds and counts. */
+struct steps_sums {
+    uint64_t busy, wait, cpu, rundelay, throttled, blocked, stolen, faults;
+};
+
+/* A step that is over. All is borrowed for the time of the call. */
+struct steps_closed {
+    uint32_t step, attempt;
+    uint64_t now_ms;
+    uint32_t n;                 /* ranks that have reported */
+    const uint32_t *busy;       /* by rank; STEP_ABSENT: not reported */
+    const struct steprec *late; /* those with the largest busy, largest first */
+    size_t n_late;
+    struct steps_sums sums;
+    uint32_t t, median, loss; /* largest wall; of busy; E */
+    uint32_t min_wait;        /* of any rank: what the collectives took by themselves */
+    int32_t slowest;          /* -1: no loss */
+    uint32_t lead;            /* lowest rank that has reported */
+    uint32_t lead_wall;
+    uint64_t lead_end_ns;
+    uint16_t flags; /* of any rank: STEPREC_SPECIAL and its kinds */
+    bool enough;    /* 90 % of the ranks have reported */
+    bool warming;   /* for some rank */
+    bool counted;   /* in the statistics: enough, not special, not warming */
+    bool repeated;  /* an earlier attempt had done this step */
+};
+
+struct steps_ops { /* any may be NULL */
+    /* A record of a rank that is in its statistics; before the step closes. */
+    void (*record)(void *arg, const struct steprec *r, uint32_t attempt);
+    /* Every step, in order. */
+    void (*closed)(void *arg, const struct steps_closed *c);
+    void *arg;
+};
 
 struct steps_rank { /* times in microseconds */
     uint32_t rank;
@@ -52,7 +89,9 @@ struct steps_job {
     uint64_t t_sum, loss_sum;
 };
 
-int steps_create(uint32_t world_size, uint32_t warmup, struct steps **ret);
+/* ops: copied; may be NULL. */
+int steps_create(uint32_t world_size, uint32_t warmup, const struct steps_ops *ops,
+                 struct steps **ret);
 void steps_destroy(struct steps *s);
 /* One record at now_ms (any monotonic clock). Records of a rank come in order; a step that
  * is already closed or repeats (a restart from a checkpoint) is handled as the header

@@ -1,0 +1,60 @@
+/* SPDX-License-Identifier: MIT */
+/* signals - what the nodes said of themselves in the last minutes, to be asked when a step
+ * was late. Pure; memory is bounded (SIGNALS_KEPT intervals a node). Times are the node's
+ * CLOCK_MONOTONIC. What was not measured is not known, never zero. */
+#ifndef LAUNCHER_VARIANCE_SIGNALS_H
+#define LAUNCHER_VARIANCE_SIGNALS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+#include "proto/wire/aolani.pb-c.h"
+
+#define SIGNALS_KEPT 16u /* intervals of a second or more */
+
+struct signals;
+
+/* Of a stretch of time on one node; of its GPU and NIC where they are given. NAN: not
+ * known. Shares are of the stretch, 0 to 1. */
+struct signals_seen {
+    bool covered; /* the node has spoken of all of it */
+    double steal; /* of one CPU, the most of those asked for */
+    double psi_cpu, psi_memory, psi_io;
+    double gpu_throttle; /* all reasons but idle */
+    const char
+        *gpu_why; /* the largest: "power", "heat", "power brake", "hardware"; or NULL */
+    double gpu_mhz; /* lowest */
+    uint64_t
+        link_errors; /* of the GPU's PCIe and NVLink, the NIC's ports; 0 also when not known */
+    const char *link_why; /* "PCIe replays", "symbol errors"; NULL: none */
+    double xmit_wait;     /* of the NIC's ports, against its own usual; NAN */
+    double memory_ratio;  /* last probe of bandwidth / the node's usual; NAN */
+    double fault_ns;      /* cost of a page fault there; NAN */
+};
+
+int signals_create(uint32_t n_nodes, struct signals **ret);
+void signals_destroy(struct signals *s);
+/* ERR_LIMIT, ERR_PROTO (times that go back, absurd counts): nothing is taken. */
+int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,
+                struct err *e);
+/* cpus: OS indexes "0-3", NULL or "": all; gpu: UUID or NULL; nic: name or NULL. The stretch
+ * may be shorter than an interval: shares are then those of the interval around it. */
+void signals_over(const struct signals *s, uint32_t node, uint64_t from_ns,
+                  uint64_t to_ns, const char *cpus, const char *gpu, const char *nic,
+                  struct signals_seen *ret);
+
+/* Of the whole run, for the report. */
+struct signals_node {
+    uint64_t seconds;        /* covered */
+    double steal_share;      /* of the CPUs' time; NAN: the kernel does not say */
+    double exits_per_second; /* interrupts per second and CPU; NAN */
+    double exit_ns, triad_mbytes, triad_lowest,
+        fault_ns; /* medians of the probes; NAN */
+    double psi_cpu, psi_memory, psi_io;
+    uint64_t throttled_us; /* of the job's control group */
+    uint64_t gpu_throttle_us, link_errors;
+};
+void signals_node(const struct signals *s, uint32_t node, struct signals_node *ret);
+
+#endif
