@@ -15,6 +15,12 @@
  *   binding_check and how each check of it went
  *   step          one row a step of a rank that was kept; see steprec.h for the columns
  *   step_dropped  per rank: records lost on the way to the head
+ *   culprit       one row a late step of a rank, and of what its excess was made
+ *   spell         one row a stretch of time in which a rank was slow
+ *   signal        one row a node and minute: what it saw of itself; longer ones after a day
+ *   signal_gpu    the same of its GPUs,
+ *   signal_port   of its network ports,
+ *   signal_link   and of PCI links that changed
  *   summary       run.json
  *   end           how it ended; no row: the head died
  *   journal       records read, records that could not be decoded, and whether its end is
@@ -29,7 +35,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,6 +42,7 @@
 #include <unistd.h>
 
 #include "launcher/journal.h"
+#include "launcher/rundb_impl.h"
 #include "proto/wire/aolani.pb-c.h"
 #include "proto/wire/steprec.h"
 
@@ -80,27 +86,8 @@ static const char schema[] =
 static const char finish[] = "CREATE INDEX step_by_rank ON step (attempt, rank, step);"
                              "COMMIT;";
 
-enum put {
-    PUT_RUN,
-    PUT_ARG,
-    PUT_NODE_NAME,
-    PUT_NODE_INFO,
-    PUT_NODE_EVENT,
-    PUT_PHASE,
-    PUT_RANK,
-    PUT_RANK_END,
-    PUT_BINDING,
-    PUT_CHECK,
-    PUT_STEP,
-    PUT_DROPPED,
-    PUT_SUMMARY,
-    PUT_END,
-    PUT_JOURNAL,
-    N_PUT,
-};
-
 /* A later record of the same thing adds to what is known or replaces it. */
-static const char *const put_sql[N_PUT] = {
+static const char *const put_sql[N_OWN_PUT] = {
     [PUT_RUN] = "INSERT INTO run VALUES (?,?,?,?,?,?,?)",
     [PUT_ARG] = "INSERT OR REPLACE INTO arg VALUES (?,?)",
     [PUT_NODE_NAME] = "INSERT INTO node (node, name) VALUES (?,?)"
@@ -131,15 +118,7 @@ static const char *const put_sql[N_PUT] = {
     [PUT_JOURNAL] = "INSERT INTO journal VALUES (?,?,?)",
 };
 
-struct rundb {
-    sqlite3 *db;
-    sqlite3_stmt *put[N_PUT];
-    int rc; /* SQLITE_OK until something failed; sticky */
-};
-
-/* One row. Kinds: i int64_t, s const char *, n nothing (NULL), j bytes of text: pointer
- * and size_t. */
-static void put(struct rundb *b, enum put which, const char *kinds, ...)
+void rundb_put(struct rundb *b, enum put which, const char *kinds, ...)
 {
     sqlite3_stmt *s = b->put[which];
     va_list ap;
@@ -161,6 +140,14 @@ static void put(struct rundb *b, enum put which, const char *kinds, ...)
                                         SQLITE_STATIC, SQLITE_UTF8);
             break;
         }
+        case 'u': {
+            int64_t v = va_arg(ap, int64_t);
+            b->rc = v < 0 ? sqlite3_bind_null(s, i) : sqlite3_bind_int64(s, i, v);
+            break;
+        }
+        case 'd':
+            b->rc = sqlite3_bind_double(s, i, va_arg(ap, double));
+            break;
         default:
             b->rc = sqlite3_bind_null(s, i);
         }
@@ -176,33 +163,34 @@ static void put(struct rundb *b, enum put which, const char *kinds, ...)
 static void put_run(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JRunStart *m = (const Aolani__JRunStart *)base;
-    put(b, PUT_RUN, "sssiiis", m->run_id, m->name, m->version, (int64_t)m->t_real_ns,
-        (int64_t)m->world_size, (int64_t)m->epoch, m->spec_toml);
+    rundb_put(b, PUT_RUN, "sssiiis", m->run_id, m->name, m->version,
+              (int64_t)m->t_real_ns, (int64_t)m->world_size, (int64_t)m->epoch,
+              m->spec_toml);
     for (size_t i = 0; i < m->n_argv; i++)
-        put(b, PUT_ARG, "is", (int64_t)i, m->argv[i]);
+        rundb_put(b, PUT_ARG, "is", (int64_t)i, m->argv[i]);
     for (size_t i = 0; i < m->n_nodes; i++)
-        put(b, PUT_NODE_NAME, "is", (int64_t)i, m->nodes[i]);
+        rundb_put(b, PUT_NODE_NAME, "is", (int64_t)i, m->nodes[i]);
 }
 
 static void put_node(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JNode *m = (const Aolani__JNode *)base;
     const Aolani__NodeInfo *n = m->info;
-    put(b, PUT_NODE_EVENT, "issi", (int64_t)m->node, m->event, m->detail,
-        (int64_t)m->t_real_ns);
+    rundb_put(b, PUT_NODE_EVENT, "issi", (int64_t)m->node, m->event, m->detail,
+              (int64_t)m->t_real_ns);
     if (m->name[0])
-        put(b, PUT_NODE_NAME, "is", (int64_t)m->node, m->name);
+        rundb_put(b, PUT_NODE_NAME, "is", (int64_t)m->node, m->name);
     if (n)
-        put(b, PUT_NODE_INFO, "issssssii", (int64_t)m->node, n->hostname,
-            n->agent_version, n->arch, n->kernel, n->boot_id, n->allowed_cpus,
-            (int64_t)n->n_cores, (int64_t)n->mem_bytes);
+        rundb_put(b, PUT_NODE_INFO, "issssssii", (int64_t)m->node, n->hostname,
+                  n->agent_version, n->arch, n->kernel, n->boot_id, n->allowed_cpus,
+                  (int64_t)n->n_cores, (int64_t)n->mem_bytes);
 }
 
 static void put_phase(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JPhase *m = (const Aolani__JPhase *)base;
-    put(b, PUT_PHASE, "isii", (int64_t)m->attempt, m->phase, (int64_t)m->t_real_ns,
-        (int64_t)m->t_mono_ns);
+    rundb_put(b, PUT_PHASE, "isii", (int64_t)m->attempt, m->phase,
+              (int64_t)m->t_real_ns, (int64_t)m->t_mono_ns);
 }
 
 static void put_rank(struct rundb *b, const ProtobufCMessage *base)
@@ -210,15 +198,16 @@ static void put_rank(struct rundb *b, const ProtobufCMessage *base)
     const Aolani__JRank *m = (const Aolani__JRank *)base;
     int status = (int)m->wait_status;
     bool signalled = WIFSIGNALED(status);
-    put(b, PUT_RANK, "iiisis", (int64_t)m->attempt, (int64_t)m->rank, (int64_t)m->node,
-        m->event, (int64_t)m->pid, m->cpus);
+    rundb_put(b, PUT_RANK, "iiisis", (int64_t)m->attempt, (int64_t)m->rank,
+              (int64_t)m->node, m->event, (int64_t)m->pid, m->cpus);
     if (strcmp(m->event, "exited") != 0)
         return;
     /* The same argument is bound as the exit code or as the signal. */
-    put(b, PUT_RANK_END, signalled ? "iiniiiiiii" : "iiiniiiiii", (int64_t)m->attempt,
-        (int64_t)m->rank, (int64_t)(signalled ? WTERMSIG(status) : WEXITSTATUS(status)),
-        (int64_t)m->t_head_ns, (int64_t)m->t_error_ns, (int64_t)m->cpu_user_us,
-        (int64_t)m->cpu_sys_us, (int64_t)m->max_rss_kib, (int64_t)m->ended_by_us);
+    rundb_put(b, PUT_RANK_END, signalled ? "iiniiiiiii" : "iiiniiiiii",
+              (int64_t)m->attempt, (int64_t)m->rank,
+              (int64_t)(signalled ? WTERMSIG(status) : WEXITSTATUS(status)),
+              (int64_t)m->t_head_ns, (int64_t)m->t_error_ns, (int64_t)m->cpu_user_us,
+              (int64_t)m->cpu_sys_us, (int64_t)m->max_rss_kib, (int64_t)m->ended_by_us);
 }
 
 static void put_binding(struct rundb *b, const ProtobufCMessage *base)
@@ -228,15 +217,15 @@ static void put_binding(struct rundb *b, const ProtobufCMessage *base)
     const Aolani__Binding *k = m->binding;
     if (!k)
         return;
-    put(b, PUT_BINDING, "iiissiisii", (int64_t)m->attempt, (int64_t)k->rank,
-        (int64_t)m->t_head_ns, k->applied_cpus, k->cpus, (int64_t)k->processes,
-        (int64_t)k->threads, k->cgroup_cpus, (int64_t)k->cgroup_quota_percent,
-        (int64_t)k->cgroup_memory);
+    rundb_put(b, PUT_BINDING, "iiissiisii", (int64_t)m->attempt, (int64_t)k->rank,
+              (int64_t)m->t_head_ns, k->applied_cpus, k->cpus, (int64_t)k->processes,
+              (int64_t)k->threads, k->cgroup_cpus, (int64_t)k->cgroup_quota_percent,
+              (int64_t)k->cgroup_memory);
     for (size_t i = 0; i < k->n_checks; i++) {
         unsigned state = (unsigned)k->checks[i]->state;
-        put(b, PUT_CHECK, "iiisss", (int64_t)m->attempt, (int64_t)k->rank,
-            (int64_t)m->t_head_ns, k->checks[i]->what, states[state > 2 ? 0 : state],
-            k->checks[i]->text);
+        rundb_put(b, PUT_CHECK, "iiisss", (int64_t)m->attempt, (int64_t)k->rank,
+                  (int64_t)m->t_head_ns, k->checks[i]->what,
+                  states[state > 2 ? 0 : state], k->checks[i]->text);
     }
 }
 
@@ -244,14 +233,15 @@ static void put_step(struct rundb *b, int64_t attempt, const uint8_t *data)
 {
     struct steprec r;
     steprec_decode(data, &r);
-    put(b, PUT_STEP, "iiiiiiiiiiiiiiiiiiiiiiii", attempt, (int64_t)r.rank,
-        (int64_t)r.step, (int64_t)r.t_end_ns, (int64_t)r.wall_us, (int64_t)r.wait_us,
-        (int64_t)steprec_busy_us(&r), (int64_t)r.n_coll, (int64_t)r.payload_kib,
-        (int64_t)r.cpu_us, (int64_t)r.rundelay_us, (int64_t)r.throttled_us,
-        (int64_t)r.blocked_us, (int64_t)r.stolen_us, (int64_t)r.gpu_throttle_us,
-        (int64_t)r.nvcsw, (int64_t)r.nivcsw, (int64_t)r.majflt,
-        (int64_t)r.minflt16 * 16, (int64_t)r.gpu_event_mask, (int64_t)r.sm_mhz_min,
-        (int64_t)r.flags, (int64_t)r.source, (int64_t)r.confidence);
+    rundb_put(b, PUT_STEP, "iiiiiiiiiiiiiiiiiiiiiiii", attempt, (int64_t)r.rank,
+              (int64_t)r.step, (int64_t)r.t_end_ns, (int64_t)r.wall_us,
+              (int64_t)r.wait_us, (int64_t)steprec_busy_us(&r), (int64_t)r.n_coll,
+              (int64_t)r.payload_kib, (int64_t)r.cpu_us, (int64_t)r.rundelay_us,
+              (int64_t)r.throttled_us, (int64_t)r.blocked_us, (int64_t)r.stolen_us,
+              (int64_t)r.gpu_throttle_us, (int64_t)r.nvcsw, (int64_t)r.nivcsw,
+              (int64_t)r.majflt, (int64_t)r.minflt16 * 16, (int64_t)r.gpu_event_mask,
+              (int64_t)r.sm_mhz_min, (int64_t)r.flags, (int64_t)r.source,
+              (int64_t)r.confidence);
 }
 
 static void put_steps(struct rundb *b, const ProtobufCMessage *base)
@@ -263,20 +253,21 @@ static void put_steps(struct rundb *b, const ProtobufCMessage *base)
     for (size_t at = 0; at + STEPREC_BYTES <= s->records.len; at += STEPREC_BYTES)
         put_step(b, (int64_t)m->attempt, s->records.data + at);
     if (s->dropped > 0)
-        put(b, PUT_DROPPED, "iii", (int64_t)m->attempt, (int64_t)s->rank,
-            (int64_t)s->dropped);
+        rundb_put(b, PUT_DROPPED, "iii", (int64_t)m->attempt, (int64_t)s->rank,
+                  (int64_t)s->dropped);
 }
 
 static void put_summary(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JSummary *m = (const Aolani__JSummary *)base;
-    put(b, PUT_SUMMARY, "j", (const char *)m->run_json.data, m->run_json.len);
+    rundb_put(b, PUT_SUMMARY, "j", (const char *)m->run_json.data, m->run_json.len);
 }
 
 static void put_end(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JEnd *m = (const Aolani__JEnd *)base;
-    put(b, PUT_END, "isi", (int64_t)m->exit_status, m->sentence, (int64_t)m->t_real_ns);
+    rundb_put(b, PUT_END, "isi", (int64_t)m->exit_status, m->sentence,
+              (int64_t)m->t_real_ns);
 }
 
 static const struct {
@@ -292,6 +283,9 @@ static const struct {
     {JOURNAL_SUMMARY, &aolani__jsummary__descriptor, put_summary},
     {JOURNAL_END, &aolani__jend__descriptor, put_end},
     {JOURNAL_BINDING, &aolani__jbinding__descriptor, put_binding},
+    {JOURNAL_CULPRIT, &aolani__jculprit__descriptor, rundb_put_culprit},
+    {JOURNAL_SPELL, &aolani__jspell__descriptor, rundb_put_spell},
+    {JOURNAL_SIGNALS, &aolani__jsignals__descriptor, rundb_put_signals},
 };
 
 /* False: a kind that this version does not know, or not what it says. */
@@ -326,8 +320,13 @@ static void begin(struct rundb *b, const char *temp)
                             "unix-none");
     if (b->rc == SQLITE_OK)
         b->rc = sqlite3_exec(b->db, schema, NULL, NULL, NULL);
-    for (int i = 0; i < N_PUT && b->rc == SQLITE_OK; i++)
-        b->rc = sqlite3_prepare_v2(b->db, put_sql[i], -1, &b->put[i], NULL);
+    if (b->rc == SQLITE_OK)
+        b->rc = sqlite3_exec(b->db, rundb_variance_schema, NULL, NULL, NULL);
+    for (int i = 0; i < N_PUT && b->rc == SQLITE_OK; i++) {
+        const char *sql =
+            i < N_OWN_PUT ? put_sql[i] : rundb_variance_sql[i - N_OWN_PUT];
+        b->rc = sqlite3_prepare_v2(b->db, sql, -1, &b->put[i], NULL);
+    }
 }
 
 static void fini(struct rundb *b)
@@ -354,7 +353,9 @@ static int fill(struct rundb *b, struct journal_reader *r, const char *db_path,
         if (b->rc != SQLITE_OK)
             return fail_sql(b, db_path, e);
     }
-    put(b, PUT_JOURNAL, "iii", records, undecoded, (int64_t)torn);
+    rundb_put(b, PUT_JOURNAL, "iii", records, undecoded, (int64_t)torn);
+    if (b->rc == SQLITE_OK)
+        b->rc = sqlite3_exec(b->db, rundb_variance_finish, NULL, NULL, NULL);
     if (b->rc == SQLITE_OK)
         b->rc = sqlite3_exec(b->db, finish, NULL, NULL, NULL);
     if (rc == 0 && b->rc != SQLITE_OK)

@@ -16,6 +16,7 @@
 
 #include "launcher/journal.h"
 #include "launcher/rundb.h"
+#include "launcher/variance/mechanism.h"
 #include "proto/wire/aolani.pb-c.h"
 #include "proto/wire/steprec.h"
 
@@ -150,6 +151,83 @@ static void fill_steps(struct fixture *f)
     assert_true(journal_append(f->j, (enum journal_type)99, &end.base) > 0);
 }
 
+static void fill_variance(struct fixture *f)
+{
+    uint64_t parts[MECH_N] = {0}; /* each column's own number */
+    for (size_t i = 0; i < MECH_N; i++)
+        parts[i] = i + 1;
+    Aolani__JCulprit c = AOLANI__JCULPRIT__INIT;
+    c.attempt = 1;
+    c.rank = 3;
+    c.step = 70;
+    c.busy_us = 900;
+    c.excess_us = 91;
+    c.loss_us = 80;
+    c.what = (char *)"mixed";
+    c.n_part_us = MECH_N;
+    c.part_us = parts;
+    assert_true(journal_append(f->j, JOURNAL_CULPRIT, &c.base) > 0);
+    c.step = 71;
+    c.n_part_us = 2; /* by a version with fewer mechanisms */
+    assert_true(journal_append(f->j, JOURNAL_CULPRIT, &c.base) > 0);
+
+    Aolani__JSpell s = AOLANI__JSPELL__INIT;
+    s.attempt = 1;
+    s.rank = 3;
+    s.first_step = 60;
+    s.last_step = 70;
+    s.percent = 41.5;
+    s.what = (char *)"mixed";
+    s.n_part_us = MECH_N;
+    s.part_us = parts;
+    s.common = (char *)"";
+    s.t_head_ns = 5;
+    assert_true(journal_append(f->j, JOURNAL_SPELL, &s.base) > 0);
+    s.over = true;
+    s.last_step = 99;
+    s.common = (char *)"node n1";
+    assert_true(journal_append(f->j, JOURNAL_SPELL, &s.base) > 0);
+}
+
+static void fill_signals(struct fixture *f)
+{
+    char *links[] = {"0000:18:00.0 x16 -> x8"};
+    Aolani__GpuSignal gpu = AOLANI__GPU_SIGNAL__INIT, *gpus[] = {&gpu};
+    Aolani__PortSignal port = AOLANI__PORT_SIGNAL__INIT, *ports[] = {&port};
+    Aolani__Probe probe = AOLANI__PROBE__INIT;
+    Aolani__NodeSignals n = AOLANI__NODE_SIGNALS__INIT;
+    Aolani__JSignals js = AOLANI__JSIGNALS__INIT;
+    js.attempt = 1;
+    js.node = 1;
+    assert_true(journal_append(f->j, JOURNAL_SIGNALS, &js.base) > 0);
+    js.signals = &n;
+    n.t_ns = 60;
+    n.interval_ns = 50;
+    n.known = AOLANI__NODE_SIGNALS__KNOWN__STEAL;
+    n.steal_us = 7;
+    n.psi_cpu_us = 8; /* not known, whatever stands there */
+    assert_true(journal_append(f->j, JOURNAL_SIGNALS, &js.base) > 0);
+    n.t_ns = 120;
+    n.known = AOLANI__NODE_SIGNALS__KNOWN__PSI;
+    probe.exit_ns = 760;
+    n.probe = &probe;
+    gpu.uuid = (char *)"GPU-1";
+    gpu.heat_us = 9;
+    gpu.sm_mhz = gpu.celsius = -1;
+    gpu.power_us = -1;
+    n.n_gpus = 1;
+    n.gpus = gpus;
+    port.nic = (char *)"mlx5_0";
+    port.port = 1;
+    port.xmit_wait = 33;
+    port.marks = -1;
+    n.n_ports = 1;
+    n.ports = ports;
+    n.n_links = 1;
+    n.links = links;
+    assert_true(journal_append(f->j, JOURNAL_SIGNALS, &js.base) > 0);
+}
+
 static void expect_rows(struct fixture *f)
 {
     static const struct {
@@ -178,10 +256,34 @@ static void expect_rows(struct fixture *f)
         {"SELECT rank || cpus || t_head_ns FROM binding", "10-177"},
         {"SELECT rank || what || state || text FROM binding_check",
          "1cpusdriftthread 5"},
+        {"SELECT group_concat(step) FROM culprit WHERE rank = 3", "70,71"},
+        {"SELECT busy_us || ' ' || excess_us || ' ' || loss_us || what FROM culprit"
+         " WHERE step = 70",
+         "900 91 80mixed"},
+        {"SELECT throttled_us || ' ' || preempted_us || ' ' || stolen_us || ' ' ||"
+         " stopped_us || ' ' || blocked_us || ' ' || faults_us || ' ' || gpu_us || ' '"
+         " || link_us || ' ' || memory_us || ' ' || work_us || ' ' || gpu_slow_us ||"
+         " ' ' || network_us || ' ' || unknown_us FROM culprit WHERE step = 70",
+         "1 2 3 4 5 6 7 8 9 10 11 12 13"},
+        {"SELECT preempted_us || ' ' || unknown_us FROM culprit WHERE step = 71",
+         "2 0"},
+        {"SELECT count(*) || ' ' || last_step || ' ' || over || ' ' || percent || ' '"
+         " || what || ' ' || common || ' ' || unknown_us FROM spell",
+         "1 99 1 41.5 mixed node n1 13"},
+        {"SELECT group_concat(coalesce(steal_us, '-')) FROM signal", "7,-"},
+        {"SELECT group_concat(coalesce(psi_cpu_us, '-')) FROM signal", "-,8"},
+        {"SELECT coalesce(triad_mbytes, '-') || exit_ns FROM signal WHERE t_ns = 120",
+         "-760"},
+        {"SELECT uuid || heat_us || coalesce(power_us, '-') || coalesce(sm_mhz, '-')"
+         " FROM signal_gpu",
+         "GPU-19--"},
+        {"SELECT nic || port || xmit_wait || coalesce(marks, '-') FROM signal_port",
+         "mlx5_0133-"},
+        {"SELECT node || text FROM signal_link", "10000:18:00.0 x16 -> x8"},
         {"SELECT run_json FROM summary", "{}"},
         {"SELECT sentence || exit_status FROM end",
          "rank 0 on gpu1 ended with status 33"},
-        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "14 1 0"},
+        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "21 1 0"},
         {"PRAGMA user_version", "1"},
         {"PRAGMA integrity_check", "ok"},
     };
@@ -259,6 +361,8 @@ static void test_rows(void **state)
     struct fixture *f = *state;
     struct err e;
     fill(f);
+    fill_variance(f);
+    fill_signals(f);
     fill_steps(f);
     assert_int_equal(journal_close(f->j, &e), 0);
     f->j = NULL;
