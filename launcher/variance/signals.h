@@ -27,7 +27,8 @@ struct signals_seen {
     double gpu_mhz; /* lowest */
     uint64_t
         link_errors; /* of the GPU's PCIe and NVLink, the NIC's ports; 0 also when not known */
-    const char *link_why; /* "PCIe replays", "symbol errors"; NULL: none */
+    const char *link_why; /* "PCIe replays", "0000:18:00.0 x16 -> x8"; NULL: none. Until
+                             the node's next signals */
     double xmit_wait;     /* of the NIC's ports, against its own usual; NAN */
     double memory_ratio;  /* last probe of bandwidth / the node's usual; NAN */
     double fault_ns;      /* cost of a page fault there; NAN */
@@ -35,7 +36,16 @@ struct signals_seen {
 
 int signals_create(uint32_t n_nodes, struct signals **ret);
 void signals_destroy(struct signals *s);
-/* ERR_LIMIT, ERR_PROTO (times that go back, absurd counts): nothing is taken. */
+/* Where a GPU (UUID) or NIC (name) is plugged in, so that a PCI link that changes is told of
+ * its own device; on a node of which none is told it may be any's. -ENOMEM, -EINVAL: there
+ * is no such node, ERR_LIMIT. */
+int signals_locate(struct signals *s, uint32_t node, const char *device,
+                   const char *bus_id);
+/* Another host, or the same anew, is in this place: its clock and its devices are others.
+ * Totals stay. */
+void signals_restart(struct signals *s, uint32_t node);
+/* ERR_LIMIT, ERR_PROTO (times that go back, absurd counts), -ENOMEM: nothing is taken. A
+ * PCI link that runs below what it did counts as an error until it comes back. */
 int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,
                 struct err *e);
 /* cpus: OS indexes "0-3", NULL or "": all; gpu: UUID or NULL; nic: name or NULL. The stretch

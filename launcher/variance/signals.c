@@ -1,0 +1,440 @@
+/* SPDX-License-Identifier: MIT */
+/* signals.c - see signals.h. One block of memory an interval, taken again when the ring has
+ * gone round; what a node has not got takes no room. Totals and the usual are brought up to
+ * date as intervals come, so that nothing is lost when they leave the ring. */
+#include <errno.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/variance/signals_impl.h"
+
+/* Rates of shorter stretches say little: the last interval of a job may have any length. */
+#define RATE_LEAST_NS 100000000ull
+
+int signals_create(uint32_t n_nodes, struct signals **ret)
+{
+    struct signals *s = calloc(1, sizeof *s);
+    if (!s)
+        return -ENOMEM;
+    s->n_nodes = n_nodes;
+    s->nodes = calloc(n_nodes ? n_nodes : 1, sizeof(struct node_signals *));
+    if (!s->nodes) {
+        free(s);
+        return -ENOMEM;
+    }
+    *ret = s;
+    return 0;
+}
+
+static void forget_intervals(struct node_signals *n)
+{
+    for (size_t i = 0; i < SIGNALS_KEPT; i++) {
+        free(n->ring[i]);
+        n->ring[i] = NULL;
+    }
+    n->next = 0;
+    n->last_ns = 0;
+}
+
+static void forget_devices(struct node_signals *n)
+{
+    for (size_t i = 0; i < n->n_gpus; i++)
+        free(n->gpus[i]);
+    for (size_t i = 0; i < n->n_ports; i++)
+        free(n->ports[i].nic);
+    for (size_t i = 0; i < n->n_devices; i++) {
+        free(n->devices[i].name);
+        free(n->devices[i].bus);
+    }
+    free(n->gpus);
+    free(n->ports);
+    free(n->links);
+    free(n->devices);
+    n->gpus = NULL;
+    n->ports = NULL;
+    n->links = NULL;
+    n->devices = NULL;
+    n->n_gpus = n->n_ports = n->n_links = n->n_devices = 0;
+}
+
+void signals_destroy(struct signals *s)
+{
+    if (!s)
+        return;
+    for (uint32_t i = 0; s->nodes && i < s->n_nodes; i++) {
+        if (!s->nodes[i])
+            continue;
+        forget_intervals(s->nodes[i]);
+        forget_devices(s->nodes[i]);
+        free(s->nodes[i]);
+    }
+    free(s->nodes);
+    free(s);
+}
+
+static struct node_signals *node_of(struct signals *s, uint32_t node)
+{
+    struct node_signals *n = s->nodes[node];
+    if (n)
+        return n;
+    n = calloc(1, sizeof *n);
+    if (!n)
+        return NULL;
+    usual_init(&n->triad);
+    usual_init(&n->exit);
+    usual_init(&n->fault);
+    n->triad_last = n->triad_lowest = n->fault_last = NAN;
+    return s->nodes[node] = n;
+}
+
+void signals_restart(struct signals *s, uint32_t node)
+{
+    struct node_signals *n = node < s->n_nodes ? s->nodes[node] : NULL;
+    if (!n)
+        return;
+    forget_intervals(n);
+    forget_devices(n);
+    usual_init(&n->triad);
+    n->triad_last = n->fault_last = NAN;
+    n->probe_ns = 0;
+}
+
+/* Room for one more in an array that grows by one now and then: devices of a node. */
+static void *one_more(void *items, size_t n, size_t size)
+{
+    return n & (n - 1) ? items : realloc(items, (n ? 2 * n : 1) * size);
+}
+
+int signals_locate(struct signals *s, uint32_t node, const char *device,
+                   const char *bus_id)
+{
+    struct node_signals *n = node < s->n_nodes ? node_of(s, node) : NULL;
+    if (!n)
+        return node < s->n_nodes ? -ENOMEM : -EINVAL;
+    if (n->n_devices == LIMIT_SIGNALS_GPUS + LIMIT_SIGNALS_PORTS)
+        return ERR_LIMIT;
+    struct device_known *more = one_more(n->devices, n->n_devices, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    n->devices = more;
+    struct device_known d = {strdup(device), strdup(bus_id)};
+    if (!d.name || !d.bus) {
+        free(d.name);
+        free(d.bus);
+        return -ENOMEM;
+    }
+    n->devices[n->n_devices++] = d;
+    return 0;
+}
+
+/* ---- names; a node tells its devices in the same order nearly always ---- */
+
+static int gpu_index(struct node_signals *n, const char *uuid, size_t guess)
+{
+    if (guess < n->n_gpus && strcmp(n->gpus[guess], uuid) == 0)
+        return (int)guess;
+    for (size_t i = 0; i < n->n_gpus; i++) {
+        if (strcmp(n->gpus[i], uuid) == 0)
+            return (int)i;
+    }
+    if (n->n_gpus == LIMIT_SIGNALS_GPUS)
+        return ERR_LIMIT;
+    char **more = one_more(n->gpus, n->n_gpus, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    n->gpus = more;
+    char *copy = strdup(uuid);
+    if (!copy)
+        return -ENOMEM;
+    n->gpus[n->n_gpus] = copy;
+    return (int)n->n_gpus++;
+}
+
+static bool is_port(const struct port_known *k, const Aolani__PortSignal *p)
+{
+    return k->port == p->port && strcmp(k->nic, p->nic) == 0;
+}
+
+static int port_index(struct node_signals *n, const Aolani__PortSignal *p, size_t guess)
+{
+    if (guess < n->n_ports && is_port(&n->ports[guess], p))
+        return (int)guess;
+    for (size_t i = 0; i < n->n_ports; i++) {
+        if (is_port(&n->ports[i], p))
+            return (int)i;
+    }
+    if (n->n_ports == LIMIT_SIGNALS_PORTS)
+        return ERR_LIMIT;
+    struct port_known *more = one_more(n->ports, n->n_ports, sizeof *more);
+    if (!more)
+        return -ENOMEM;
+    n->ports = more;
+    more += n->n_ports;
+    *more = (struct port_known){.nic = strdup(p->nic), .port = p->port};
+    if (!more->nic)
+        return -ENOMEM;
+    usual_init(&more->wait);
+    return (int)n->n_ports++;
+}
+
+/* Before anything of the message is taken. */
+static int learn_names(struct node_signals *n, const Aolani__NodeSignals *m,
+                       struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; rc >= 0 && i < m->n_gpus; i++)
+        rc = gpu_index(n, m->gpus[i]->uuid, i);
+    for (size_t i = 0; rc >= 0 && i < m->n_ports; i++)
+        rc = port_index(n, m->ports[i], i);
+    if (rc == ERR_LIMIT)
+        return err_set(e, rc, "the signals of a node name ever more GPUs or ports");
+    return rc < 0 ? err_sys(e, rc, "cannot keep the signals of a node") : 0;
+}
+
+/* ---- an interval ---- */
+
+static uint16_t share_of(double us, double of_us)
+{
+    double share = us / of_us;
+    return (uint16_t)((share < 1 ? share : 1) * SHARE_WHOLE + 0.5);
+}
+
+static uint32_t count_of(int64_t count)
+{
+    return count < 0 ? 0 : count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
+}
+
+static struct interval *interval_get(struct node_signals *n,
+                                     const Aolani__NodeSignals *m)
+{
+    struct interval *v = n->ring[n->next];
+    size_t bytes = sizeof *v + m->n_gpus * sizeof *v->gpus +
+                   m->n_ports * sizeof *v->ports + m->n_steal * sizeof *v->cpus;
+    /* A block is used again unless it has become far too large. */
+    if (!v || v->bytes < bytes || v->bytes / 4 > bytes) {
+        struct interval *other = malloc(bytes);
+        if (!other)
+            return NULL;
+        free(v);
+        n->ring[n->next] = v = other;
+    } else {
+        bytes = v->bytes;
+    }
+    *v = (struct interval){.from_ns = m->t_ns - m->interval_ns,
+                           .to_ns = m->t_ns,
+                           .known = m->known,
+                           .bytes = (uint32_t)bytes};
+    v->gpus = (struct gpu_kept *)v->room;
+    v->ports = (struct port_kept *)(v->gpus + m->n_gpus);
+    v->cpus = (struct cpu_kept *)(v->ports + m->n_ports);
+    return v;
+}
+
+static void take_gpus(struct node_signals *n, const Aolani__NodeSignals *m,
+                      struct interval *v, double us)
+{
+    for (size_t i = 0; i < m->n_gpus; i++) {
+        const Aolani__GpuSignal *g = m->gpus[i];
+        const int64_t slowed[GPU_REASONS] = {g->power_us, g->heat_us, g->brake_us,
+                                             g->other_us};
+        struct gpu_kept *k = &v->gpus[v->n_gpus++];
+        double all = 0;
+        *k = (struct gpu_kept){
+            .index = (uint16_t)gpu_index(n, g->uuid, i),
+            .mhz = (uint16_t)(g->sm_mhz < 0 ? 0 : g->sm_mhz),
+            .errors = {count_of(g->pcie_replays), count_of(g->nvlink_errors)}};
+        for (int r = 0; r < GPU_REASONS; r++) {
+            k->share[r] =
+                slowed[r] < 0 ? SHARE_UNKNOWN : share_of((double)slowed[r], us);
+            all += slowed[r] < 0 ? 0 : (double)slowed[r];
+        }
+        n->totals.gpu_throttle_us += (uint64_t)(all < us ? all : us);
+        n->totals.link_errors += (uint64_t)k->errors[0] + k->errors[1];
+    }
+}
+
+static void take_ports(struct node_signals *n, const Aolani__NodeSignals *m,
+                       struct interval *v, double us)
+{
+    for (size_t i = 0; i < m->n_ports; i++) {
+        const Aolani__PortSignal *p = m->ports[i];
+        struct port_kept *k = &v->ports[v->n_ports++];
+        *k =
+            (struct port_kept){.index = (uint16_t)port_index(n, p, i),
+                               .wait = NAN,
+                               .errors = {count_of(p->symbol_errors),
+                                          count_of(p->recoveries), count_of(p->downs)}};
+        for (unsigned r = 0; r < PORT_ERRORS; r++)
+            n->totals.link_errors += k->errors[r];
+        if (p->xmit_wait >= 0 && m->interval_ns >= RATE_LEAST_NS) {
+            k->wait = (float)((double)p->xmit_wait / us * 1e6);
+            usual_add(&n->ports[k->index].wait, (double)k->wait);
+        }
+    }
+}
+
+static void take_cpus(struct node_signals *n, const Aolani__NodeSignals *m,
+                      struct interval *v, double us)
+{
+    double cpus = m->cpus ? m->cpus : 1, all = us * cpus;
+    struct signals_totals *t = &n->totals;
+    for (size_t i = 0; i < m->n_steal; i++)
+        v->cpus[v->n_cpus++] = (struct cpu_kept){(uint16_t)m->steal[i]->cpu,
+                                                 share_of((double)m->steal[i]->us, us)};
+    if (m->known & AOLANI__NODE_SIGNALS__KNOWN__STEAL) {
+        t->steal_us += fmin((double)m->steal_us, all);
+        t->steal_cpu_us += all;
+    }
+    if (m->known & AOLANI__NODE_SIGNALS__KNOWN__INTERRUPTS) {
+        t->interrupts += (double)m->interrupts;
+        t->interrupt_cpu_s += all / 1e6;
+    }
+    if (m->known & AOLANI__NODE_SIGNALS__KNOWN__QUOTA)
+        t->throttled_us += (uint64_t)fmin((double)m->throttled_us, all);
+}
+
+static void take_psi(struct node_signals *n, const Aolani__NodeSignals *m,
+                     struct interval *v, double us)
+{
+    const uint64_t waited[3] = {m->psi_cpu_us, m->psi_memory_us, m->psi_io_us};
+    bool known = (m->known & AOLANI__NODE_SIGNALS__KNOWN__PSI) != 0;
+    for (int i = 0; i < 3; i++) {
+        v->psi[i] = known ? share_of((double)waited[i], us) : SHARE_UNKNOWN;
+        n->totals.psi_us[i] += known ? fmin((double)waited[i], us) : 0;
+    }
+    n->totals.psi_of_us += known ? us : 0;
+}
+
+static void take_probe(struct node_signals *n, const Aolani__NodeSignals *m)
+{
+    const Aolani__Probe *p = m->probe;
+    if (!p)
+        return;
+    if (p->triad_mbytes > 0) {
+        n->triad_last = (double)p->triad_mbytes;
+        n->triad_lowest = fmin(n->triad_last, n->triad_lowest); /* NAN is no number */
+        n->probe_ns = m->t_ns;
+        usual_add(&n->triad, n->triad_last);
+    }
+    if (p->exit_ns > 0)
+        usual_add(&n->exit, (double)p->exit_ns);
+    if (p->fault_ns > 0) {
+        n->fault_last = (double)p->fault_ns;
+        usual_add(&n->fault, n->fault_last);
+    }
+}
+
+/* ---- links that changed: they stay so until they change back ---- */
+
+static double number_in(const char *text)
+{
+    return strtod(text + strcspn(text, "0123456789"), NULL);
+}
+
+/* Of the same link, width and speed apart. */
+static struct link_changed *link_find(struct node_signals *n, const char *bus,
+                                      const char *was)
+{
+    for (size_t i = 0; i < n->n_links; i++) {
+        struct link_changed *l = &n->links[i];
+        if (strcmp(l->bus, bus) == 0 && (l->was[0] == 'x') == (was[0] == 'x'))
+            return l;
+    }
+    return NULL;
+}
+
+/* What a node has more than SIGNALS_LINKS of, or memory has no room for, is not told. */
+static void take_link(struct node_signals *n, const char *text, uint64_t t_ns)
+{
+    char bus[LIMIT_DEVICE_NAME + 1], was[LIMIT_DEVICE_NAME + 1],
+        now[LIMIT_DEVICE_NAME + 1];
+    if (!signals_read_link(text, bus, was, now))
+        return;
+    struct link_changed *l = link_find(n, bus, was);
+    if (!l) {
+        struct link_changed *more = n->n_links == SIGNALS_LINKS
+                                        ? NULL
+                                        : one_more(n->links, n->n_links, sizeof *more);
+        if (!more)
+            return;
+        n->links = more;
+        l = &n->links[n->n_links++];
+        *l = (struct link_changed){.since_ns = t_ns};
+        memcpy(l->bus, bus, sizeof l->bus);
+        memcpy(l->was, was, sizeof l->was);
+    }
+    if (number_in(now) >= number_in(l->was)) {
+        *l = n->links[--n->n_links];
+        return;
+    }
+    snprintf(l->text, sizeof l->text, "%s %s -> %s", l->bus, l->was, now);
+}
+
+int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,
+                struct err *e)
+{
+    if (node >= s->n_nodes)
+        return err_set(e, ERR_PROTO, "signals of node %u, which the job has not", node);
+    struct node_signals *n = node_of(s, node);
+    if (!n)
+        return err_sys(e, -ENOMEM, "cannot keep the signals of a node");
+    int rc = signals_check(m, n->last_ns, e);
+    if (rc == 0)
+        rc = learn_names(n, m, e);
+    if (rc < 0)
+        return rc;
+    struct interval *v = interval_get(n, m);
+    if (!v)
+        return err_sys(e, -ENOMEM, "cannot keep the signals of a node");
+    /* Of two clocks, or two readings: no moment is counted twice. */
+    v->from_ns = v->from_ns < n->last_ns ? n->last_ns : v->from_ns;
+    double us = (double)m->interval_ns / 1e3;
+    take_gpus(n, m, v, us);
+    take_ports(n, m, v, us);
+    take_cpus(n, m, v, us);
+    take_psi(n, m, v, us);
+    take_probe(n, m);
+    for (size_t i = 0; i < m->n_links; i++)
+        take_link(n, m->links[i], m->t_ns);
+    n->totals.seconds += us / 1e6;
+    n->last_ns = m->t_ns;
+    n->next = (n->next + 1) % SIGNALS_KEPT;
+    return 0;
+}
+
+static double ratio(double part, double whole)
+{
+    return whole > 0 ? part / whole : NAN;
+}
+
+void signals_node(const struct signals *s, uint32_t node, struct signals_node *ret)
+{
+    const struct node_signals *n = node < s->n_nodes ? s->nodes[node] : NULL;
+    *ret = (struct signals_node){.steal_share = NAN,
+                                 .exits_per_second = NAN,
+                                 .exit_ns = NAN,
+                                 .triad_mbytes = NAN,
+                                 .triad_lowest = NAN,
+                                 .fault_ns = NAN,
+                                 .psi_cpu = NAN,
+                                 .psi_memory = NAN,
+                                 .psi_io = NAN};
+    if (!n)
+        return;
+    const struct signals_totals *t = &n->totals;
+    ret->seconds = (uint64_t)(t->seconds + 0.5);
+    ret->steal_share = ratio(t->steal_us, t->steal_cpu_us);
+    ret->exits_per_second = ratio(t->interrupts, t->interrupt_cpu_s);
+    ret->exit_ns = n->exit.n ? n->exit.median : NAN;
+    ret->triad_mbytes = n->triad.n ? n->triad.median : NAN;
+    ret->triad_lowest = n->triad_lowest;
+    ret->fault_ns = n->fault.n ? n->fault.median : NAN;
+    ret->psi_cpu = ratio(t->psi_us[0], t->psi_of_us);
+    ret->psi_memory = ratio(t->psi_us[1], t->psi_of_us);
+    ret->psi_io = ratio(t->psi_us[2], t->psi_of_us);
+    ret->throttled_us = t->throttled_us;
+    ret->gpu_throttle_us = t->gpu_throttle_us;
+    ret->link_errors = t->link_errors;
+}
