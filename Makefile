@@ -156,6 +156,7 @@ help:
 #: make asan       unit and end-to-end tests with AddressSanitizer and UBSan
 #: make fuzz       libFuzzer on every parser; SECONDS=30 for each, T=toml for one
 #: make soak       200 starts stopped at random moments; SEED=n repeats, STARTS=60 for fewer
+#: make score      name what slows ranks down, live: SEEDS=5 runs, how many were named rightly
 #: make bench      the benchmarks of tests/bench
 #: make lint       layers, sizes, format, warnings of gcc and clang
 #: make config     what was found on this machine, and what does not work without it

@@ -45,7 +45,14 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c
 $(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
 	$(call say,MPICC,$@)mkdir -p $(@D); $(trainer_link) -DTRAINER_NO_ALLREDUCE -Wl,-rpath,'$$ORIGIN/../..'
 
-.PHONY: unit unit-build replay-build fuzz-build e2e-build
+# What `make score` runs: the ranks, and what is done to them.
+SCORE_BIN := $(BUILD)/tests/score/emulator $(BUILD)/tests/score/injector
+$(BUILD)/tests/score/%: tests/score/%.c tests/score/shared.c tests/score/shared.h $(BUILD)/libaolani.so
+	$(call say,CC,$@)mkdir -p $(@D); $(CC) $(filter-out -MMD -MP,$(our_cppflags) $(our_cflags)) $(LDFLAGS) -o $@ \
+	  $(filter %.c,$^) -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN/../..'
+
+.PHONY: unit unit-build replay-build fuzz-build e2e-build score-build
+score-build: $(SCORE_BIN)
 e2e-build: $(E2E_BIN)
 unit-build: $(UNIT_BIN)
 replay-build: $(REPLAY_BIN)
@@ -82,6 +89,12 @@ fuzz:
 soak:
 	@$(DEPS) test && $(mk) all e2e-build
 	@BUILD='$(abspath $(BUILD))' tests/soak/starts
+
+# Not part of test: it asks a lot of a quiet machine. SEEDS=1 is a minute and a half.
+.PHONY: score
+score:
+	@$(DEPS) test && $(mk) all score-build
+	@BUILD='$(abspath $(BUILD))' tests/score/score.py
 
 bench:
 	@$(DEPS) bench && $(mk) all

@@ -1,0 +1,168 @@
+# SPDX-License-Identifier: MIT
+"""judge - what was done (oracle) against what was found (culprits): pure, no files.
+
+An event is a line of the oracle; an alarm is a culprit record whose excess is at least
+ALARM of the rank's usual step. They meet by time: an event covers the steps of its rank
+that overlap it, one before, one after, and up to three after when it was longer than a
+step. Alarms of other classes beside an event or outside all events are no mistakes of a
+class: what else runs on the machine is really there.
+"""
+from collections import Counter, namedtuple
+from statistics import median
+
+Step = namedtuple("Step", "rank step from_ns busy_ns end_ns wall_us wait_us rundelay_us "
+                          "throttled_us stolen_us")
+Done = namedtuple("Done", "from_ns to_ns what rank size_us")
+# parts: microseconds by name of the mechanism
+Culprit = namedtuple("Culprit", "rank step usual_us excess_us what parts")
+
+ALARM = 0.25     # of the usual step
+COUNTS = 0.5     # of the usual step: smaller events are not asked for
+VOID = 0.10      # of the time
+WARMUP = 50      # first steps, not judged
+# what the injector does -> the mechanism that should be named
+CLASS = {"stop": "stopped", "blocked": "blocked", "work": "own work", "hog": "preempted",
+         "quota": "throttled", "faults": "page faults"}
+# what: recall, precision, relative error of the magnitude; None: printed, not demanded
+DEMANDED = {"stop": (0.90, 0.95, 0.10), "blocked": (0.90, 0.95, 0.10),
+            "work": (0.90, 0.95, 0.10), "hog": (0.85, 0.85, None),
+            "quota": (0.80, 0.90, None), "faults": (None, None, None)}
+QUIET = ("stopped", "blocked", "own work")  # no alarm of these where nothing was done
+
+
+def overlap(a_from, a_to, b_from, b_to):
+    return max(0, min(a_to, b_to) - max(a_from, b_from))
+
+
+class Timeline:
+    """The steps of one rank, by time."""
+
+    def __init__(self, steps):
+        self.steps = sorted(steps, key=lambda s: s.end_ns)
+        busy = [s.busy_ns - s.from_ns for s in self.steps]
+        self.usual_ns = median(busy) if busy else 0
+        self.index = {s.step: i for i, s in enumerate(self.steps)}
+
+    def hit(self, done):
+        """Indexes of the steps that an event may show in."""
+        over = [i for i, s in enumerate(self.steps)
+                if s.end_ns > done.from_ns and s.from_ns < done.to_ns]
+        if not over:
+            return range(0)
+        long = done.to_ns - done.from_ns > self.usual_ns
+        return range(max(0, over[0] - 1), min(len(self.steps), over[-1] + (4 if long else 2)))
+
+    def effect_us(self, done):
+        """What of the event fell on computing. Who is stopped while it waits for others
+        loses nothing by it; who computes at its beginning loses all of it, for a rank does
+        not get on with its step meanwhile."""
+        if done.what in ("work", "blocked", "faults"):
+            return done.size_us
+        hit = sum(overlap(done.from_ns, done.to_ns, s.from_ns, s.busy_ns) for s in self.steps)
+        return done.size_us * min(1.0, hit / max(1, done.to_ns - done.from_ns))
+
+
+class Verdict:
+    def __init__(self):
+        self.matrix = {}              # injected or "nothing" -> Counter of named
+        self.asked = Counter()        # events that count, by what
+        self.found = Counter()
+        self.alarms = Counter()       # by mechanism
+        self.right = Counter()
+        self.errors = {}              # what -> relative errors of the magnitude
+        self.small = 0                # events that did not count
+        self.foreign = 0.0            # share of the time
+        self.steps = 0
+
+    def recall(self, what):
+        return self.found[what] / self.asked[what] if self.asked[what] else None
+
+    def precision(self, what):
+        name = CLASS[what]
+        return self.right[name] / self.alarms[name] if self.alarms[name] else None
+
+    def magnitude(self, what):
+        errors = self.errors.get(what)
+        return median(errors) if errors else None
+
+
+def foreign_share(lines, dones):
+    """Steal and run delay outside the events: a machine that is busy proves nothing."""
+    lost = time = 0.0
+    for rank, line in lines.items():
+        inside = set()
+        for d in dones:
+            if d.rank == rank:
+                inside.update(line.hit(d))
+        for i, s in enumerate(line.steps):
+            if i not in inside:
+                lost += s.stolen_us + max(0, s.rundelay_us - s.throttled_us)
+                time += s.wall_us
+    return lost / time if time else 0.0
+
+
+def judge(steps, dones, culprits):
+    v = Verdict()
+    lines = {}
+    for rank in {s.rank for s in steps}:
+        lines[rank] = Timeline([s for s in steps if s.rank == rank])
+    v.steps = sum(len(l.steps) for l in lines.values())
+    v.foreign = foreign_share(lines, dones)
+    records = {(c.rank, c.step): c for c in culprits if c.step >= WARMUP}
+    alarms = {k: c for k, c in records.items() if c.excess_us >= ALARM * c.usual_us}
+    for c in alarms.values():
+        v.alarms[c.what] += 1
+    explained = set()   # alarms within an event of their own class
+    beside = set()      # alarms within an event of any class
+    for d in dones:
+        line = lines.get(d.rank)
+        if line is None:
+            continue
+        name = CLASS[d.what]
+        keys = [(d.rank, line.steps[i].step) for i in line.hit(d)]
+        here = [alarms[k] for k in keys if k in alarms]
+        beside.update((c.rank, c.step) for c in here)
+        explained.update((c.rank, c.step) for c in here if c.what == name)
+        effect = line.effect_us(d)
+        if effect * 1000 < COUNTS * line.usual_ns:
+            v.small += 1
+            continue
+        v.asked[d.what] += 1
+        named = [c for c in here if c.what == name]
+        v.found[d.what] += bool(named)
+        largest = max(here, key=lambda c: c.excess_us, default=None)
+        said = name if named else largest.what if largest else "missed"
+        v.matrix.setdefault(d.what, Counter())[said] += 1
+        if named:
+            part = sum(records[k].parts.get(name, 0.0) for k in keys if k in records)
+            v.errors.setdefault(d.what, []).append(abs(part - effect) / effect)
+    for k in explained:
+        v.right[alarms[k].what] += 1
+    for k, c in alarms.items():
+        if k not in beside:
+            v.matrix.setdefault("nothing", Counter())[c.what] += 1
+    return v
+
+
+def middle(values):
+    known = [x for x in values if x is not None]
+    return median(known) if known else None
+
+
+def missed(verdicts):
+    """Lines of what is demanded of the median over the seeds, and not met."""
+    lines = []
+    for what, demanded in DEMANDED.items():
+        if not any(v.asked[what] for v in verdicts):
+            continue
+        got = (middle(v.recall(what) for v in verdicts),
+               middle(v.precision(what) for v in verdicts),
+               middle(v.magnitude(what) for v in verdicts))
+        for name, want, have, above in zip(("recall", "precision", "magnitude error"),
+                                           demanded, got, (True, True, False)):
+            if want is None:
+                continue
+            if have is None or (have < want if above else have > want):
+                lines.append(f"{what}: {name} {'none' if have is None else f'{have:.2f}'}, "
+                             f"{'at least' if above else 'at most'} {want:.2f} is asked for")
+    return lines
