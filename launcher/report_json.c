@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* report_json.c - run.json, both ways. Lists of fields drive writing and reading, so they
- * are the schema. The only file that knows jansson.
+ * are the schema. Only files called ..json.c know jansson.
  *
  * run.json is one object, stable: keys are added, never renamed or removed, and "schema"
  * grows only when a reader of the old one would be misled. Units end the name of a key; no
@@ -49,6 +49,26 @@
  *   steps     null when no rank marked steps, or {closed (steps compared), special,
  *             p50_us, p90_us, p99_us, max_us (of the slowest rank's wall in each step),
  *             t_sum_us (their sum), loss_sum_us, culprit_rank (null: none stands out)}
+ *   variance  null when not known, or {steps (compared), t_us (their time), loss_us {name:
+ *             us} (straggler loss by mechanism, see mechanism.c; null: nothing there
+ *             measures it), small_us (straggler loss of no culprit; a part of
+ *             loss_us.unknown), common_us {name: us} (above the usual, of all ranks
+ *             together; not in the loss), outside_us (least that others took), blames
+ *             [{rank, what (a mechanism), steps, first_step, last_step, loss_us,
+ *             excess_us}], most loss first, spells [{rank, attempt, first_step, last_step,
+ *             over, percent (slower), what ("mixed" too), steps, excess_us, loss_us,
+ *             part_us {name: us}, common (with other slow ranks, in words; "")}],
+ *             more_spells (not listed), excess (null: not known; a histogram of what each
+ *             rank in each step was above the median busy, in 1/10000 of it: {precision,
+ *             count, sum, min, max, buckets [[index, count]]}, see hist.h)}
+ *   series    null, or {per_block, blocks [[steps, t_us]]}: the time of steps in order
+ *   ledger    null, or {rows {name: us} (see ledger.h; they sum up to the run's time),
+ *             hangs, goodput (productive / all; null without steps)}
+ *   cost      null, or {devices, device ("gpu", or "rank" in a job without), device_hour
+ *             (price; 0: none given), currency}
+ *   signals   null, or [{seconds, steal_share, exits_per_second, exit_ns, triad_mbytes,
+ *             triad_lowest_mbytes, fault_ns, psi_cpu, psi_memory, psi_io (null: the node
+ *             does not say), throttled_us, gpu_throttle_us, link_errors}], one a node
  */
 #include <errno.h>
 #include <jansson.h>
@@ -57,19 +77,12 @@
 #include <string.h>
 
 #include "launcher/report_binding_json.h"
+#include "launcher/report_fields_json.h"
+#include "launcher/report_variance_json.h"
 #include "launcher/report_view.h"
 #include "proto/base/limits.h"
 
 #define SCHEMA 1
-
-enum field_type { FIELD_TEXT, FIELD_BOOL, FIELD_U32, FIELD_U64, FIELD_I64, FIELD_REAL };
-#define FIELD_LATER 0x100u /* a key that files of the first version have not */
-
-struct field {
-    const char *name;
-    unsigned type; /* enum field_type, FIELD_LATER */
-    size_t at;
-};
 
 #define V(f) offsetof(struct report_view, f)
 static const struct field run_fields[] = {
@@ -193,43 +206,6 @@ static const struct field job_fields[] = {
 
 /* ---- writing */
 
-static json_int_t int_of(uint64_t v)
-{
-    return v > INT64_MAX ? INT64_MAX : (json_int_t)v;
-}
-
-static json_t *field_to_json(const struct field *f, const void *from)
-{
-    const char *at = (const char *)from + f->at;
-    switch ((enum field_type)(f->type & ~FIELD_LATER)) {
-    case FIELD_TEXT:
-        return json_string(*(char *const *)at);
-    case FIELD_BOOL:
-        return json_boolean(*(const bool *)at);
-    case FIELD_U32:
-        return json_integer(*(const uint32_t *)at);
-    case FIELD_U64:
-        return json_integer(int_of(*(const uint64_t *)at));
-    case FIELD_I64:
-        return json_integer(*(const int64_t *)at);
-    case FIELD_REAL:
-        return json_real(*(const double *)at);
-    }
-    return NULL;
-}
-
-static json_t *object_of(const struct field *fields, const void *from)
-{
-    json_t *o = json_object();
-    for (const struct field *f = fields; o && f->name; f++) {
-        if (json_object_set_new(o, f->name, field_to_json(f, from)) < 0) {
-            json_decref(o);
-            return NULL;
-        }
-    }
-    return o;
-}
-
 static int add_text(struct buf *out, const char *text)
 {
     return buf_add(out, text, strlen(text));
@@ -249,25 +225,25 @@ typedef json_t *(*row_f)(const struct report_view *v, size_t i);
 
 static json_t *phase_row(const struct report_view *v, size_t i)
 {
-    return object_of(phase_fields, &v->phases[i]);
+    return fields_to_json(phase_fields, &v->phases[i]);
 }
 
 static json_t *node_row(const struct report_view *v, size_t i)
 {
-    return object_of(node_fields, &v->nodes[i]);
+    return fields_to_json(node_fields, &v->nodes[i]);
 }
 
 static json_t *replaced_row(const struct report_view *v, size_t i)
 {
-    return object_of(replaced_fields, &v->replaced[i]);
+    return fields_to_json(replaced_fields, &v->replaced[i]);
 }
 
 static json_t *rank_row_plain(const struct report_view *v, size_t i)
 {
-    json_t *o = object_of(rank_fields, &v->ranks[i]);
+    json_t *o = fields_to_json(rank_fields, &v->ranks[i]);
     if (o && v->has_steps &&
-        json_object_set_new(o, "steps",
-                            object_of(rank_steps_fields, &v->ranks[i].steps)) < 0) {
+        json_object_set_new(
+            o, "steps", fields_to_json(rank_steps_fields, &v->ranks[i].steps)) < 0) {
         json_decref(o);
         return NULL;
     }
@@ -303,10 +279,11 @@ static int add_rows(struct buf *out, const char *name, const struct report_view 
 static json_t *output_row(const struct report_view *v, size_t i)
 {
     const struct view_output *w = &v->outputs[i];
-    json_t *o = object_of(output_fields, w), *list = json_array();
+    json_t *o = fields_to_json(output_fields, w), *list = json_array();
     int rc = o && list ? 0 : -1;
     for (size_t k = 0; k < w->n_missing && rc == 0; k++)
-        rc = json_array_append_new(list, object_of(missing_fields, &w->missing[k]));
+        rc =
+            json_array_append_new(list, fields_to_json(missing_fields, &w->missing[k]));
     if (rc == 0)
         return json_object_set_new(o, "missing", list) < 0 ? (json_decref(o), NULL) : o;
     json_decref(o);
@@ -317,15 +294,15 @@ static json_t *output_row(const struct report_view *v, size_t i)
 static int add_output(struct buf *out, const struct report_view *v)
 {
     int rc = buf_printf(out, ",\n\"output\": {\"rotate_bytes\":%lld,\"keep\":%lld",
-                        (long long)int_of(v->rotate_bytes),
-                        (long long)int_of(v->rotate_keep));
+                        (long long)fields_int(v->rotate_bytes),
+                        (long long)fields_int(v->rotate_keep));
     rc = rc ? rc : add_rows(out, "not_whole", v, v->n_outputs, output_row);
     return rc ? rc : add_text(out, "}");
 }
 
 static json_t *steps_of(const struct report_view *v)
 {
-    json_t *o = v->has_steps ? object_of(job_fields, &v->job) : json_null();
+    json_t *o = v->has_steps ? fields_to_json(job_fields, &v->job) : json_null();
     json_t *culprit = v->culprit >= 0 ? json_integer(v->culprit) : json_null();
     if (!v->has_steps) {
         json_decref(culprit);
@@ -339,7 +316,7 @@ static json_t *steps_of(const struct report_view *v)
 int view_to_json(const struct report_view *v, struct buf *out)
 {
     int rc = buf_printf(out, "{\"schema\": %d,\n\"run\": ", SCHEMA);
-    rc = rc ? rc : add_json(out, object_of(run_fields, v));
+    rc = rc ? rc : add_json(out, fields_to_json(run_fields, v));
     rc = rc ? rc : add_rows(out, "phases", v, v->n_phases, phase_row);
     rc = rc ? rc : add_rows(out, "nodes", v, v->n_nodes, node_row);
     rc = rc ? rc : add_rows(out, "replaced", v, v->n_replaced, replaced_row);
@@ -348,63 +325,11 @@ int view_to_json(const struct report_view *v, struct buf *out)
     rc = rc ? rc : add_rows(out, "warnings", v, v->n_warnings, warning_row);
     rc = rc ? rc : add_text(out, ",\n\"steps\": ");
     rc = rc ? rc : add_json(out, steps_of(v));
+    rc = rc ? rc : variance_to_json(v, out);
     return rc ? rc : add_text(out, "}\n");
 }
 
 /* ---- reading: the file may have been edited, cut, or be another program's */
-
-static int bad_field(struct err *e, const char *where, const char *name,
-                     const char *what)
-{
-    return err_set(e, ERR_PARSE, "\"%s\" in \"%s\" is %s", name, where, what);
-}
-
-static int field_from_json(const struct field *f, const json_t *o, void *to,
-                           const char *where, struct err *e)
-{
-    static const char *const wanted[] = {
-        [FIELD_TEXT] = "not a text",    [FIELD_BOOL] = "not true or false",
-        [FIELD_U32] = "not a count",    [FIELD_U64] = "not a count",
-        [FIELD_I64] = "not an integer", [FIELD_REAL] = "not a number",
-    };
-    char *at = (char *)to + f->at;
-    unsigned type = f->type & ~FIELD_LATER;
-    const json_t *v = json_object_get(o, f->name);
-    json_int_t i = json_integer_value(v);
-    bool good = json_is_integer(v);
-    if (!v && f->type == (FIELD_TEXT | FIELD_LATER))
-        return (*(char **)at = view_text("")) ? 0 : -ENOMEM;
-    if (!v && f->type & FIELD_LATER)
-        return 0;
-    if (!v)
-        return bad_field(e, where, f->name, "missing");
-    if (type == FIELD_TEXT && json_is_string(v))
-        return (*(char **)at = view_text(json_string_value(v))) ? 0 : -ENOMEM;
-    if (type == FIELD_BOOL && (good = json_is_boolean(v)))
-        *(bool *)at = json_is_true(v);
-    else if (type == FIELD_REAL && (good = json_is_number(v)))
-        *(double *)at = json_number_value(v);
-    else if (type == FIELD_U32 && (good = good && i >= 0 && i <= UINT32_MAX))
-        *(uint32_t *)at = (uint32_t)i;
-    else if (type == FIELD_U64 && (good = good && i >= 0))
-        *(uint64_t *)at = (uint64_t)i;
-    else if (type == FIELD_I64 && good)
-        *(int64_t *)at = i;
-    else
-        good = false;
-    return good ? 0 : bad_field(e, where, f->name, wanted[type]);
-}
-
-static int object_from_json(const struct field *fields, const json_t *o, void *to,
-                            const char *where, struct err *e)
-{
-    int rc = 0;
-    if (!json_is_object(o))
-        return err_set(e, ERR_PARSE, "\"%s\" is missing or not an object", where);
-    for (const struct field *f = fields; f->name && rc == 0; f++)
-        rc = field_from_json(f, o, to, where, e);
-    return rc;
-}
 
 /* An array of the root into rows of `size` bytes. The count is set before the rows are
  * read: view_fini then frees what there is. */
@@ -424,7 +349,7 @@ static int rows_from_json(const json_t *root, const char *name,
     memcpy(ret_rows, &rows, sizeof rows);
     *ret_n = n;
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = object_from_json(fields, json_array_get(a, i), rows + i * size, name, e);
+        rc = fields_from_json(fields, json_array_get(a, i), rows + i * size, name, e);
     return rc;
 }
 
@@ -433,10 +358,10 @@ static int missing_from_json(struct view_output *w, const json_t *o, struct err 
     const json_t *a = json_object_get(o, "missing");
     int rc = 0;
     if (!json_is_array(a) || json_array_size(a) > OUTRANGES_MAX)
-        return bad_field(e, "output", "missing", "missing, not a list, or too long");
+        return fields_bad(e, "output", "missing", "missing, not a list, or too long");
     for (size_t i = 0; i < json_array_size(a) && rc == 0; i++) {
         w->n_missing = i + 1;
-        rc = object_from_json(missing_fields, json_array_get(a, i), &w->missing[i],
+        rc = fields_from_json(missing_fields, json_array_get(a, i), &w->missing[i],
                               "missing", e);
     }
     return rc;
@@ -452,7 +377,7 @@ static int output_from_json(struct report_view *v, const json_t *root, struct er
         }
         return 0;
     }
-    int rc = object_from_json(rotate_fields, o, v, "output", e);
+    int rc = fields_from_json(rotate_fields, o, v, "output", e);
     if (rc == 0)
         rc = rows_from_json(o, "not_whole", output_fields, 2 * (size_t)LIMIT_RANKS,
                             sizeof *v->outputs, &v->outputs, &v->n_outputs, e);
@@ -488,17 +413,17 @@ static int steps_from_json(struct report_view *v, const json_t *root, struct err
     v->culprit = -1;
     if (json_is_null(o))
         return 0;
-    int rc = object_from_json(job_fields, o, &v->job, "steps", e);
+    int rc = fields_from_json(job_fields, o, &v->job, "steps", e);
     culprit = json_object_get(o, "culprit_rank");
     if (rc == 0 && json_is_integer(culprit))
         v->culprit = json_integer_value(culprit);
     else if (rc == 0 && !json_is_null(culprit))
-        rc = bad_field(e, "steps", "culprit_rank", "not a rank");
+        rc = fields_bad(e, "steps", "culprit_rank", "not a rank");
     v->has_steps = rc == 0;
     ranks = json_object_get(root, "ranks");
     for (size_t i = 0; i < v->n_ranks && rc == 0; i++) {
         v->ranks[i].steps.rank = v->ranks[i].rank;
-        rc = object_from_json(rank_steps_fields,
+        rc = fields_from_json(rank_steps_fields,
                               json_object_get(json_array_get(ranks, i), "steps"),
                               &v->ranks[i].steps, "steps of a rank", e);
     }
@@ -525,7 +450,7 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     if (json_integer_value(schema) != SCHEMA)
         return err_set(e, ERR_PARSE, "its schema is %lld, this program reads %d",
                        (long long)json_integer_value(schema), SCHEMA);
-    int rc = object_from_json(run_fields, json_object_get(root, "run"), v, "run", e);
+    int rc = fields_from_json(run_fields, json_object_get(root, "run"), v, "run", e);
     if (rc == 0)
         rc = rows_from_json(root, "phases", phase_fields, 1000, sizeof *v->phases,
                             &v->phases, &v->n_phases, e);
@@ -541,7 +466,8 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     rc = rc ? rc : bindings_from_json(v, root, e);
     rc = rc ? rc : output_from_json(v, root, e);
     rc = rc ? rc : warnings_from_json(v, root, e);
-    return rc ? rc : steps_from_json(v, root, e);
+    rc = rc ? rc : steps_from_json(v, root, e);
+    return rc ? rc : variance_from_json(v, root, e);
 }
 
 int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e)

@@ -40,6 +40,7 @@ void view_fini(struct report_view *v)
     for (size_t i = 0; v->warnings && i < v->n_warnings; i++)
         free(v->warnings[i].text);
     view_free_outputs(v);
+    view_free_variance(v);
     free(v->phases);
     free(v->nodes);
     free(v->replaced);
@@ -164,6 +165,10 @@ int view_from_summary(struct report_view *v, const struct summary *s)
     if (v->has_steps) {
         steps_job(s->steps, &v->job);
         v->culprit = steps_culprit(s->steps);
+    }
+    if (view_copy_variance(v, s) < 0) {
+        view_fini(v);
+        return -ENOMEM;
     }
     return 0;
 }

@@ -51,6 +51,36 @@ struct view_warning {
     char *text;
 };
 
+/* ---- where the time went: report_variance_view.c */
+
+struct view_spell {
+    uint32_t rank, attempt, first_step, last_step;
+    bool over;
+    enum mechanism what;
+    double percent, excess_us, loss_us, part_us[MECH_N];
+    uint64_t steps; /* in which it was a culprit */
+    char *common;   /* "": nothing */
+};
+
+struct view_blame {
+    uint32_t rank, first_step, last_step;
+    enum mechanism what;
+    uint64_t steps;
+    double loss_us, excess_us;
+};
+
+struct view_variance {
+    bool known; /* false: all else is zero */
+    uint64_t steps, more_spells;
+    double t_us, small_us, outside_us;
+    double loss_us[MECH_N], common_us[MECH_N];
+    uint32_t not_measured;     /* bit per mechanism: its figures say nothing */
+    struct view_blame *blames; /* most loss first */
+    struct view_spell *spells; /* in order of their beginning */
+    size_t n_blames, n_spells;
+    struct hist excess; /* counts NULL: not known */
+};
+
 struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl;
     int64_t exit_status;
@@ -68,6 +98,13 @@ struct report_view {
     bool has_steps;
     struct steps_job job;
     int64_t culprit; /* a rank, or -1 */
+    struct view_variance variance;
+    struct series *series; /* NULL: not known */
+    bool has_ledger;
+    struct ledger ledger;
+    struct cost cost;             /* devices 0: not known */
+    struct signals_node *signals; /* one a node; NULL: not known */
+    uint32_t ask_ranks;           /* what would so many cost? 0: nobody asked */
 };
 
 int view_from_summary(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
@@ -84,6 +121,10 @@ struct page;
 
 /* report_binding.c */
 void page_binding(struct page *p, const struct report_view *v);
+
+/* report_variance_view.c */
+int view_copy_variance(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
+void view_free_variance(struct report_view *v);
 
 /* report_output.c */
 int view_copy_outputs(struct report_view *v, const struct summary *s);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: MIT */
+/* report_fields_json - objects of run.json as lists of fields, which drive both writing and
+ * reading, so that they are the schema. A part of report_json. What is read may have been
+ * edited, cut, or be another program's: numbers are in range and finite, or refused by
+ * name. */
+#ifndef LAUNCHER_REPORT_FIELDS_JSON_H
+#define LAUNCHER_REPORT_FIELDS_JSON_H
+
+#include <jansson.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+
+enum field_type {
+    FIELD_TEXT,
+    FIELD_BOOL,
+    FIELD_U32,
+    FIELD_U64,
+    FIELD_I64,
+    FIELD_REAL,
+    FIELD_AMOUNT, /* a double of 0 to 1e18 */
+    FIELD_MAYBE,  /* the same, or NAN: null, not known */
+    FIELD_MECH,   /* an enum mechanism, by its name */
+};
+#define FIELD_LATER 0x100u /* a key that files of the first version have not */
+
+struct field {
+    const char *name;
+    unsigned type; /* enum field_type, FIELD_LATER */
+    size_t at;
+};
+
+json_int_t fields_int(uint64_t v); /* saturates */
+/* Fields end with one without a name. NULL: no memory. */
+json_t *fields_to_json(const struct field *fields, const void *from);
+/* `where` is for the error. ERR_PARSE, -ENOMEM. */
+int fields_from_json(const struct field *fields, const json_t *o, void *to,
+                     const char *where, struct err *e);
+/* ERR_PARSE: "name" in "where" is `what`. */
+int fields_bad(struct err *e, const char *where, const char *name, const char *what);
+
+#endif

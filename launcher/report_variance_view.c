@@ -1,0 +1,140 @@
+/* SPDX-License-Identifier: MIT */
+/* report_variance_view.c - the copy of what a summary says of variance, its ledger, cost
+ * and signals. What the kernels did not say is marked here, once, so that neither the page
+ * nor run.json takes it for zero. A part of report_view. */
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/report_view.h"
+
+void view_free_variance(struct report_view *v)
+{
+    for (size_t i = 0; v->variance.spells && i < v->variance.n_spells; i++)
+        free(v->variance.spells[i].common);
+    free(v->variance.spells);
+    free(v->variance.blames);
+    hist_fini(&v->variance.excess);
+    free(v->series);
+    free(v->signals);
+    v->variance = (struct view_variance){0};
+    v->series = NULL;
+    v->signals = NULL;
+}
+
+static bool copy_spells(struct view_variance *to, const struct summary *s)
+{
+    const struct attribution *from = s->variance;
+    to->spells = calloc(from->n_spells + 1, sizeof *to->spells);
+    to->n_spells = from->n_spells;
+    for (size_t i = 0; to->spells && i < from->n_spells; i++) {
+        const struct spell *f = &from->spells[i];
+        struct view_spell *t = &to->spells[i];
+        *t = (struct view_spell){.rank = f->rank,
+                                 .attempt = f->attempt,
+                                 .first_step = f->first_step,
+                                 .last_step = f->last_step,
+                                 .over = f->over,
+                                 .what = f->what,
+                                 .percent = f->percent,
+                                 .excess_us = f->excess_us,
+                                 .loss_us = f->loss_us,
+                                 .steps = f->steps};
+        memcpy(t->part_us, f->part, sizeof t->part_us);
+        if (!(t->common = view_text(i < s->n_spells ? s->spells[i].common : "")))
+            return false;
+    }
+    return to->spells != NULL;
+}
+
+static bool copy_blames(struct view_variance *to, const struct attribution *from)
+{
+    to->blames = calloc(from->n_blames + 1, sizeof *to->blames);
+    to->n_blames = from->n_blames;
+    for (size_t i = 0; to->blames && i < from->n_blames; i++) {
+        const struct blame *f = &from->blames[i];
+        to->blames[i] = (struct view_blame){.rank = f->rank,
+                                            .first_step = f->first_step,
+                                            .last_step = f->last_step,
+                                            .what = f->what,
+                                            .steps = f->steps,
+                                            .loss_us = f->loss_us,
+                                            .excess_us = f->excess_us};
+    }
+    return to->blames != NULL;
+}
+
+static bool copy_attribution(struct view_variance *to, const struct summary *s)
+{
+    const struct attribution *from = s->variance;
+    to->known = true;
+    to->steps = from->steps;
+    to->more_spells = from->more_spells;
+    to->t_us = from->t_us;
+    to->small_us = from->small_us;
+    to->outside_us = from->outside_us;
+    memcpy(to->loss_us, from->loss_us, sizeof to->loss_us);
+    memcpy(to->common_us, from->common_us, sizeof to->common_us);
+    if (from->excess && from->excess->counts &&
+        (hist_init(&to->excess, from->excess->p) < 0 ||
+         hist_merge(&to->excess, from->excess) < 0))
+        return false;
+    return copy_spells(to, s) && copy_blames(to, from);
+}
+
+static bool copy_signals(struct report_view *v, const struct summary *s)
+{
+    uint64_t seconds = 0;
+    v->signals = calloc(s->n_nodes + 1, sizeof *v->signals);
+    for (size_t i = 0; v->signals && i < s->n_nodes; i++) {
+        signals_node(s->signals, (uint32_t)i, &v->signals[i]);
+        seconds += v->signals[i].seconds;
+    }
+    if (!v->signals)
+        return false;
+    if (seconds == 0) { /* no node ever spoke */
+        free(v->signals);
+        v->signals = NULL;
+    }
+    return true;
+}
+
+/* Mechanisms of which nothing could have been seen. One that was seen all the same, by the
+ * ranks themselves, was measured. */
+static uint32_t not_measured(const struct report_view *v)
+{
+    const struct view_variance *a = &v->variance;
+    bool steal = false, triad = false;
+    uint32_t bits = 0, seen = 0;
+    for (size_t i = 0; v->signals && i < v->n_nodes; i++) {
+        steal = steal || !isnan(v->signals[i].steal_share);
+        triad = triad || !isnan(v->signals[i].triad_mbytes);
+    }
+    for (size_t i = 0; i < v->n_ranks; i++)
+        steal = steal || v->ranks[i].steps.stolen_sum > 0;
+    for (int m = 0; m < MECH_N; m++)
+        seen |= a->loss_us[m] > 0 || a->common_us[m] > 0 ? 1u << m : 0;
+    bits |= steal ? 0 : 1u << MECH_STOLEN;
+    bits |= triad ? 0 : 1u << MECH_MEMORY;
+    bits |= v->signals ? 0 : 1u << MECH_GPU | 1u << MECH_LINK;
+    return a->known ? bits & ~seen : 0;
+}
+
+int view_copy_variance(struct report_view *v, const struct summary *s)
+{
+    if (s->variance && !copy_attribution(&v->variance, s))
+        return -ENOMEM;
+    if (s->series && !(v->series = malloc(sizeof *v->series)))
+        return -ENOMEM;
+    if (s->series)
+        *v->series = *s->series;
+    if (s->signals && !copy_signals(v, s))
+        return -ENOMEM;
+    v->has_ledger = s->ledger != NULL;
+    if (s->ledger)
+        v->ledger = *s->ledger;
+    v->cost = s->cost;
+    v->variance.not_measured = not_measured(v);
+    return 0;
+}
