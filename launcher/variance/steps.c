@@ -51,6 +51,11 @@ struct steps {
     double loss_squares;
     struct recent recent[RECENT];
     uint64_t n_recent; /* ever */
+    uint64_t now_ms;
+    uint32_t told_attempt; /* of the step that was told of last */
+    uint64_t told_next;    /* one more than its last whole step */
+    uint64_t
+        done_before; /* the same of the attempts before it, whichever got farthest */
 };
 
 int steps_create(uint32_t world_size, uint32_t warmup, const struct steps_ops *ops,
@@ -159,9 +164,10 @@ static uint32_t median_busy(struct steps *s, const struct open_step *o)
     return s->scratch[(n - 1) / 2];
 }
 
-/* Charge the straggler loss; what it was goes into c. */
-static void charge(struct steps *s, const struct open_step *o, struct recent *c)
+/* Charge the straggler loss. */
+static void charge(struct steps *s, struct open_step *o)
 {
+    struct steps_closed *c = &o->c;
     uint32_t top = 0, busy = 0;
     c->median = median_busy(s, o);
     for (uint32_t i = 0; i < s->world_size; i++) {
@@ -182,45 +188,78 @@ static void charge(struct steps *s, const struct open_step *o, struct recent *c)
 }
 
 /* Of the ranks that mark steps at all: one that never does is not waited for. */
-static bool has_enough(const struct steps *s, const struct open_step *o)
+static bool has_enough(const struct steps *s, uint32_t n)
 {
-    return (uint64_t)o->n * 10 >= (uint64_t)s->n_known * 9;
+    return (uint64_t)n * 10 >= (uint64_t)s->n_known * 9;
 }
 
 static void step_close(struct steps *s, struct open_step *o)
 {
-    struct recent c = {.step = (uint32_t)o->key,
-                       .t = o->max_wall,
-                       .lead = o->lead,
-                       .lead_end_ns = o->lead_end_ns,
-                       .slowest = -1};
+    struct steps_closed *c = &o->c;
     o->closed = true;
-    if (!has_enough(s, o))
+    c->enough = has_enough(s, c->n);
+    if (!c->enough)
         return; /* the slowest rank may be among those that are missing */
-    if (o->special) {
+    if (c->flags & STEPREC_SPECIAL) {
         s->special++;
-    } else if (!o->warming) {
-        c.counted = true;
-        charge(s, o, &c);
-        hist_add(&s->t, o->max_wall);
+    } else if (!c->warming) {
+        c->counted = true;
+        charge(s, o);
+        hist_add(&s->t, c->t);
         s->closed++;
     }
-    s->recent[s->n_recent++ % RECENT] = c;
+    s->recent[s->n_recent++ % RECENT] = (struct recent){.step = c->step,
+                                                        .t = c->t,
+                                                        .loss = c->loss,
+                                                        .median = c->median,
+                                                        .lead = c->lead,
+                                                        .lead_end_ns = c->lead_end_ns,
+                                                        .slowest = c->slowest,
+                                                        .counted = c->counted};
 }
 
-static void step_report(struct open_step *o, const struct steprec *r, bool warming)
+/* Steps are closed when their ranks are there, and told of in order. */
+static void step_tell(struct steps *s, struct open_step *o)
 {
-    uint32_t busy = steprec_busy_us(r);
-    if (o->busy[r->rank] == STEP_ABSENT)
-        o->n++;
-    o->busy[r->rank] = busy < STEP_ABSENT ? busy : STEP_ABSENT - 1;
-    o->max_wall = r->wall_us > o->max_wall ? r->wall_us : o->max_wall;
-    o->special = o->special || (r->flags & STEPREC_SPECIAL);
-    o->warming = o->warming || warming;
-    if (r->rank <= o->lead) {
-        o->lead = r->rank;
-        o->lead_end_ns = r->t_end_ns;
+    struct steps_closed *c = &o->c;
+    if (c->attempt != s->told_attempt) {
+        s->done_before = s->told_next > s->done_before ? s->told_next : s->done_before;
+        s->told_next = 0;
+        s->told_attempt = c->attempt;
     }
+    c->repeated = c->step < s->done_before;
+    if (c->enough)
+        s->told_next = (uint64_t)c->step + 1;
+    c->now_ms = s->now_ms;
+    c->busy = o->busy;
+    c->late = o->late;
+    if (s->ops.closed)
+        s->ops.closed(s->ops.arg, c);
+}
+
+static void tell_and_trim(struct steps *s)
+{
+    for (size_t i = 0; i < s->window.n && s->window.at[i]->closed; i++)
+        step_tell(s, s->window.at[i]);
+    stepwindow_trim(&s->window);
+}
+
+/* A rank's records come in order: nobody reports a step from before one that all have
+ * reported. */
+static void close_older(struct steps *s, const struct open_step *than)
+{
+    for (size_t i = 0; i < s->window.n && s->window.at[i] != than; i++)
+        if (!s->window.at[i]->closed)
+            step_close(s, s->window.at[i]);
+}
+
+/* Too many ranks have gone on without it. */
+static bool is_hopeless(const struct steps *s, const struct open_step *o)
+{
+    uint32_t n = o->c.n;
+    for (uint32_t i = 0; i < s->world_size; i++)
+        n += s->ranks[i].known && key_of(&s->ranks[i], s->ranks[i].last_step) < o->key;
+    return !has_enough(s, n);
 }
 
 static struct open_step *step_of(struct steps *s, struct rank *k, uint32_t step,
@@ -232,7 +271,7 @@ static struct open_step *step_of(struct steps *s, struct rank *k, uint32_t step,
     }
     if (stepwindow_is_full(&s->window)) {
         step_close(s, s->window.at[0]);
-        stepwindow_trim(&s->window);
+        tell_and_trim(s);
     }
     struct open_step *o = stepwindow_get(&s->window, key_of(k, step), now_ms);
     return o && !o->closed ? o : NULL;
@@ -243,6 +282,7 @@ void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms)
     if (r->rank >= s->world_size)
         return;
     struct rank *k = &s->ranks[r->rank];
+    s->now_ms = now_ms;
     bool was_known = k->known;
     if (!rank_is_ready(s, k))
         return;
@@ -252,14 +292,18 @@ void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms)
     struct open_step *o = step_of(s, k, r->step, now_ms);
     bool warming = k->warm < s->warmup;
     k->warm += warming;
-    if (!warming && !(r->flags & STEPREC_SPECIAL))
+    if (!warming && !(r->flags & STEPREC_SPECIAL)) {
         rank_count(k, r);
+        if (s->ops.record)
+            s->ops.record(s->ops.arg, r, k->attempt);
+    }
     if (!o)
         return;
-    step_report(o, r, warming);
-    if (o->n == s->world_size) {
+    open_step_add(o, r, warming);
+    if (o->c.n == s->world_size) {
         step_close(s, o);
-        stepwindow_trim(&s->window);
+        close_older(s, o);
+        tell_and_trim(s);
     }
 }
 
@@ -271,12 +315,16 @@ void steps_dropped(struct steps *s, uint32_t rank, uint64_t dropped)
 
 void steps_tick(struct steps *s, uint64_t now_ms)
 {
+    bool before = true; /* all of those before are closed */
+    s->now_ms = now_ms;
     for (size_t i = 0; i < s->window.n; i++) {
         struct open_step *o = s->window.at[i];
-        if (!o->closed && now_ms >= o->first_ms + CLOSE_AFTER_MS && has_enough(s, o))
+        if (!o->closed && now_ms >= o->first_ms + CLOSE_AFTER_MS &&
+            (has_enough(s, o->c.n) || (before && is_hopeless(s, o))))
             step_close(s, o);
+        before = before && o->closed;
     }
-    stepwindow_trim(&s->window);
+    tell_and_trim(s);
 }
 
 void steps_finish(struct steps *s)
@@ -284,7 +332,7 @@ void steps_finish(struct steps *s)
     for (size_t i = 0; i < s->window.n; i++)
         if (!s->window.at[i]->closed)
             step_close(s, s->window.at[i]);
-    stepwindow_trim(&s->window);
+    tell_and_trim(s);
 }
 
 /* ---- what it comes to */

@@ -23,7 +23,8 @@
 
 struct steps;
 
-#define STEPS_LATE 4u /* of a step: the ranks whose records are kept for the closing */
+#define STEP_ABSENT UINT32_MAX
+#define STEPS_LATE  4u /* of a step: the ranks whose records are kept for the closing */
 
 /* Sums over the ranks that have reported, microseconds and counts. */
 struct steps_sums {

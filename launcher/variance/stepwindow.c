@@ -49,7 +49,13 @@ static struct open_step *step_new(struct stepwindow *w, uint64_t key, uint64_t n
     w->spare = NULL;
     if (!o)
         return NULL;
-    *o = (struct open_step){.key = key, .first_ms = now_ms, .lead = UINT32_MAX};
+    *o = (struct open_step){.key = key,
+                            .first_ms = now_ms,
+                            .c = {.step = (uint32_t)key,
+                                  .attempt = (uint32_t)(key >> 32),
+                                  .min_wait = UINT32_MAX,
+                                  .slowest = -1,
+                                  .lead = UINT32_MAX}};
     memset(o->busy, 0xff, (size_t)w->world_size * sizeof *o->busy); /* STEP_ABSENT */
     return o;
 }
@@ -70,6 +76,51 @@ struct open_step *stepwindow_get(struct stepwindow *w, uint64_t key, uint64_t no
     w->at[i] = o;
     w->n++;
     return o;
+}
+
+/* Largest busy time first; of equals the one that came first. */
+static void keep_late(struct open_step *o, const struct steprec *r, uint32_t busy)
+{
+    size_t n = o->c.n_late, i = n < STEPS_LATE ? n : n - 1;
+    if (n == STEPS_LATE && busy <= steprec_busy_us(&o->late[n - 1]))
+        return;
+    for (; i > 0 && busy > steprec_busy_us(&o->late[i - 1]); i--)
+        o->late[i] = o->late[i - 1];
+    o->late[i] = *r;
+    o->c.n_late = n < STEPS_LATE ? n + 1 : n;
+}
+
+static void sums_add(struct steps_sums *s, const struct steprec *r, uint32_t busy)
+{
+    s->busy += busy;
+    s->wait += r->wait_us;
+    s->cpu += r->cpu_us;
+    s->rundelay += r->rundelay_us;
+    s->throttled += r->throttled_us;
+    s->blocked += r->blocked_us;
+    s->stolen += r->stolen_us;
+    s->faults += r->minflt16 * 16u + r->majflt;
+}
+
+void open_step_add(struct open_step *o, const struct steprec *r, bool warming)
+{
+    struct steps_closed *c = &o->c;
+    uint32_t busy = steprec_busy_us(r);
+    if (o->busy[r->rank] != STEP_ABSENT)
+        return;
+    c->n++;
+    o->busy[r->rank] = busy < STEP_ABSENT ? busy : STEP_ABSENT - 1;
+    keep_late(o, r, busy);
+    sums_add(&c->sums, r, busy);
+    c->t = r->wall_us > c->t ? r->wall_us : c->t;
+    c->min_wait = r->wait_us < c->min_wait ? r->wait_us : c->min_wait;
+    c->flags |= r->flags;
+    c->warming = c->warming || warming;
+    if (r->rank < c->lead) {
+        c->lead = r->rank;
+        c->lead_wall = r->wall_us;
+        c->lead_end_ns = r->t_end_ns;
+    }
 }
 
 void stepwindow_trim(struct stepwindow *w)

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* stepwindow - the steps that some ranks have reported and others not yet, oldest first.
  * A part of steps; no one else's. Keys order steps: attempt of the rank above, step below.
- * Bounded: past the maximum the oldest has to be closed first. */
+ * Bounded: past the maximum the oldest has to be closed first; of each step the whole
+ * records of the STEPS_LATE latest ranks are kept, of the others only the busy time. */
 #ifndef LAUNCHER_VARIANCE_STEPWINDOW_H
 #define LAUNCHER_VARIANCE_STEPWINDOW_H
 
@@ -9,17 +10,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define STEP_ABSENT UINT32_MAX
+#include "launcher/variance/steps.h"
 
 struct open_step {
     uint64_t key, first_ms;
-    uint32_t n; /* ranks that have reported */
-    uint32_t max_wall;
-    uint32_t lead; /* lowest rank that has reported, and its end of the step */
-    uint64_t lead_end_ns;
-    bool special, warming; /* for some rank */
-    bool closed;           /* waits only for older ones to be closed */
-    uint32_t busy[];       /* per rank, or STEP_ABSENT */
+    struct steps_closed
+        c; /* what is known so far; key, busy and late are filled last */
+    struct steprec late[STEPS_LATE];
+    bool closed;     /* waits only for older ones to be closed */
+    uint32_t busy[]; /* per rank, or STEP_ABSENT */
 };
 
 struct stepwindow {
@@ -35,6 +34,8 @@ void stepwindow_fini(struct stepwindow *w);                     /* takes a zeroe
 bool stepwindow_is_full(const struct stepwindow *w);
 /* The step of this key, made when it is new. NULL: over already, full, or no memory. */
 struct open_step *stepwindow_get(struct stepwindow *w, uint64_t key, uint64_t now_ms);
+/* A rank's record of this step. */
+void open_step_add(struct open_step *o, const struct steprec *r, bool warming);
 /* Let go of closed steps that no older one holds back. */
 void stepwindow_trim(struct stepwindow *w);
 

@@ -363,6 +363,150 @@ static void test_lost_records_hold_nothing_up(void **state)
     steps_destroy(s);
 }
 
+/* ---- what others are told of steps */
+
+struct told {
+    uint32_t n, n_records;
+    uint64_t last_key;
+    struct steps_closed c[64];
+    struct steprec late[64][STEPS_LATE];
+};
+
+static void on_record(void *arg, const struct steprec *r, uint32_t attempt)
+{
+    struct told *t = arg;
+    (void)r;
+    (void)attempt;
+    t->n_records++;
+}
+
+static void on_closed(void *arg, const struct steps_closed *c)
+{
+    struct told *t = arg;
+    uint64_t key = (uint64_t)c->attempt << 32 | c->step;
+    if (t->n > 0 && key <= t->last_key)
+        fail_msg("step %u of attempt %u is not in order", c->step, c->attempt);
+    t->last_key = key;
+    if (t->n == 64)
+        return;
+    for (size_t i = 0; i < c->n_late; i++)
+        t->late[t->n][i] = c->late[i];
+    t->c[t->n++] = *c;
+}
+
+static struct steps *make_told(uint32_t world, uint32_t warmup, struct told *t)
+{
+    struct steps *s;
+    struct steps_ops ops = {.record = on_record, .closed = on_closed, .arg = t};
+    *t = (struct told){0};
+    assert_int_equal(steps_create(world, warmup, &ops, &s), 0);
+    return s;
+}
+
+static void test_what_is_told_of_a_step(void **state)
+{
+    (void)state;
+    static const uint32_t busy[] = {500, 900, 700, 300, 900, 800};
+    struct told t;
+    struct steps *s = make_told(6, 0, &t);
+    for (uint32_t r = 0; r < 6; r++) {
+        struct steprec rec = {.rank = r,
+                              .step = 7,
+                              .wall_us = 1000 + r,
+                              .wait_us = 1000 + r - busy[r],
+                              .cpu_us = busy[r] - 10,
+                              .rundelay_us = 5,
+                              .throttled_us = 2,
+                              .blocked_us = 3,
+                              .stolen_us = 1,
+                              .minflt16 = 2,
+                              .majflt = 1,
+                              .t_end_ns = 100 + r};
+        steps_add(s, &rec, 40 + r);
+    }
+    assert_int_equal(t.n, 1);
+    assert_int_equal(t.n_records, 6);
+    const struct steps_closed *c = &t.c[0];
+    assert_true(c->counted && c->enough && !c->warming && !c->repeated);
+    assert_int_equal(c->step, 7);
+    assert_int_equal(c->now_ms, 45);
+    assert_int_equal(c->n, 6);
+    assert_int_equal(c->t, 1005);
+    assert_int_equal(c->median, 700);
+    assert_int_equal(c->loss, 200);
+    assert_int_equal(c->slowest, 1); /* of equals the lowest */
+    assert_int_equal(c->min_wait, 101);
+    assert_int_equal(c->lead, 0);
+    assert_int_equal(c->lead_wall, 1000);
+    assert_int_equal(c->lead_end_ns, 100);
+    assert_int_equal(c->sums.busy, 4100);
+    assert_int_equal(c->sums.wait, 6015 - 4100);
+    assert_int_equal(c->sums.cpu, 4040);
+    assert_int_equal(c->sums.rundelay, 30);
+    assert_int_equal(c->sums.throttled, 12);
+    assert_int_equal(c->sums.blocked, 18);
+    assert_int_equal(c->sums.stolen, 6);
+    assert_int_equal(c->sums.faults, 6 * 33);
+    assert_int_equal(c->n_late, STEPS_LATE);
+    static const uint32_t late[] = {1, 4, 5, 2};
+    for (size_t i = 0; i < STEPS_LATE; i++)
+        assert_int_equal(t.late[0][i].rank, late[i]);
+    steps_destroy(s);
+}
+
+static void test_steps_are_told_in_order(void **state)
+{
+    (void)state;
+    struct told t;
+    struct steps *s = make_told(10, 1, &t);
+    add_steps(s, 10, 0, 3, 1, 1200);
+    for (uint32_t step = 3; step < 6; step++) /* 80 %: cannot be closed */
+        add_steps(s, 8, step, step + 1, 1, 1200);
+    for (uint32_t r = 0; r < 10; r++)
+        if (r != 9)
+            add(s, (struct made){r, 6, 1300, 300, STEPREC_SPECIAL}, 10);
+    steps_tick(s, 1000);
+    assert_int_equal(t.n, 3);
+    steps_tick(s, 5000);
+    assert_int_equal(t.n, 3); /* the last rank may still report them: 90 % */
+    add(s, (struct made){9, 7, 1300, 300, 0}, 5000);
+    steps_tick(s, 5001);
+    assert_int_equal(t.n, 7);
+    assert_true(t.c[0].warming && !t.c[0].counted && t.c[1].counted);
+    assert_true(!t.c[3].enough && t.c[3].n == 8 && !t.c[3].counted);
+    assert_true(t.c[6].enough && t.c[6].flags & STEPREC_SPECIAL && !t.c[6].counted);
+    for (uint32_t r = 0; r < 9; r++)
+        add(s, (struct made){r, 7, 1300, 300, 0}, 5000);
+    assert_int_equal(t.n, 8);
+    steps_destroy(s);
+
+    /* A whole step closes all before it at once. */
+    s = make_told(2, 0, &t);
+    add(s, (struct made){0, 0, 10, 0, 0}, 0);
+    add(s, (struct made){0, 1, 10, 0, 0}, 0);
+    add(s, (struct made){1, 1, 10, 0, 0}, 0);
+    assert_int_equal(t.n, 2);
+    assert_true(!t.c[0].enough && t.c[1].enough);
+    steps_destroy(s);
+}
+
+static void test_repeated_steps_are_told(void **state)
+{
+    (void)state;
+    struct told t;
+    struct steps *s = make_told(2, 0, &t);
+    add_steps(s, 2, 0, 10, 1, 1200);
+    add_steps(s, 2, 6, 8, 1, 1200);
+    add_steps(s, 2, 7, 12, 1, 1200);
+    steps_finish(s);
+    assert_int_equal(t.n, 17);
+    for (uint32_t i = 0; i < 17; i++)
+        if (t.c[i].repeated != (i >= 10 && t.c[i].step < 10))
+            fail_msg("step %u of attempt %u: repeated %d", t.c[i].step, t.c[i].attempt,
+                     t.c[i].repeated);
+    steps_destroy(s);
+}
+
 static void test_wild_numbers(void **state)
 {
     (void)state;
@@ -422,6 +566,9 @@ int main(void)
         cmocka_unit_test(test_a_restart_from_a_checkpoint),
         cmocka_unit_test(test_a_restart_that_one_rank_did_not_show),
         cmocka_unit_test(test_lost_records_hold_nothing_up),
+        cmocka_unit_test(test_what_is_told_of_a_step),
+        cmocka_unit_test(test_steps_are_told_in_order),
+        cmocka_unit_test(test_repeated_steps_are_told),
         cmocka_unit_test(test_wild_numbers),
         cmocka_unit_test(test_nothing_at_all),
     };
