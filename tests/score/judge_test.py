@@ -1,0 +1,76 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""judge_test - the judge on streams that are made up: two ranks, steps of 10 ms of which the
+last is waiting, one thing done to rank 0 in step 100."""
+import os
+import sys
+import unittest
+
+sys.dont_write_bytecode = True
+sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
+from judge import Culprit, Done, Step, judge, missed  # noqa: E402
+
+MS = 1000000
+
+
+def steps(delay_us=0):
+    return [Step(rank, n, n * 10 * MS, n * 10 * MS + 9 * MS, (n + 1) * 10 * MS, 10000, 1000,
+                 delay_us, 0, 0) for rank in (0, 1) for n in range(300)]
+
+
+def done(what="stop", step=100, at_ms=2, size_us=6000, rank=0):
+    start = step * 10 * MS + at_ms * MS
+    return Done(start, start + size_us * 1000, what, rank, size_us)
+
+
+def named(what="stopped", step=100, excess_us=6000, part_us=None, rank=0):
+    return Culprit(rank, step, 9000, excess_us, what,
+                   {what: excess_us if part_us is None else part_us})
+
+
+# name, what was done, what was named, recall and precision and error of stop, misses
+CASES = [
+    ("found", [done()], [named()], 1.0, 1.0, 0.0, 0),
+    ("found a step later", [done()], [named(step=101)], 1.0, 1.0, 0.0, 0),
+    ("two steps later is too late", [done()], [named(step=102)], 0.0, 0.0, None, 3),
+    ("missed", [done()], [], 0.0, None, None, 3),
+    ("named otherwise", [done()], [named("blocked")], 0.0, None, None, 3),
+    ("the other rank was named", [done()], [named(rank=1)], 0.0, 0.0, None, 3),
+    ("below the alarm", [done()], [named(excess_us=2000)], 0.0, None, None, 3),
+    ("half of its size", [done()], [named(part_us=3000)], 1.0, 1.0, 0.5, 1),
+    ("another class elsewhere is no mistake", [done()], [named(), named("blocked", 200)],
+     1.0, 1.0, 0.0, 0),
+    ("its own class elsewhere is one", [done()], [named(), named(step=200)], 1.0, 0.5, 0.0, 1),
+    ("too small to be asked for", [done(size_us=3000)], [], None, None, None, 0),
+    ("while it waited nothing was lost", [done(at_ms=9, size_us=900)], [], None, None, None, 0),
+    ("warming up", [done()], [named(), named(step=3)], 1.0, 1.0, 0.0, 0),
+]
+
+
+class JudgeTest(unittest.TestCase):
+    def test_cases(self):
+        for name, dones, culprits, recall, precision, error, misses in CASES:
+            with self.subTest(name):
+                v = judge(steps(), dones, culprits)
+                self.assertEqual(v.recall("stop"), recall)
+                self.assertEqual(v.precision("stop"), precision)
+                self.assertEqual(v.magnitude("stop"), error)
+                self.assertEqual(len(missed([v])), misses)
+
+    def test_a_long_event_may_show_three_steps_later(self):
+        v = judge(steps(), [done("quota", size_us=20000)], [named("throttled", 105)])
+        self.assertEqual(v.recall("quota"), 1.0)
+
+    def test_what_others_took(self):
+        self.assertAlmostEqual(judge(steps(2000), [], []).foreign, 0.2)
+        self.assertAlmostEqual(judge(steps(), [], []).foreign, 0.0)
+
+    def test_matrix(self):
+        v = judge(steps(), [done(), done("work", 150), done("hog", 170)],
+                  [named(), named("blocked", 150), named("preempted", 250)])
+        self.assertEqual(v.matrix, {"stop": {"stopped": 1}, "work": {"blocked": 1},
+                                    "hog": {"missed": 1}, "nothing": {"preempted": 1}})
+
+
+if __name__ == "__main__":
+    unittest.main()
