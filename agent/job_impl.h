@@ -55,6 +55,7 @@ struct job {
     struct ranks *ranks;
     struct oom *oom;           /* NULL: not running */
     struct shmleft *shm;       /* NULL: no process to look at */
+    struct gpuhelper *gpus;    /* NULL: the plan names none */
     struct readback *readback; /* NULL: no rank runs */
 
     /* Ending. */

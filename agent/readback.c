@@ -4,7 +4,6 @@
 
 #include "agent/proc.h"
 #include "agent/readback_cgroup.h"
-#include "agent/readback_gpu.h"
 #include "agent/readback_judge.h"
 #include "agent/readback_memory.h"
 #include "agent/readback_threads.h"
@@ -58,7 +57,7 @@ struct readback {
     unsigned round;
     uint64_t began_ms, spent_ns, slice_ns;
     /* GPUs, where the plan names some */
-    struct readback_gpu *gpu;
+    struct gpuhelper_user *gpu;
     struct readback_gpu_use *uses;
     size_t n_uses;
     bool gpu_pending, same_pids;
@@ -275,7 +274,7 @@ static void readback_begin(struct readback *r)
     readback_walk_begin(r->walk, r->threads, r->c.n_tasks);
     if (r->gpu) {
         r->gpu_pending = true;
-        readback_gpu_ask(r->gpu);
+        gpuhelper_ask(r->gpu);
     }
     r->step = READBACK_WALK;
     r->at = 0;
@@ -401,19 +400,16 @@ static int readback_init_rank(struct readback *r, size_t i, struct err *e)
     return rc;
 }
 
-static int readback_open_gpus(struct readback *r, struct err *e)
+static int readback_open_gpus(struct readback *r)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < r->c.n_tasks; i++)
-        n += r->c.plan->ranks[i]->n_gpus;
-    if (n == 0)
+    if (!r->c.gpus)
         return 0;
     r->same_pids = readback_users_same_pids();
     r->uses = calloc(READBACK_USES, sizeof *r->uses);
     if (!r->uses)
         return -ENOMEM;
-    return readback_gpu_create(r->c.loop, r->c.describe, READBACK_GPU_MS,
-                               readback_on_gpus, r, &r->gpu, e);
+    r->gpu = gpuhelper_join(r->c.gpus, readback_on_gpus, r, false);
+    return r->gpu ? 0 : -ENOMEM;
 }
 
 int readback_create(const struct readback_config *c, struct readback **ret,
@@ -432,7 +428,7 @@ int readback_create(const struct readback_config *c, struct readback **ret,
     if (rc == 0)
         rc = readback_walk_create(false, &r->walk, e);
     if (rc == 0)
-        rc = readback_open_gpus(r, e);
+        rc = readback_open_gpus(r);
     if (rc < 0) {
         readback_destroy(r);
         return rc == -ENOMEM ? err_sys(e, rc, "read the binding back") : rc;
@@ -449,7 +445,7 @@ void readback_destroy(struct readback *r)
 {
     if (!r)
         return;
-    readback_gpu_destroy(r->gpu);
+    gpuhelper_leave(r->gpu);
     readback_walk_destroy(r->walk);
     loop_timer_destroy(r->timer);
     for (size_t i = 0; r->ranks && i < r->c.n_tasks; i++) {

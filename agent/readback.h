@@ -14,6 +14,7 @@
 #ifndef AGENT_READBACK_H
 #define AGENT_READBACK_H
 
+#include "agent/gpuhelper.h"
 #include "agent/task.h"
 #include "agent/upward.h"
 #include "proto/base/err.h"
@@ -33,9 +34,9 @@ struct readback_config { /* by reference; must outlive the readback */
     const Aolani__Prepare *plan;
     const struct task *tasks; /* of the plan's ranks, in its order; all settled */
     size_t n_tasks;
-    const char *describe; /* aolani-describe; NULL: not there */
-    const char *sysfs;    /* "/sys" */
-    uint64_t every_ms;    /* READBACK_EVERY_MS */
+    struct gpuhelper *gpus; /* NULL: the plan names no GPU */
+    const char *sysfs;      /* "/sys" */
+    uint64_t every_ms;      /* READBACK_EVERY_MS */
 };
 
 /* The first look comes from the loop, at once. */

@@ -28,6 +28,7 @@ struct fixture {
     struct loop *loop;
     struct loop_timer *timer;
     struct readback *readback;
+    struct gpuhelper *gpus;
     struct task task;
     Aolani__RankPlan rank, *ranks[1];
     Aolani__Prepare plan;
@@ -137,6 +138,7 @@ static void begin(struct fixture *f)
                                 .plan = &f->plan,
                                 .tasks = &f->task,
                                 .n_tasks = 1,
+                                .gpus = f->gpus,
                                 .sysfs = f->sysfs,
                                 .every_ms = EVERY_MS};
     assert_int_equal(readback_create(&c, &f->readback, &e), 0);
@@ -146,6 +148,7 @@ static int teardown(void **state)
 {
     struct fixture *f = *state;
     readback_destroy(f->readback);
+    gpuhelper_destroy(f->gpus);
     loop_timer_destroy(f->timer);
     loop_destroy(f->loop);
     if (f->task.pid > 0) {
@@ -327,6 +330,7 @@ static void test_gpus_without_a_helper(void **state)
     char *gpus[] = {(char *)"GPU-a"};
     f->rank.gpus = gpus;
     f->rank.n_gpus = 1;
+    assert_int_equal(gpuhelper_create(f->loop, NULL, GPUHELPER_MS, &f->gpus, NULL), 0);
     begin(f);
     const Aolani__Binding *b = message(f, 1);
     assert_int_equal(check(b, "gpu")->state, AOLANI__BINDING__STATE__UNVERIFIED);

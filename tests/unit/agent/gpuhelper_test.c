@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* The sampler as a script: what it answers, and every way not to. */
+/* The helper as a script: what it answers, every way not to, and several who ask. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -14,12 +14,13 @@
 #include <unistd.h>
 
 #include "agent/folders.h"
-#include "agent/readback_gpu.h"
+#include "agent/gpuhelper.h"
 #include "agent/readback_users.h"
 
 struct fixture {
     struct loop *loop;
-    struct readback_gpu *gpu;
+    struct gpuhelper *gpu;
+    struct gpuhelper_user *user;
     char dir[64], path[128];
     unsigned answers, samples;
     struct readback_gpu_use uses[READBACK_USES];
@@ -65,14 +66,14 @@ static void start(struct fixture *f, const char *script, unsigned limit_ms)
     fprintf(out, "%s\n", script);
     assert_int_equal(fclose(out), 0);
     assert_int_equal(chmod(f->path, 0755), 0);
-    assert_int_equal(
-        readback_gpu_create(f->loop, f->path, limit_ms, on_done, f, &f->gpu, NULL), 0);
+    assert_int_equal(gpuhelper_create(f->loop, f->path, limit_ms, &f->gpu, NULL), 0);
+    assert_non_null(f->user = gpuhelper_join(f->gpu, on_done, f, false));
 }
 
 static void ask(struct fixture *f)
 {
     unsigned before = f->answers;
-    readback_gpu_ask(f->gpu);
+    gpuhelper_ask(f->user);
     assert_int_equal(f->answers, before); /* never from within */
     loop_run(f->loop);
     assert_int_equal(f->answers, before + 1);
@@ -93,7 +94,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    readback_gpu_destroy(f->gpu);
+    gpuhelper_destroy(f->gpu);
     loop_destroy(f->loop);
     assert_int_equal(folders_remove_tree(f->dir, NULL), 0);
     free(f);
@@ -146,7 +147,7 @@ static void test_failures(void **state)
         ask(f);
         assert_int_equal(f->samples, 0);
         assert_string_equal(f->why, table[i].why);
-        readback_gpu_destroy(f->gpu);
+        gpuhelper_destroy(f->gpu);
         f->gpu = NULL;
     }
 }
@@ -162,7 +163,7 @@ static void test_started_again_a_few_times(void **state)
         ask(f);
     struct stat st;
     assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_size, READBACK_GPU_STARTS);
+    assert_int_equal(st.st_size, GPUHELPER_STARTS);
     assert_string_equal(f->why, "aolani-describe --gpus ended with status 3");
 }
 
@@ -197,10 +198,98 @@ static void test_a_late_answer_is_not_the_next(void **state)
 static void test_there_is_none(void **state)
 {
     struct fixture *f = *state;
-    assert_int_equal(
-        readback_gpu_create(f->loop, NULL, 1000, on_done, f, &f->gpu, NULL), 0);
+    assert_int_equal(gpuhelper_create(f->loop, NULL, 1000, &f->gpu, NULL), 0);
+    assert_non_null(f->user = gpuhelper_join(f->gpu, on_done, f, false));
     ask(f);
     assert_string_equal(f->why, "aolani-describe is not there");
+}
+
+/* ---- several users of one helper */
+
+struct other {
+    struct fixture *f;
+    struct gpuhelper_user *user;
+    unsigned answers, samples;
+    bool leaves, stops;
+};
+
+static void on_other(void *arg, const Aolani__GpuSample *s, const char *why)
+{
+    struct other *o = arg;
+    assert_true((s == NULL) == (why != NULL));
+    o->answers++;
+    o->samples += s != NULL;
+    if (o->leaves) {
+        gpuhelper_leave(o->user);
+        o->user = NULL;
+    }
+    if (o->stops)
+        loop_stop(o->f->loop);
+}
+
+static void test_one_question_for_two(void **state)
+{
+    struct fixture *f = *state;
+    struct other o = {.f = f};
+    /* One answer only: a second question would have none. */
+    start(f, "read -r x; sleep 0.1; printf \"$A\"; exec sleep 1000", 20000);
+    assert_non_null(o.user = gpuhelper_join(f->gpu, on_other, &o, false));
+    gpuhelper_ask(o.user);
+    ask(f);
+    assert_int_equal(f->samples, 1);
+    assert_int_equal(o.samples, 1);
+    assert_int_equal(o.answers, 1);
+}
+
+static void test_who_adds_up_hears_every_answer(void **state)
+{
+    struct fixture *f = *state;
+    struct other every = {.f = f}, asking = {.f = f};
+    start(f, "while read -r x; do printf \"$A\"; done", 20000);
+    assert_non_null(every.user = gpuhelper_join(f->gpu, on_other, &every, true));
+    assert_non_null(asking.user = gpuhelper_join(f->gpu, on_other, &asking, false));
+    ask(f);
+    ask(f);
+    assert_int_equal(every.samples, 2);
+    assert_int_equal(asking.answers, 0);
+    gpuhelper_leave(every.user);
+    gpuhelper_leave(asking.user);
+    gpuhelper_leave(NULL);
+    ask(f);
+    assert_int_equal(every.answers, 2);
+}
+
+static void test_a_failure_is_for_those_who_asked(void **state)
+{
+    struct fixture *f = *state;
+    struct other every = {.f = f};
+    start(f, "read -r x; exit 7", 20000);
+    assert_non_null(every.user = gpuhelper_join(f->gpu, on_other, &every, true));
+    ask(f);
+    assert_int_equal(f->samples, 0);
+    assert_int_equal(every.answers, 0);
+}
+
+static void test_leaving_from_within(void **state)
+{
+    struct fixture *f = *state;
+    struct other o = {.f = f, .leaves = true, .stops = true};
+    start(f, "while read -r x; do printf \"$A\"; done", 20000);
+    assert_non_null(o.user = gpuhelper_join(f->gpu, on_other, &o, false));
+    gpuhelper_ask(o.user);
+    loop_run(f->loop);
+    assert_int_equal(o.samples, 1);
+    ask(f);
+    assert_int_equal(f->samples, 1);
+}
+
+static void test_users_are_few(void **state)
+{
+    struct fixture *f = *state;
+    start(f, "exit 0", 1000);
+    for (unsigned i = 1; i < GPUHELPER_USERS; i++)
+        assert_non_null(gpuhelper_join(f->gpu, on_done, f, false));
+    assert_null(gpuhelper_join(f->gpu, on_done, f, false));
 }
 
 /* ---- whose they are */
@@ -261,6 +350,13 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_late_answer_is_not_the_next, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_there_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_question_for_two, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_who_adds_up_hears_every_answer, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_a_failure_is_for_those_who_asked, setup,
+                                        teardown),
+        cmocka_unit_test_setup_teardown(test_leaving_from_within, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_users_are_few, setup, teardown),
         cmocka_unit_test(test_users),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
