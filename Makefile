@@ -158,6 +158,7 @@ help:
 #: make soak       200 starts stopped at random moments; SEED=n repeats, STARTS=60 for fewer
 #: make score      name what slows ranks down, live: SEEDS=5 runs, how many were named rightly
 #: make bench      the benchmarks of tests/bench
+#: make tax-study  whether the intervals of compare hold what they say; PAIRS=10000
 #: make lint       layers, sizes, format, warnings of gcc and clang
 #: make config     what was found on this machine, and what does not work without it
 #: make install    to PREFIX (/usr/local), below DESTDIR; make uninstall takes it away

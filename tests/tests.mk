@@ -107,3 +107,8 @@ lint:
 
 format:
 	clang-format -i $(shell git ls-files -co --exclude-standard '*.c' '*.h')
+
+# Not part of test: do the intervals of compare hold what they say? PAIRS=10000 make tax-study
+.PHONY: tax-study
+tax-study: $(BUILD)/tests/unit/launcher/tax_test
+	@TAX_PAIRS='$(or $(PAIRS),10000)' $<
