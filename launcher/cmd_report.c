@@ -66,7 +66,8 @@ static int print_report(const struct options *o, struct err *e)
     if (!rc)
         rc = read_all(path, &json, e);
     if (!rc && !o->json &&
-        (rc = report_text_from_json((const char *)json.data, json.len, &page, e)))
+        (rc = report_text_from_json((const char *)json.data, json.len,
+                                    (uint32_t)o->ranks, &page, e)))
         rc = err_wrap(e, "read \"%s\"", path);
     const struct buf *out = o->json ? &json : &page;
     if (!rc && (fwrite(out->data, 1, out->len, stdout) != out->len || fflush(stdout)))

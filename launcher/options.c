@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/report.h"
 #include "launcher/suggest.h"
 #include "proto/base/limits.h"
 
@@ -24,6 +25,7 @@ enum action {
     SHOW,
     OFFLINE,
     JSON,
+    RANKS,
     TOPOLOGY,
     SYSFS,
     DRAW,
@@ -89,6 +91,7 @@ static const struct option_row rows[] = {
      "of a node: hwloc XML, or a copied root; may be repeated"},
     {0, "sysfs", "DIR", PLAN, SYSFS, NULL, "port states from here, not from the XML"},
     {0, "draw", "KIND", PLAN, DRAW, NULL, "draw the nodes: text or svg"},
+    {0, "ranks", "N", REPORT, RANKS, NULL, "what the same noise would cost N ranks"},
     {0, "json", NULL, REPORT | PLAN, JSON, NULL, "print it as JSON"},
     {'v', "verbose", NULL, ALL, VERBOSE, NULL, "say more; twice: say all"},
     {'q', "quiet", NULL, ALL, QUIET, NULL, "only errors"},
@@ -204,16 +207,31 @@ static int serve_help(struct parse *p)
     return rc ? err_sys(p->e, rc, "print the help") : 0;
 }
 
-static int set_stdin(struct parse *p, const char *value)
+static bool is_number(const char *value, long long least, long long most, int64_t *ret)
 {
     char *end;
     errno = 0;
-    long long rank = strtoll(value, &end, 10);
-    if (errno || *end || end == value || rank < 0 || rank >= (long long)LIMIT_RANKS)
-        return err_set(p->e, ERR_USAGE, "--stdin \"%s\": expected the number of a rank",
-                       value);
-    p->o->stdin_rank = rank;
-    return 0;
+    long long n = strtoll(value, &end, 10);
+    if (errno || *end || end == value || n < least || n > most)
+        return false;
+    *ret = n;
+    return true;
+}
+
+static int set_stdin(struct parse *p, const char *value)
+{
+    if (is_number(value, 0, (long long)LIMIT_RANKS - 1, &p->o->stdin_rank))
+        return 0;
+    return err_set(p->e, ERR_USAGE, "--stdin \"%s\": expected the number of a rank",
+                   value);
+}
+
+static int set_ranks(struct parse *p, const char *value)
+{
+    if (is_number(value, 1, REPORT_RANKS_MOST, &p->o->ranks))
+        return 0;
+    return err_set(p->e, ERR_USAGE, "--ranks \"%s\": expected a number of 1 to %d",
+                   value, REPORT_RANKS_MOST);
 }
 
 static int apply(struct parse *p, const struct option_row *r, const char *value,
@@ -242,6 +260,8 @@ static int apply(struct parse *p, const struct option_row *r, const char *value,
     case JSON:
         o->json = true;
         break;
+    case RANKS:
+        return set_ranks(p, value);
     case TOPOLOGY:
         if (strlist_add(&o->topologies, value))
             return err_sys(p->e, -ENOMEM, "read the command line");

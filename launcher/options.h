@@ -41,6 +41,7 @@ struct options {
     bool show;            /* check --show */
     bool offline;         /* check --offline */
     bool json;            /* report --json, plan --json */
+    int64_t ranks;        /* report --ranks; 0: none */
     struct strlist topologies; /* plan --topology, as typed */
     const char *sysfs;         /* plan --sysfs; NULL: none */
     const char *draw;          /* plan --draw: "text", "svg"; NULL: the table */

@@ -305,10 +305,12 @@ int report_json(const struct summary *s, struct buf *out)
     return rc;
 }
 
-int report_text_from_json(const char *json, size_t len, struct buf *out, struct err *e)
+int report_text_from_json(const char *json, size_t len, uint32_t ranks, struct buf *out,
+                          struct err *e)
 {
     struct report_view v;
     int rc = view_from_json(&v, json, len, e);
+    v.ask_ranks = ranks;
     if (rc == 0 && (rc = page_all(&v, out)) < 0)
         err_sys(e, rc == ERR_LIMIT ? -E2BIG : rc, "write the page");
     view_fini(&v);

@@ -7,7 +7,10 @@
 
 int report_text(const struct summary *s, struct buf *out);
 int report_json(const struct summary *s, struct buf *out);
-/* The page again from a run.json (aolani-run report RUN). */
-int report_text_from_json(const char *json, size_t len, struct buf *out, struct err *e);
+#define REPORT_RANKS_MOST 10000000
+/* The page again from a run.json (aolani-run report RUN). ranks: also what so many like
+ * these would lose; 0: nobody asked. */
+int report_text_from_json(const char *json, size_t len, uint32_t ranks, struct buf *out,
+                          struct err *e);
 
 #endif

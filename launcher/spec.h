@@ -108,8 +108,9 @@ struct spec {
         struct strlist skip;
     } audit;
     struct {
-        double gpu_hour;
-        char *currency, *baseline;
+        double gpu_hour; /* price of a device and hour; 0: none given */
+        char *currency;  /* fits struct cost */
+        char *baseline;
     } cost;
     struct {
         char *listen;

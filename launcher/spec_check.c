@@ -11,8 +11,10 @@
 #include <string.h>
 
 #include "launcher/forward.h"
+#include "launcher/variance/cost.h"
 #include "proto/base/limits.h"
 
+#define CURRENCY_MAX (sizeof((struct cost *)0)->currency - 1)
 #define NIC_NAME_MAX 63u /* of an RDMA device, as the kernel has it */
 
 /* "llama-7b.toml" -> "llama-7b", fit for a folder's name. */
@@ -198,6 +200,20 @@ static void check_binding(struct spec_loader *l)
                           "a rank for each GPU (ranks_per_node = \"gpu\") needs GPUs");
 }
 
+/* It stands beside amounts on the page. */
+static void check_currency(struct spec_loader *l)
+{
+    const char *text = l->s->cost.currency;
+    size_t n = text ? strlen(text) : 0;
+    bool good = n > 0 && n <= CURRENCY_MAX;
+    for (size_t i = 0; good && i < n; i++)
+        good = text[i] > ' ' && text[i] < 0x7f;
+    if (!good)
+        spec_complain_key(l, spec_key("cost.currency"),
+                          "a currency is 1 to %zu letters, signs or digits: \"USD\"",
+                          CURRENCY_MAX);
+}
+
 int spec_resolve(struct spec_loader *l, char *const *extra_args)
 {
     struct spec *s = l->s;
@@ -211,6 +227,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_rotation(l);
     check_forward(l);
     check_binding(l);
+    check_currency(l);
     check_slurm_job(l);
     rc = note_ours(s);
     return rc ? rc : note_later(l);

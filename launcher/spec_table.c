@@ -102,8 +102,8 @@ const struct spec_key spec_keys[] = {
      0, 0},
     {"audit", "skip", SPEC_LIST, SPEC_LATER, AT(audit.skip), NULL, NULL, 0, 0},
 
-    {"cost", "gpu_hour", SPEC_FLOAT, SPEC_LATER, AT(cost.gpu_hour), "0", NULL, 0, 1e9},
-    {"cost", "currency", SPEC_STRING, SPEC_LATER, AT(cost.currency), "USD", NULL, 0, 0},
+    {"cost", "gpu_hour", SPEC_FLOAT, 0, AT(cost.gpu_hour), "0", NULL, 0, 1e9},
+    {"cost", "currency", SPEC_STRING, 0, AT(cost.currency), "USD", NULL, 0, 0},
     {"cost", "baseline", SPEC_STRING, SPEC_LATER, AT(cost.baseline), NULL, NULL, 0, 0},
 
     {"serve", "listen", SPEC_STRING, SPEC_LATER, AT(serve.listen), NULL, NULL, 0, 0},

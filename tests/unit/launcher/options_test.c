@@ -129,6 +129,13 @@ static void test_refused(void **state)
         {&run, "-v check j", "unexpected argument \"j\" after \"check\"",
          "the verb comes first: aolani-run check j"},
         {&report, "r -- x", "aolani-run report takes nothing after \"--\"", ""},
+        {&report, "r --ranks 0", "--ranks \"0\": expected a number of 1 to 10000000",
+         ""},
+        {&report, "r --ranks 1e3",
+         "--ranks \"1e3\": expected a number of 1 to 10000000", ""},
+        {&report, "r --ranks=10000001",
+         "--ranks \"10000001\": expected a number of 1 to 10000000", ""},
+        {&run, "--ranks 8 j", "option \"--ranks\" is not one of aolani-run run", NULL},
         {&report, "-N 2 r", "option \"-N\" is not one of aolani-run report", NULL},
     };
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {

@@ -326,7 +326,7 @@ static void test_json_gives_the_same_page(void **state)
         assert_int_equal(report_text(&r->s, &page), 0);
         assert_int_equal(report_json(&r->s, &json), 0);
         assert_int_equal(
-            report_text_from_json((const char *)json.data, json.len, &again, &e), 0);
+            report_text_from_json((const char *)json.data, json.len, 0, &again, &e), 0);
         assert_string_equal((const char *)again.data, (const char *)page.data);
         buf_fini(&page);
         buf_fini(&json);
@@ -385,7 +385,7 @@ static void expect_refused(const char *json, const char *says)
     struct buf out;
     struct err e = {0};
     buf_init(&out, 1u << 20);
-    assert_int_equal(report_text_from_json(json, strlen(json), &out, &e), ERR_PARSE);
+    assert_int_equal(report_text_from_json(json, strlen(json), 0, &out, &e), ERR_PARSE);
     if (!strstr(e.text, says))
         fail_msg("\"%s\" does not say \"%s\"", e.text, says);
     assert_int_equal(out.len, 0);
@@ -513,7 +513,7 @@ static void test_numbers_out_of_range_do_no_harm(void **state)
         assert_int_equal(
             buf_printf(&bad, "%s%s", cases[i].to, at + strlen(cases[i].from)), 0);
         assert_int_equal(
-            report_text_from_json((const char *)bad.data, bad.len, &page, &e), 0);
+            report_text_from_json((const char *)bad.data, bad.len, 0, &page, &e), 0);
         buf_fini(&bad);
         buf_fini(&page);
     }
