@@ -3,15 +3,17 @@
  *
  * Every rank has facts, "kind" and "value": node "gpu07", NUMA node "gpu07/1", NIC
  * "gpu07/mlx5_3", rail "mlx5_3", switch, path of GPU and NIC "SYS", width of a link, ...
- * A fact is named when it holds for (nearly) all of the slow ranks and for few others, and
- * chance does not explain it: hypergeometric tail, times the number of facts tried, below
- * 0.01. Of several facts that hold for the same ranks all are named, the most telling first
- * (kinds in the order of enum factor_kind); one that holds for a part of another's ranks
- * and explains as many slow ones is preferred.
+ * A fact is named when it holds for four fifths of the slow ranks (two of three, four of
+ * six), when half of the ranks that have it are slow, and when chance does not explain it:
+ * hypergeometric tail, times the number of sets of ranks that could have been named, below
+ * 0.01. The least likely one is named, with all that hold for the same ranks, the most
+ * telling first (kinds in the order of enum factor_kind). So a fact that holds for a part
+ * of another's ranks and explains as many slow ones is preferred.
  */
 #ifndef LAUNCHER_VARIANCE_FACTOR_H
 #define LAUNCHER_VARIANCE_FACTOR_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -40,6 +42,9 @@ void factors_destroy(struct factors *f);
 /* The rank has it. Texts are copied. Several values of a kind are allowed. -ENOMEM. */
 int factors_add(struct factors *f, uint32_t rank, enum factor_kind kind,
                 const char *value);
+
+bool factors_has(const struct factors *f, uint32_t rank, enum factor_kind kind,
+                 const char *value);
 
 struct factor_found {
     enum factor_kind kind;

@@ -1,0 +1,402 @@
+/* SPDX-License-Identifier: MIT */
+/* factor.c - facts are found by a hash of their text; each has the number of its ranks and
+ * a sum that tells sets of ranks apart, each rank a chain of its facts. So only the facts of
+ * slow ranks are looked at.
+ *
+ * Could n slow ranks of N have x of the K that share a fact by chance? The tail of the
+ * hypergeometric distribution says how likely. Facts that hold for equal sets are one try.
+ * Tries are counted as Tarone does: a fact that could not be named with that n whatever
+ * ranks were slow, since too many or too few have it, is none. So two slow ranks on the only
+ * small node of a job are no coincidence; on one of 32 nodes with two ranks each they may be.
+ */
+#include "launcher/variance/factor.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define ALPHA 0.01
+#define NONE  UINT32_MAX
+
+struct fact {
+    enum factor_kind kind;
+    uint32_t holds;
+    uint64_t set; /* sum over its ranks: equal sets have equal sums */
+    char *value;
+};
+
+struct link { /* of a rank's chain */
+    uint32_t fact, next;
+};
+
+struct factors {
+    uint32_t world_size;
+    uint32_t *first; /* by rank, in links; NONE */
+    struct fact *facts;
+    struct link *links;
+    uint32_t *table; /* of hash: index in facts, NONE */
+    size_t n_facts, cap_facts, n_links, cap_links, n_table;
+};
+
+int factors_create(uint32_t world_size, struct factors **ret)
+{
+    struct factors *f = calloc(1, sizeof *f);
+    uint32_t *first = malloc((world_size ? world_size : 1) * sizeof *first);
+    if (!f || !first) {
+        free(f);
+        free(first);
+        return -ENOMEM;
+    }
+    memset(first, 0xff, world_size * sizeof *first); /* NONE */
+    f->world_size = world_size;
+    f->first = first;
+    *ret = f;
+    return 0;
+}
+
+void factors_destroy(struct factors *f)
+{
+    if (!f)
+        return;
+    for (size_t i = 0; i < f->n_facts; i++)
+        free(f->facts[i].value);
+    free(f->facts);
+    free(f->links);
+    free(f->table);
+    free(f->first);
+    free(f);
+}
+
+/* ---- adding ---- */
+
+static uint64_t mix(uint64_t x) /* splitmix64 */
+{
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return x ^ (x >> 31);
+}
+
+/* Its place in the table, or the empty one where it belongs. */
+static size_t place_of(const struct factors *f, enum factor_kind kind,
+                       const char *value)
+{
+    uint64_t h = (uint64_t)kind;
+    for (const char *c = value; *c; c++)
+        h = mix(h ^ (uint8_t)*c);
+    size_t at = (size_t)mix(h) & (f->n_table - 1);
+    while (f->table[at] != NONE) {
+        const struct fact *t = &f->facts[f->table[at]];
+        if (t->kind == kind && strcmp(t->value, value) == 0)
+            break;
+        at = (at + 1) & (f->n_table - 1);
+    }
+    return at;
+}
+
+static int grow(void **items, size_t *cap, size_t n, size_t size)
+{
+    if (n < *cap)
+        return 0;
+    size_t more = *cap ? 2 * *cap : 64;
+    void *grown = realloc(*items, more * size);
+    if (!grown)
+        return -ENOMEM;
+    *items = grown;
+    *cap = more;
+    return 0;
+}
+
+/* At most half of the table is in use. */
+static int grow_table(struct factors *f)
+{
+    if (2 * (f->n_facts + 1) <= f->n_table)
+        return 0;
+    size_t n = f->n_table ? 2 * f->n_table : 128;
+    uint32_t *table = malloc(n * sizeof *table);
+    if (!table)
+        return -ENOMEM;
+    memset(table, 0xff, n * sizeof *table);
+    free(f->table);
+    f->table = table;
+    f->n_table = n;
+    for (size_t i = 0; i < f->n_facts; i++)
+        table[place_of(f, f->facts[i].kind, f->facts[i].value)] = (uint32_t)i;
+    return 0;
+}
+
+static bool has(const struct factors *f, uint32_t rank, uint32_t fact)
+{
+    for (uint32_t l = f->first[rank]; l != NONE; l = f->links[l].next) {
+        if (f->links[l].fact == fact)
+            return true;
+    }
+    return false;
+}
+
+int factors_add(struct factors *f, uint32_t rank, enum factor_kind kind,
+                const char *value)
+{
+    if (rank >= f->world_size)
+        return -EINVAL;
+    if (grow_table(f) < 0 ||
+        grow((void **)&f->facts, &f->cap_facts, f->n_facts, sizeof *f->facts) < 0 ||
+        grow((void **)&f->links, &f->cap_links, f->n_links, sizeof *f->links) < 0)
+        return -ENOMEM;
+    size_t at = place_of(f, kind, value);
+    if (f->table[at] == NONE) {
+        struct fact new = {.kind = kind, .value = strdup(value)};
+        if (!new.value)
+            return -ENOMEM;
+        f->table[at] = (uint32_t)f->n_facts;
+        f->facts[f->n_facts++] = new;
+    }
+    uint32_t fact = f->table[at];
+    if (has(f, rank, fact))
+        return 0;
+    f->links[f->n_links] = (struct link){fact, f->first[rank]};
+    f->first[rank] = (uint32_t)f->n_links++;
+    f->facts[fact].holds++;
+    f->facts[fact].set += mix(rank);
+    return 0;
+}
+
+bool factors_has(const struct factors *f, uint32_t rank, enum factor_kind kind,
+                 const char *value)
+{
+    if (rank >= f->world_size || f->n_table == 0)
+        return false;
+    uint32_t fact = f->table[place_of(f, kind, value)];
+    return fact != NONE && has(f, rank, fact);
+}
+
+/* ---- chance ---- */
+
+static double ln_choose(double n, double k)
+{
+    int sign;
+    return lgamma_r(n + 1, &sign) - lgamma_r(k + 1, &sign) - lgamma_r(n - k + 1, &sign);
+}
+
+static uint32_t min_u32(uint32_t a, uint32_t b)
+{
+    return a < b ? a : b;
+}
+
+/* That of n ranks drawn out of `all`, x or more are among the `holds`. */
+static double tail(uint32_t all, uint32_t holds, uint32_t n, uint32_t x)
+{
+    double whole = ln_choose(all, n), p = 0;
+    for (uint32_t i = x; i <= min_u32(holds, n); i++) {
+        if (n - i <= all - holds)
+            p += exp(ln_choose(holds, i) + ln_choose(all - holds, n - i) - whole);
+    }
+    return p < 1 ? p : 1;
+}
+
+/* Of n slow ranks, how many must have what is named: four fifths; one may be missed out of
+ * three, two out of six. */
+static uint32_t least_slow(uint32_t n)
+{
+    uint32_t missed = n >= 6 ? 2 : n >= 3 ? 1 : 0;
+    return n - (n / 5 > missed ? n / 5 : missed);
+}
+
+/* Where a fact holds for so many ranks, could it be named? Half of them must be slow: a
+ * fact whose ranks are well for the most part explains little. */
+static bool could_be_named(const struct fact *t, uint32_t all, uint32_t n)
+{
+    return t->holds >= 2 && t->holds < all && t->holds >= least_slow(n) &&
+           t->holds / 2 + t->holds % 2 <= n;
+}
+
+static int compare_sets(const void *a, const void *b)
+{
+    const struct fact *x = a, *y = b;
+    if (x->holds != y->holds)
+        return x->holds < y->holds ? -1 : 1;
+    return x->set < y->set ? -1 : x->set > y->set;
+}
+
+static int compare_doubles(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return x < y ? -1 : x > y;
+}
+
+/* How many different sets of ranks may be named. best: of each, the least that its p can
+ * be. Room for all facts; -1: no memory. */
+static int64_t possible(const struct factors *f, uint32_t n, double *best)
+{
+    struct fact *sets = malloc((f->n_facts ? f->n_facts : 1) * sizeof *sets);
+    size_t n_sets = 0, n_best = 0;
+    if (!sets)
+        return -1;
+    for (size_t i = 0; i < f->n_facts; i++) {
+        if (could_be_named(&f->facts[i], f->world_size, n))
+            sets[n_sets++] = f->facts[i];
+    }
+    qsort(sets, n_sets, sizeof *sets, compare_sets);
+    for (size_t i = 0; i < n_sets; i++) {
+        if (i > 0 && compare_sets(&sets[i - 1], &sets[i]) == 0)
+            continue;
+        bool same = n_best > 0 && sets[i - 1].holds == sets[i].holds;
+        best[n_best] =
+            same ? best[n_best - 1]
+                 : tail(f->world_size, sets[i].holds, n, min_u32(sets[i].holds, n));
+        n_best++;
+    }
+    free(sets);
+    return (int64_t)n_best;
+}
+
+/* Tarone: the least k for which at most k tries can have p <= ALPHA / k. 0: no memory, or
+ * nothing can be named. */
+static uint32_t tries(const struct factors *f, uint32_t n)
+{
+    double *best = malloc((f->n_facts ? f->n_facts : 1) * sizeof *best);
+    int64_t n_best = best ? possible(f, n, best) : 0;
+    uint32_t k = 0;
+    if (n_best > 0 && best) {
+        qsort(best, (size_t)n_best, sizeof *best, compare_doubles);
+        for (k = 1; k < n_best && best[k] <= ALPHA / k; k++)
+            ;
+    }
+    free(best);
+    return k;
+}
+
+/* ---- finding ---- */
+
+static bool better(const struct factor_found *a, const struct factor_found *b)
+{
+    if (a->p < b->p || a->p > b->p)
+        return a->p < b->p;
+    return a->kind < b->kind;
+}
+
+struct search {
+    const struct factors *f;
+    uint32_t n, tries;
+    uint32_t *slow; /* by fact */
+    uint64_t set;   /* of the best */
+    struct factor_found best;
+};
+
+static void judge(struct search *s, uint32_t fact)
+{
+    const struct fact *t = &s->f->facts[fact];
+    uint32_t x = s->slow[fact];
+    if (x < least_slow(s->n) || 2 * (uint64_t)x < t->holds ||
+        !could_be_named(t, s->f->world_size, s->n))
+        return;
+    struct factor_found found = {t->kind, t->value, t->holds, x,
+                                 tail(s->f->world_size, t->holds, s->n, x) * s->tries};
+    if (found.p < ALPHA && (!s->best.value || better(&found, &s->best))) {
+        s->best = found;
+        s->set = t->set;
+    }
+}
+
+static void count_slow(struct search *s, const uint32_t *slow)
+{
+    const struct factors *f = s->f;
+    for (uint32_t i = 0; i < s->n; i++) {
+        for (uint32_t l = f->first[slow[i]]; l != NONE; l = f->links[l].next)
+            s->slow[f->links[l].fact]++;
+    }
+}
+
+/* All that hold for just those ranks, in the order of their kinds. */
+static size_t name_all(const struct search *s, uint32_t of_rank,
+                       struct factor_found *ret, size_t max)
+{
+    const struct factors *f = s->f;
+    size_t n = 0;
+    for (uint32_t l = f->first[of_rank]; l != NONE; l = f->links[l].next) {
+        const struct fact *t = &f->facts[f->links[l].fact];
+        if (t->holds != s->best.holds || t->set != s->set)
+            continue;
+        struct factor_found found = s->best;
+        found.kind = t->kind;
+        found.value = t->value;
+        size_t at = n < max ? n++ : max;
+        for (; at > 0 && ret[at - 1].kind > found.kind; at--) {
+            if (at < max)
+                ret[at] = ret[at - 1];
+        }
+        if (at < max)
+            ret[at] = found;
+    }
+    return n;
+}
+
+size_t factors_find(const struct factors *f, const uint32_t *slow, size_t n_slow,
+                    struct factor_found *ret, size_t max)
+{
+    struct search s = {.f = f, .n = (uint32_t)n_slow};
+    size_t n = 0;
+    if (n_slow < 2 || n_slow >= f->world_size || max == 0)
+        return 0;
+    for (size_t i = 0; i < n_slow; i++) {
+        if (slow[i] >= f->world_size)
+            return 0;
+    }
+    s.tries = tries(f, s.n);
+    if (s.tries > 0)
+        s.slow = calloc(f->n_facts, sizeof *s.slow);
+    if (!s.slow)
+        return 0;
+    count_slow(&s, slow);
+    /* A rank may be missed, so the best may be another's. */
+    for (uint32_t i = 0; i < s.n; i++) {
+        for (uint32_t l = f->first[slow[i]]; l != NONE; l = f->links[l].next)
+            judge(&s, f->links[l].fact);
+    }
+    for (uint32_t i = 0; s.best.value && n == 0 && i < s.n; i++)
+        n = name_all(&s, slow[i], ret, max);
+    free(s.slow);
+    return n;
+}
+
+/* ---- words ---- */
+
+int factor_phrase(const struct factor_found *found, struct buf *out)
+{
+    const char *v = found->value, *slash = strrchr(v, '/');
+    const char *part = slash ? slash + 1 : v;
+    int node = slash ? (int)(slash - v) : 0;
+    const char *of = slash ? " of node " : "";
+    switch (found->kind) {
+    case FACTOR_LINK_WIDTH:
+        return buf_printf(out, "PCI link of the %s", v);
+    case FACTOR_PATH:
+        return strcmp(v, "SYS") == 0
+                   ? buf_printf(out, "GPU and NIC on different sockets")
+                   : buf_printf(out, "GPU and NIC with the path %s", v);
+    case FACTOR_NIC:
+        return buf_printf(out, "NIC %s%s%.*s", part, of, node, v);
+    case FACTOR_SWITCH:
+        return buf_printf(out, "PCI switch %s%s%.*s", part, of, node, v);
+    case FACTOR_NUMA:
+        return buf_printf(out, "NUMA node %s%s%.*s", part, of, node, v);
+    case FACTOR_SHARED_CORES:
+        return buf_printf(out, "cores shared with other ranks");
+    case FACTOR_NODE:
+        return buf_printf(out, "node %s", v);
+    case FACTOR_RAIL:
+        return buf_printf(out, "NIC %s of every node", v);
+    case FACTOR_GPU_MODEL:
+        return buf_printf(out, "GPU model %s", v);
+    case FACTOR_CPU_MODEL:
+        return buf_printf(out, "CPU model %s", v);
+    case FACTOR_DRIVER:
+        return buf_printf(out, "GPU driver %s", v);
+    case FACTOR_KERNEL:
+        return buf_printf(out, "kernel %s", v);
+    case FACTOR_KINDS:
+        break;
+    }
+    return -EINVAL;
+}
