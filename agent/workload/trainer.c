@@ -144,7 +144,7 @@ static bool step(struct trainer *t, const volatile sig_atomic_t *stop)
     optim_step(&t->optim, n, t->model.w, t->sum);
     t->step = n;
     if (t->o->checkpoint && n % t->o->checkpoint_every == 0) {
-        aolani_step_special();
+        aolani_step_checkpoint();
         good = save(t); /* ends with all ranks together: no wait leaks into the next */
     }
     aolani_step_end();

@@ -3,10 +3,10 @@
  *
  * A step is cut into busy stretches by the waits inside it, and clocks are read at the
  * cuts, so that what a rank does while it waits for others (spin or sleep) is never
- * charged to it. One reading is five system calls, about a microsecond. A program with
- * thousands of waits in a step gets the full reading only at the rate below and for the
- * others a bare clock: the record then says that it is partial, and errs towards
- * blaming nothing.
+ * charged to it. One reading is five system calls, about a microsecond; in a control
+ * group that a quota throttles it is six. A program with thousands of waits in a step
+ * gets the full reading only at the rate below and for the others a bare clock: the
+ * record then says that it is partial, and errs towards blaming nothing.
  *
  * A library inside someone else's program owns nothing but its ring: it keeps errno, it
  * looks twice before it closes a descriptor (the program may have closed ours and
@@ -19,25 +19,26 @@
 #pragma GCC visibility pop
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mman.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "proto/client/cgroupstat.h"
+#include "proto/client/keptfd.h"
+#include "proto/client/ringmap.h"
 #include "proto/wire/steprec.h"
 
 /* Waits of a step that are always read in full, and how many more per time: together at
  * most a thousandth or two of the step. */
 #define WAITS_FREE    16u
 #define WAIT_EVERY_NS 1000000u
+#define LOOK_EVERY_NS 1000000000u /* at the control group: a process can be moved */
 
 struct sample {
-    uint64_t wall_ns, cpu_ns, delay_ns;
+    uint64_t wall_ns, cpu_ns, delay_ns, throttled_ns;
     uint64_t nvcsw, nivcsw, minflt, majflt;
 };
 
@@ -51,11 +52,12 @@ struct client {
     bool marked;    /* this process has begun a step */
     bool gap;       /* the ring refused the last record */
 
-    int sched_fd; /* of thread tid; -1: none */
-    dev_t sched_dev;
-    ino_t sched_ino;
+    struct keptfd sched; /* schedstat of thread tid */
+    struct cgroupstat group;
+    uint64_t looked_ns;
 
-    bool in_step, special;
+    bool in_step;
+    uint16_t kind;  /* flags of the step: SPECIAL, and of which sort */
     bool no_delay;  /* run delay could not be read in this step */
     bool moved;     /* a reading of this step came from another thread */
     bool coarse;    /* the wait in progress is timed by the bare clock */
@@ -66,7 +68,7 @@ struct client {
     struct sample busy;  /* sum over the finished ones */
 };
 
-static struct client client = {.sched_fd = -1};
+static struct client client = {.sched.fd = -1};
 
 static uint64_t clock_ns(clockid_t id)
 {
@@ -78,28 +80,10 @@ static uint64_t clock_ns(clockid_t id)
 
 /* ---- schedstat: nanoseconds this thread was runnable and did not run */
 
-static void sched_close(struct client *c)
-{
-    struct stat st;
-    if (c->sched_fd >= 0 && fstat(c->sched_fd, &st) == 0 && st.st_dev == c->sched_dev &&
-        st.st_ino == c->sched_ino)
-        close(c->sched_fd);
-    c->sched_fd = -1;
-}
-
 static void sched_open(struct client *c)
 {
-    struct stat st;
-    c->sched_fd = open("/proc/thread-self/schedstat", O_RDONLY | O_CLOEXEC);
-    if (c->sched_fd < 0)
-        return;
-    if (fstat(c->sched_fd, &st) < 0) {
-        close(c->sched_fd);
-        c->sched_fd = -1;
-        return;
-    }
-    c->sched_dev = st.st_dev;
-    c->sched_ino = st.st_ino;
+    keptfd_close(&c->sched);
+    (void)keptfd_open(&c->sched, "/proc/thread-self/schedstat");
 }
 
 /* "<cpu ns> <run delay ns> <slices>" */
@@ -107,10 +91,8 @@ static bool sched_read_delay(const struct client *c, uint64_t *ret_ns)
 {
     char text[80];
     uint64_t v = 0;
-    ssize_t n = c->sched_fd < 0 ? -1 : pread(c->sched_fd, text, sizeof text - 1, 0);
-    if (n <= 0)
+    if (!keptfd_read(&c->sched, text, sizeof text))
         return false;
-    text[n] = '\0';
     const char *p = strchr(text, ' ');
     if (!p || p[1] < '0' || p[1] > '9')
         return false;
@@ -134,6 +116,7 @@ static void sample_take(struct client *c, struct sample *s)
     s->cpu_ns = clock_ns(CLOCK_THREAD_CPUTIME_ID);
     if (!sched_read_delay(c, &s->delay_ns))
         c->no_delay = true;
+    s->throttled_ns = cgroupstat_read(&c->group, s->delay_ns);
     if (getrusage(RUSAGE_THREAD, &u) < 0)
         return;
     s->nvcsw = (uint64_t)u.ru_nvcsw;
@@ -151,9 +134,14 @@ static void add_delta(uint64_t *sum, uint64_t from, uint64_t to)
 static void busy_add(struct client *c, const struct sample *now)
 {
     const struct sample *from = &c->since;
+    uint64_t delay = 0, throttled = 0;
+    add_delta(&delay, from->delay_ns, now->delay_ns);
+    add_delta(&throttled, from->throttled_ns, now->throttled_ns);
+    c->busy.delay_ns += delay;
+    /* The group's time is at most an explanation of ours. */
+    c->busy.throttled_ns += throttled < delay ? throttled : delay;
     add_delta(&c->busy.wall_ns, from->wall_ns, now->wall_ns);
     add_delta(&c->busy.cpu_ns, from->cpu_ns, now->cpu_ns);
-    add_delta(&c->busy.delay_ns, from->delay_ns, now->delay_ns);
     add_delta(&c->busy.nvcsw, from->nvcsw, now->nvcsw);
     add_delta(&c->busy.nivcsw, from->nivcsw, now->nivcsw);
     add_delta(&c->busy.minflt, from->minflt, now->minflt);
@@ -176,40 +164,13 @@ static bool rank_from_env(uint32_t *ret)
     return true;
 }
 
-static bool ring_is_sound(int fd)
-{
-    struct stat st;
-    return fstat(fd, &st) == 0 && S_ISREG(st.st_mode) && st.st_uid == geteuid() &&
-           (st.st_mode & 022) == 0 && st.st_size == (off_t)RING_BYTES;
-}
-
-static struct ring *ring_map(const char *path)
-{
-    int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd < 0)
-        return NULL;
-    void *at = MAP_FAILED;
-    if (ring_is_sound(fd))
-        at = mmap(NULL, RING_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
-    close(fd);
-    if (at == MAP_FAILED)
-        return NULL;
-    struct ring *r = at;
-    if (r->magic != RING_MAGIC || r->version != RING_VERSION ||
-        r->records != RING_RECORDS) {
-        munmap(at, RING_BYTES);
-        return NULL;
-    }
-    return r;
-}
-
 static void client_open(struct client *c)
 {
     int saved = errno;
     const char *path = secure_getenv("AOLANI_STEP_PATH");
     c->state = CLIENT_OFF;
     if (path && *path && rank_from_env(&c->rank))
-        c->ring = ring_map(path);
+        c->ring = ringmap_open(path);
     if (c->ring) {
         c->pid = getpid();
         c->tid = gettid();
@@ -240,8 +201,8 @@ static bool client_adopt_thread(struct client *c)
     }
     c->pid = pid;
     c->tid = tid;
-    sched_close(c);
     sched_open(c);
+    c->looked_ns = 0;
     return true;
 }
 
@@ -277,6 +238,8 @@ static void record_parts(const struct client *c, struct steprec *r)
     if (c->no_delay)
         return;
     r->rundelay_us = us_of(delay);
+    r->throttled_us =
+        us_of(c->busy.throttled_ns < delay ? c->busy.throttled_ns : delay);
     if (c->busy.nvcsw > 0)
         r->blocked_us = us_of(rest);
     else
@@ -294,9 +257,8 @@ static void record_push(struct client *c, uint64_t end_ns)
         .wall_us = us_of(end_ns - c->begin_ns),
         .wait_us = us_of(c->wait_ns),
         .n_coll = c->n_waits,
-        .flags =
-            (uint16_t)((c->special ? STEPREC_SPECIAL : 0) |
-                       (partial ? STEPREC_PARTIAL : 0) | (c->gap ? STEPREC_GAP : 0)),
+        .flags = (uint16_t)(c->kind | (partial ? STEPREC_PARTIAL : 0) |
+                            (c->gap ? STEPREC_GAP : 0)),
         .source = STEPREC_API,
         .confidence = 100,
     };
@@ -308,6 +270,19 @@ static void record_push(struct client *c, uint64_t end_ns)
 
 /* ---- the interface */
 
+/* What may have changed since the last time: the control group of this thread, and
+ * descriptors that the program has closed. Not a part of any step. */
+static void client_look(struct client *c)
+{
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (c->looked_ns != 0 && now - c->looked_ns < LOOK_EVERY_NS)
+        return;
+    c->looked_ns = now;
+    if (!keptfd_is_ours(&c->sched))
+        sched_open(c);
+    cgroupstat_look(&c->group);
+}
+
 void aolani_step_begin(uint64_t step)
 {
     struct client *c = &client;
@@ -317,11 +292,13 @@ void aolani_step_begin(uint64_t step)
     if (client_adopt_thread(c)) {
         c->marked = true;
         c->in_step = true;
-        c->special = c->no_delay = c->moved = c->coarse = false;
+        c->no_delay = c->moved = c->coarse = false;
+        c->kind = 0;
         c->step = step;
         c->n_waits = c->depth > 0;
         c->wait_ns = c->coarse_ns = 0;
         memset(&c->busy, 0, sizeof c->busy);
+        client_look(c);
         sample_take(c, &c->since);
         c->begin_ns = c->wait_from_ns = c->since.wall_ns;
     }
@@ -386,11 +363,26 @@ void aolani_wait_end(void)
     errno = saved;
 }
 
-void aolani_step_special(void)
+static void step_mark(uint16_t flags)
 {
     struct client *c = &client;
     if (client_is_on(c) && c->in_step)
-        c->special = true;
+        c->kind |= flags;
+}
+
+void aolani_step_special(void)
+{
+    step_mark(STEPREC_SPECIAL);
+}
+
+void aolani_step_checkpoint(void)
+{
+    step_mark(STEPREC_SPECIAL | STEPREC_CHECKPOINT);
+}
+
+void aolani_step_evaluation(void)
+{
+    step_mark(STEPREC_SPECIAL | STEPREC_EVALUATION);
 }
 
 int aolani_stop_requested(void)

@@ -37,9 +37,12 @@ void aolani_step_end(void);
 void aolani_wait_begin(void);
 void aolani_wait_end(void);
 
-/* The step in progress is an evaluation, a checkpoint or the like: counted in the run's
- * time, kept out of the variance. */
+/* The step in progress is no ordinary one: counted in the run's time, kept out of the
+ * variance. Say checkpoint or evaluation where it is one: the report has a row for each.
+ * One step may be both. */
 void aolani_step_special(void);
+void aolani_step_checkpoint(void);
+void aolani_step_evaluation(void);
 
 /* 1 once the job has been asked to stop: save a checkpoint and exit 0. */
 int aolani_stop_requested(void);

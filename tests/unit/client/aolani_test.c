@@ -6,8 +6,11 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <fcntl.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "proto/client/aolani.c"
@@ -38,10 +41,11 @@ static int setup(void **state)
 
 static void client_reset(void)
 {
-    sched_close(&client);
+    keptfd_close(&client.sched);
+    cgroupstat_close(&client.group);
     if (client.ring)
         munmap(client.ring, RING_BYTES);
-    client = (struct client){.sched_fd = -1};
+    client = (struct client){.sched.fd = -1};
 }
 
 static int teardown(void **state)
@@ -320,6 +324,32 @@ static void test_special_and_unended_steps(void **state)
     assert_true(r.flags & STEPREC_SPECIAL);
 }
 
+static void test_kinds_of_special_steps(void **state)
+{
+    static const struct {
+        void (*mark[2])(void);
+        unsigned flags;
+    } cases[] = {
+        {{NULL, NULL}, 0},
+        {{aolani_step_special, NULL}, STEPREC_SPECIAL},
+        {{aolani_step_checkpoint, NULL}, STEPREC_SPECIAL | STEPREC_CHECKPOINT},
+        {{aolani_step_evaluation, NULL}, STEPREC_SPECIAL | STEPREC_EVALUATION},
+        {{aolani_step_evaluation, aolani_step_checkpoint},
+         STEPREC_SPECIAL | STEPREC_CHECKPOINT | STEPREC_EVALUATION},
+    };
+    struct fixture *f = *state;
+    struct steprec r;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        aolani_step_evaluation(); /* outside a step: nothing */
+        aolani_step_begin(i);
+        for (int k = 0; k < 2 && cases[i].mark[k]; k++)
+            cases[i].mark[k]();
+        aolani_step_end();
+        assert_true(pop(f, &r));
+        assert_int_equal(r.flags & ~STEPREC_PARTIAL, cases[i].flags);
+    }
+}
+
 static void test_full_ring_drops_and_says(void **state)
 {
     struct fixture *f = *state;
@@ -450,12 +480,13 @@ static void test_a_stolen_descriptor_stays_open(void **state)
     aolani_step_begin(1);
     aolani_step_end();
     assert_true(pop(f, &r));
-    if (client.sched_fd < 0)
+    if (client.sched.fd < 0)
         skip();
-    int fd = client.sched_fd;
+    int fd = client.sched.fd;
     close(fd); /* as a program does that closes what it does not know */
     int mine = open("/dev/null", O_RDONLY);
     assert_int_equal(mine, fd);
+    client.looked_ns = clock_ns(CLOCK_MONOTONIC); /* and so not just now */
     aolani_step_begin(2);
     aolani_step_end();
     assert_true(pop(f, &r));
@@ -497,7 +528,7 @@ static void test_only_the_interface_is_exported(void **state)
         symbols++;
     }
     assert_int_equal(pclose(p), 0);
-    assert_int_equal(symbols, 6);
+    assert_int_equal(symbols, 8);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -511,6 +542,7 @@ int main(void)
         T(test_wait_may_cross_the_ends_of_a_step),
         T(test_many_waits_are_cheap_and_said),
         T(test_special_and_unended_steps),
+        T(test_kinds_of_special_steps),
         T(test_full_ring_drops_and_says),
         T(test_stop_and_errno),
         T(test_a_fork_of_the_rank_is_silent),
