@@ -168,29 +168,6 @@ static void refresh(struct spelllines_kind *k, const struct attribution *now)
     }
 }
 
-/* All ranks that are slow now, distinct. */
-static size_t slow_now(const struct attribution *now, uint32_t *ret, size_t max)
-{
-    size_t n = 0;
-    for (size_t i = 0; now && i < now->n_spells && n < max; i++) {
-        bool seen = now->spells[i].over;
-        for (size_t j = 0; j < n && !seen; j++)
-            seen = ret[j] == now->spells[i].rank;
-        if (!seen)
-            ret[n++] = now->spells[i].rank;
-    }
-    return n;
-}
-
-static const char *common_of(const struct saying *y, const uint32_t *ranks, size_t n,
-                             struct buf *out)
-{
-    buf_consume(out, out->len);
-    if (n > 1 && y->words->common)
-        y->words->common(y->words->arg, ranks, n, out);
-    return out->len && buf_printf(out, "%s", "") == 0 ? (const char *)out->data : "";
-}
-
 /* The name of what made all of them slow, "" when it is not one thing. */
 static const char *one_name(const struct spelllines_kind *k)
 {
@@ -211,37 +188,84 @@ static uint32_t first_step(const struct spelllines_kind *k)
     return step;
 }
 
+/* What is common may begin with the very ranks that the line has named. */
 static void say_together(const struct saying *y, const struct spelllines_kind *k,
                          const char *common)
 {
     uint32_t ranks[SPELLLINES_KEPT];
     char names[RANKS_TEXT], percent[40];
-    const char *what = one_name(k);
-    (void)ranks_of(k, ranks);
-    say(y, true, "ranks %s are %s slow since step %u%s%s%s%s%s",
-        format_ranks(ranks, k->n, names), format_percent(k, percent), first_step(k),
-        *what ? " (" : "", what, *what ? ")" : "", *common ? "; common: " : "", common);
+    const char *what = one_name(k), *where = *common ? "; common to " : "";
+    (void)format_ranks(ranks, ranks_of(k, ranks), names);
+    size_t n = strlen("ranks "), len = strlen(names);
+    if (strncmp(common, "ranks ", n) == 0 && strncmp(common + n, names, len) == 0 &&
+        strncmp(common + n + len, ": ", 2) == 0) {
+        where = "; common: ";
+        common += n + len + 2;
+    }
+    say(y, true, "ranks %s are %s slow since step %u%s%s%s%s%s", names,
+        format_percent(k, percent), first_step(k), *what ? " (" : "", what,
+        *what ? ")" : "", where, common);
 }
 
-static void say_began(const struct saying *y, struct buf *words)
+static void say_one(const struct saying *y, const struct spell *s, const char *common)
 {
-    struct spelllines_kind *k = &y->w->began;
-    static const char slow[] = "rank %u on %s is %.0f %% slow since step %u%s%s%s%s%s";
-    uint32_t ranks[ATTRIBUTE_SPELLS];
-    char names[RANKS_TEXT], what[200];
-    refresh(k, y->words->now);
-    const char *common = common_of(y, ranks, ranks_of(k, ranks), words);
-    if (*common || k->n > SPELLLINES_EACH) {
+    char what[200];
+    say(y, true, "rank %u on %s is %.0f %% slow since step %u%s%s%s", s->rank,
+        y->words->node_of_rank[s->rank], s->percent, s->first_step,
+        format_what(s, what), *common ? "; common to " : "", common);
+}
+
+static void say_group(const struct saying *y, const struct spelllines_kind *k,
+                      const char *common)
+{
+    if (k->n > SPELLLINES_EACH || (k->n > 1 && *common)) {
         say_together(y, k, common);
         return;
     }
-    size_t n = slow_now(y->words->now, ranks, ATTRIBUTE_SPELLS);
-    common = common_of(y, ranks, n, words);
     for (size_t i = 0; i < k->n; i++)
-        say(y, true, slow, k->list[i].rank, y->words->node_of_rank[k->list[i].rank],
-            k->list[i].percent, k->list[i].first_step, format_what(&k->list[i], what),
-            *common ? "; common to ranks " : "",
-            *common ? format_ranks(ranks, n, names) : "", *common ? ": " : "", common);
+        say_one(y, &k->list[i], common);
+}
+
+struct common_texts { /* those slowed by the same share what they have in common */
+    struct buf of[KIND_N];
+    bool asked[KIND_N];
+};
+
+static const char *common_of(const struct saying *y, struct common_texts *t,
+                             const struct spell *s)
+{
+    enum mech_kind kind = mech_kind(s->what);
+    struct buf *b = &t->of[kind];
+    if (!t->asked[kind]) {
+        t->asked[kind] = true;
+        buf_init(b, 1u << 16);
+        if (y->words->common)
+            y->words->common(y->words->arg, s, b);
+    }
+    return b->len && buf_printf(b, "%s", "") == 0 ? (const char *)b->data : "";
+}
+
+static void say_began(const struct saying *y)
+{
+    struct spelllines_kind *k = &y->w->began, *group = calloc(1, sizeof *group);
+    struct common_texts texts = {0};
+    bool said[SPELLLINES_KEPT] = {0};
+    refresh(k, y->words->now);
+    for (size_t i = 0; group && i < k->n; i++) {
+        const char *common = common_of(y, &texts, &k->list[i]);
+        group->n = 0;
+        for (size_t j = i; j < k->n; j++) {
+            if (said[j] || strcmp(common_of(y, &texts, &k->list[j]), common) != 0)
+                continue;
+            said[j] = true;
+            group->list[group->n++] = k->list[j];
+        }
+        if (group->n > 0)
+            say_group(y, group, common);
+    }
+    for (int i = 0; i < KIND_N; i++)
+        buf_fini(&texts.of[i]);
+    free(group);
 }
 
 static void say_brief(const struct saying *y)
@@ -284,15 +308,12 @@ void spelllines_say(struct spelllines *w, const struct spelllines_words *words,
                     uint64_t now_ms)
 {
     struct saying y = {w, words};
-    struct buf common;
     if (now_ms - w->minute_ms >= MINUTE_MS || w->lines == 0) {
         w->minute_ms = now_ms;
         w->in_minute = 0;
     }
-    buf_init(&common, 1u << 16);
     if (w->began.n > 0)
-        say_began(&y, &common);
-    buf_fini(&common);
+        say_began(&y);
     if (w->brief.n > 0)
         say_brief(&y);
     if (w->ended.n > 0)

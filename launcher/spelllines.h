@@ -38,8 +38,9 @@ struct spelllines {                             /* begins zeroed */
 struct spelllines_words {
     const char *const *node_of_rank;
     const struct attribution *now; /* what is known of spells by now; may be NULL */
-    /* What these ranks have in common, in words; nothing: no more than others. */
-    void (*common)(void *arg, const uint32_t *ranks, size_t n, struct buf *out);
+    /* What the ranks that are slow like this one have in common, as factor_common says it:
+     * "ranks 12, 44: node n1"; nothing: no more than chance gives. */
+    void (*common)(void *arg, const struct spell *s, struct buf *out);
     void (*say)(void *arg, bool is_warning, const char *text);
     void *arg;
 };

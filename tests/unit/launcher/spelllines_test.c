@@ -15,22 +15,19 @@
 struct fixture {
     struct spelllines w;
     const char *nodes[RANKS];
-    char said[20000];                 /* '!' before a warning, '\n' after each */
-    uint32_t factor[RANKS], n_factor; /* ranks that have something in common */
+    char said[20000];   /* '!' before a warning, '\n' after each */
+    const char *common; /* of those slowed by this kind */
+    enum mech_kind kind;
     struct spell spells[64];
     struct attribution now;
     struct spelllines_words words;
 };
 
-static void on_common(void *arg, const uint32_t *ranks, size_t n, struct buf *out)
+static void on_common(void *arg, const struct spell *s, struct buf *out)
 {
     const struct fixture *f = arg;
-    size_t has = 0;
-    for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < f->n_factor; k++)
-            has += f->factor[k] == ranks[i];
-    if (n > 1 && has == n)
-        assert_int_equal(buf_add(out, "node n1", 7), 0);
+    if (mech_kind(s->what) == f->kind)
+        assert_int_equal(buf_add(out, f->common, strlen(f->common)), 0);
 }
 
 static void on_say(void *arg, bool is_warning, const char *text)
@@ -47,9 +44,11 @@ static int setup(void **state)
     *state = f;
     for (size_t i = 0; f && i < RANKS; i++)
         f->nodes[i] = i < 50 ? "n1" : "n2";
-    if (f)
-        f->words = (struct spelllines_words){f->nodes, NULL, on_common, on_say, f};
-    return f ? 0 : -1;
+    if (!f)
+        return -1;
+    f->common = "";
+    f->words = (struct spelllines_words){f->nodes, NULL, on_common, on_say, f};
+    return 0;
 }
 
 static int teardown(void **state)
@@ -125,28 +124,38 @@ static void test_together_when_something_is_common(void **state)
 {
     struct fixture *f = *state;
     const uint32_t ranks[] = {12, 44, 76};
-    for (size_t i = 0; i < 3; i++) {
-        f->factor[f->n_factor++] = ranks[i];
+    f->kind = KIND_NEIGHBOUR;
+    f->common = "ranks 12, 44, 76: node n1";
+    for (size_t i = 0; i < 3; i++)
         add(f, slow(ranks[i], 8120 + (uint32_t)i, 6), 100 * i);
-    }
+    struct spell own = slow(5, 8130, 9);
+    own.what = MECH_WORK;
+    own.part[MECH_WORK] = 32000;
+    add(f, own, 400);
     assert_string_equal(told(f, 2000),
                         "!ranks 12, 44, 76 are 6 % slow since step 8120 (preempted); "
-                        "common: node n1\n");
+                        "common: node n1\n"
+                        "!rank 5 on n1 is 9 % slow since step 8130: more work of its "
+                        "own (3.2 ms of 3.2 ms a step)\n");
+    f->common = "ranks 12, 44, 76, 80: rail mlx5_0";
+    add(f, slow(76, 9000, 6), 3000);
+    add(f, slow(80, 9001, 9), 3000);
+    assert_string_equal(told(f, 5000),
+                        "!ranks 76, 80 are 6 to 9 % slow since step 9000 (preempted); "
+                        "common to ranks 12, 44, 76, 80: rail mlx5_0\n");
 }
 
 static void test_common_with_those_that_were_slow_before(void **state)
 {
     struct fixture *f = *state;
-    f->factor[0] = 3;
-    f->factor[1] = 7;
-    f->n_factor = 2;
+    f->kind = KIND_NEIGHBOUR;
+    f->common = "ranks 3, 7: node n1";
     f->spells[0] = slow(3, 10, 20);
     f->spells[1] = slow(7, 90, 20);
     f->spells[1].excess_us = 310000; /* it has gone on since it was noticed */
     f->spells[1].part[MECH_PREEMPTED] = 200000;
     f->spells[1].steps = 100;
-    f->spells[2] = over(slow(50, 1, 9), 40); /* no more */
-    f->now = (struct attribution){.spells = f->spells, .n_spells = 3};
+    f->now = (struct attribution){.spells = f->spells, .n_spells = 2};
     f->words.now = &f->now;
     add(f, slow(7, 90, 20), 0);
     assert_string_equal(told(f, 2000),
