@@ -78,13 +78,19 @@ struct open_step *stepwindow_get(struct stepwindow *w, uint64_t key, uint64_t no
     return o;
 }
 
-/* Largest busy time first; of equals the one that came first. */
+/* Largest busy time first; of equals the lowest rank. */
+static bool is_later(const struct steprec *r, uint32_t busy, const struct steprec *than)
+{
+    uint32_t other = steprec_busy_us(than);
+    return busy > other || (busy == other && r->rank < than->rank);
+}
+
 static void keep_late(struct open_step *o, const struct steprec *r, uint32_t busy)
 {
     size_t n = o->c.n_late, i = n < STEPS_LATE ? n : n - 1;
-    if (n == STEPS_LATE && busy <= steprec_busy_us(&o->late[n - 1]))
+    if (n == STEPS_LATE && !is_later(r, busy, &o->late[n - 1]))
         return;
-    for (; i > 0 && busy > steprec_busy_us(&o->late[i - 1]); i--)
+    for (; i > 0 && is_later(r, busy, &o->late[i - 1]); i--)
         o->late[i] = o->late[i - 1];
     o->late[i] = *r;
     o->c.n_late = n < STEPS_LATE ? n + 1 : n;

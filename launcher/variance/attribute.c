@@ -1,0 +1,254 @@
+/* SPDX-License-Identifier: MIT */
+/* attribute.c - each step as it is closed: who was late, by how much, and whether that is
+ * the end or the beginning of a slow time. By what, attribute_charge.c finds out.
+ *
+ * A step is judged by what was usual before it and only then becomes part of the usual. */
+#include "launcher/variance/attribute.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+
+#include "launcher/variance/attribute_impl.h"
+
+#define EXCESS_PRECISION 7    /* 0.39 % */
+#define EXCESS_UNIT      1e4  /* of the median */
+#define UNSURE           0.20 /* noticeable while the rank's own spread is not known */
+
+int attribute_create(uint32_t world_size, const struct signals *signals,
+                     const struct attribute_ops *ops, struct attribute **ret)
+{
+    struct attribute *a = calloc(1, sizeof *a);
+    if (!a)
+        return -ENOMEM;
+    a->world_size = world_size;
+    a->signals = signals;
+    if (ops)
+        a->ops = *ops;
+    a->ranks = calloc(world_size, sizeof *a->ranks);
+    a->scratch = calloc(world_size, sizeof *a->scratch);
+    a->queue = calloc(ATTRIBUTE_QUEUE, sizeof *a->queue);
+    a->spells = calloc(ATTRIBUTE_SPELLS, sizeof *a->spells);
+    a->before = calloc(ATTRIBUTE_SPELLS, sizeof *a->before);
+    if (!a->ranks || !a->scratch || !a->queue || !a->spells || !a->before ||
+        hist_init(&a->excess, EXCESS_PRECISION) < 0) {
+        attribute_destroy(a);
+        return -ENOMEM;
+    }
+    for (uint32_t i = 0; i < world_size; i++) {
+        a->ranks[i].spell = NO_SPELL;
+        cusum_init(&a->ranks[i].cusum, world_size > 1);
+    }
+    *ret = a;
+    return 0;
+}
+
+void attribute_destroy(struct attribute *a)
+{
+    if (!a)
+        return;
+    hist_fini(&a->excess);
+    free(a->blames);
+    free(a->before);
+    free(a->spells);
+    free(a->queue);
+    free(a->scratch);
+    free(a->ranks);
+    free(a);
+}
+
+void attribute_record(void *arg, const struct steprec *r, uint32_t attempt)
+{
+    struct attribute *a = arg;
+    (void)attempt; /* what a rank usually does, it does after a restart, too */
+    if (r->rank < a->world_size)
+        attribute_learn(&a->ranks[r->rank], r);
+}
+
+/* Ranks may be elsewhere after a restart: whether they are slow is to be seen again. */
+static void restart(struct attribute *a, const struct steps_closed *c)
+{
+    for (uint32_t i = 0; i < a->world_size; i++) {
+        struct attributed *k = &a->ranks[i];
+        if (k->spell != NO_SPELL)
+            spell_end(a, i, a->spells[k->spell].last_step, c->now_ms);
+        cusum_init(&k->cusum, a->world_size > 1);
+        k->toll = (struct toll){0};
+    }
+    a->attempt = c->attempt;
+}
+
+/* ---- who was late */
+
+static double own_usual(const struct attributed *k)
+{
+    /* A rank alone is all the measure there is, and while it is slow it was so before. */
+    return k->cusum.slow && !k->cusum.peers ? exp(k->cusum.before) : k->busy.median;
+}
+
+/* What the rank's busy time is measured against, and the least excess that counts. */
+static void measure(const struct attribute *a, const struct steps_closed *c,
+                    const struct attributed *k, double *ret_from, double *ret_least)
+{
+    bool alone = c->n < 2;
+    double noticeable = NOTICEABLE, sigmas = SIGMAS * attribute_sigma(a, k);
+    *ret_from = alone ? own_usual(k) : c->median;
+    if (k->busy.n < USUAL_ENOUGH)
+        noticeable = alone ? INFINITY : UNSURE;
+    else if (k->cusum.slow)
+        sigmas = 0; /* that it is no chance is known */
+    *ret_least = fmax(fmax(sigmas, noticeable * fmax(*ret_from, 1)), RESOLUTION_US);
+}
+
+static bool is_culprit(const struct attribute *a, const struct steps_closed *c,
+                       const struct steprec *r)
+{
+    double from, least;
+    measure(a, c, &a->ranks[r->rank], &from, &least);
+    return steprec_busy_us(r) - from > least;
+}
+
+static double excess_of(const struct steps_closed *c, const struct attributed *k,
+                        const struct steprec *r)
+{
+    double from = c->n < 2 ? own_usual(k) : c->median;
+    if (k->busy.n >= USUAL_ENOUGH)
+        from = fmin(from, own_usual(k));
+    return steprec_busy_us(r) - from;
+}
+
+static void find_culprits(const struct attribute *a, const struct steps_closed *c,
+                          struct culprits *ret)
+{
+    *ret = (struct culprits){0};
+    for (size_t i = 0; i < c->n_late && ret->n < ATTRIBUTE_CULPRITS; i++) {
+        ret->is[i] = is_culprit(a, c, &c->late[i]);
+        ret->n += ret->is[i];
+    }
+}
+
+static void charge_late(struct attribute *a, const struct steps_closed *c, size_t i,
+                        const struct steprec *peer)
+{
+    const struct steprec *r = &c->late[i];
+    const struct attributed *k = &a->ranks[r->rank];
+    struct charge charge = {
+        .kind = CHARGE_CULPRIT,
+        .deadline_ms = c->now_ms + ATTRIBUTE_WAIT_MS,
+        .r = *r,
+        .excess_us = excess_of(c, k, r),
+        .loss_us = (int32_t)r->rank == c->slowest ? c->loss : 0,
+        .attempt = c->attempt,
+    };
+    attribute_usual(a, k, &charge.usual);
+    if (peer) {
+        charge.has_peer = true;
+        charge.peer = peer->rank;
+        charge.peer_wall = peer->wall_us;
+        charge.peer_end_ns = peer->t_end_ns;
+    }
+    charge_add(a, &charge, c->now_ms);
+}
+
+static void charge_culprits(struct attribute *a, const struct steps_closed *c,
+                            const struct culprits *of)
+{
+    const struct steprec *peer = NULL;
+    for (size_t i = 0; i < c->n_late; i++)
+        peer = of->is[i] ? peer : &c->late[i];
+    if (!of->is[0])
+        a->small_us += c->loss; /* the slowest is the first of the late ones */
+    for (size_t i = 0; i < c->n_late; i++)
+        if (of->is[i])
+            charge_late(a, c, i, peer);
+}
+
+/* ---- is a rank slow */
+
+/* Of two ranks the median is the lesser: each is measured against the other. */
+static double others(const struct attribute *a, const struct steps_closed *c,
+                     uint32_t i)
+{
+    if (a->world_size != 2 || c->n != 2)
+        return a->world_size == 1 ? 1 : c->median;
+    return c->busy[1 - i];
+}
+
+/* Nothing that has been charged so far can belong to a spell. */
+static bool is_well(const struct cusum *c)
+{
+    return !c->slow && !c->verifying && c->sum <= 0 && c->usual.n >= CUSUM_VERIFY;
+}
+
+static void watch(struct attribute *a, const struct steps_closed *c, uint32_t i)
+{
+    struct attributed *k = &a->ranks[i];
+    double busy = c->busy[i], other = others(a, c, i);
+    if (busy > 0 && other > 0)
+        spell_news(a, i, cusum_add(&k->cusum, c->step, log(busy / other)), c);
+    if (k->toll.steps > 0 && is_well(&k->cusum))
+        k->toll = (struct toll){0};
+    usual_add(&k->busy, busy);
+    if (c->median == 0)
+        return;
+    double over = busy > c->median ? (busy - c->median) / c->median : 0;
+    hist_add(&a->excess, (uint64_t)fmin(over * EXCESS_UNIT + 0.5, UINT32_MAX));
+}
+
+void attribute_step(void *arg, const struct steps_closed *c)
+{
+    struct attribute *a = arg;
+    struct culprits culprits;
+    if (c->attempt != a->attempt)
+        restart(a, c);
+    if (!c->counted || c->n_late == 0)
+        return;
+    a->steps++;
+    a->t_us += c->t;
+    attribute_peers(a);
+    find_culprits(a, c, &culprits);
+    charge_culprits(a, c, &culprits);
+    common_step(a, c, &culprits);
+    for (uint32_t i = 0; i < a->world_size; i++)
+        if (c->busy[i] != STEP_ABSENT)
+            watch(a, c, i);
+    charge_settle(a, c->now_ms, false);
+}
+
+void attribute_tick(struct attribute *a, uint64_t now_ms)
+{
+    charge_settle(a, now_ms, false);
+}
+
+void attribute_finish(struct attribute *a, uint64_t now_ms)
+{
+    charge_settle(a, now_ms, true);
+}
+
+static double taken(const double us[MECH_N])
+{
+    return us[MECH_STOLEN] + us[MECH_PREEMPTED] + us[MECH_MEMORY];
+}
+
+void attribute_result(struct attribute *a, struct attribution *ret)
+{
+    charge_top(a);
+    for (uint32_t i = 0; i < a->n_spells; i++)
+        a->spells[i].what = excess_class(a->spells[i].part, a->spells[i].excess_us);
+    *ret = (struct attribution){
+        .steps = a->steps,
+        .t_us = a->t_us,
+        .small_us = a->small_us,
+        .outside_us = taken(a->loss_us) + taken(a->common_us),
+        .blames = a->top,
+        .n_blames = a->n_blames < ATTRIBUTE_TOP ? a->n_blames : ATTRIBUTE_TOP,
+        .spells = a->spells,
+        .n_spells = a->n_spells,
+        .more_spells = a->more_spells,
+        .excess = &a->excess,
+    };
+    for (int i = 0; i < MECH_N; i++) {
+        ret->loss_us[i] = a->loss_us[i];
+        ret->common_us[i] = a->common_us[i];
+    }
+}

@@ -1,0 +1,106 @@
+/* SPDX-License-Identifier: MIT */
+/* attribute_peers.c - what the parts of a step usually are, of a rank and of its peers.
+ *
+ * A rank that is slow all the time has what makes it slow in its own usual values; so the
+ * median rank's usual values are the measure where they are less. Likewise a rank whose
+ * times spread more than those of the others is not excused by that: what it does to them
+ * is what is looked for. Its own sigma counts up to NOISIER times that of the median rank. */
+#include <math.h>
+
+#include "launcher/variance/attribute_impl.h"
+
+#define NOISIER     2.0
+#define SIGMA_LEAST 0.5 /* us: times are rounded to one */
+#define OFTEN       64u /* steps between two looks at all ranks; at first after each */
+
+void attribute_learn(struct attributed *k, const struct steprec *r)
+{
+    usual_add(&k->part[PART_CPU], r->cpu_us);
+    usual_add(&k->part[PART_RUNDELAY], r->rundelay_us);
+    usual_add(&k->part[PART_THROTTLED], r->throttled_us);
+    usual_add(&k->part[PART_BLOCKED], r->blocked_us);
+    usual_add(&k->part[PART_STOLEN], r->stolen_us);
+    usual_add(&k->part[PART_FAULTS], r->minflt16 * 16.0);
+    usual_add(&k->part[PART_MAJFLT], r->majflt);
+    usual_add(&k->part[PART_NVCSW], r->nvcsw);
+}
+
+/* Hoare's selection: the k-th smallest of v, which is reordered. */
+static double select_kth(double *v, size_t n, size_t k)
+{
+    size_t lo = 0, hi = n - 1;
+    while (lo < hi) {
+        double pivot = v[lo + (hi - lo) / 2];
+        size_t i = lo, j = hi;
+        for (;;) {
+            while (v[i] < pivot)
+                i++;
+            while (v[j] > pivot)
+                j--;
+            if (i >= j)
+                break;
+            double t = v[i];
+            v[i++] = v[j];
+            v[j--] = t;
+        }
+        /* v[lo..j] <= pivot <= v[j+1..hi], where j did not pass an element equal to it */
+        size_t end = v[j] > pivot && j > lo ? j - 1 : j;
+        if (k <= end)
+            hi = end;
+        else
+            lo = end + 1;
+    }
+    return v[k];
+}
+
+static double median_of(double *v, size_t n)
+{
+    return n > 0 ? select_kth(v, n, (n - 1) / 2) : 0;
+}
+
+void attribute_peers(struct attribute *a)
+{
+    if (a->steps < a->peers_due)
+        return;
+    a->peers_due = a->steps + (a->steps < OFTEN ? 1 + a->steps / 4 : OFTEN);
+    for (int p = 0; p < PART_N; p++) {
+        size_t n = 0;
+        for (uint32_t i = 0; i < a->world_size; i++)
+            if (a->ranks[i].part[p].n > 0)
+                a->scratch[n++] = a->ranks[i].part[p].median;
+        a->peer_part[p] = median_of(a->scratch, n);
+    }
+    size_t n = 0;
+    for (uint32_t i = 0; i < a->world_size; i++)
+        if (a->ranks[i].busy.n > 0)
+            a->scratch[n++] = a->ranks[i].busy.mad * MAD_TO_SIGMA;
+    a->peer_sigma = median_of(a->scratch, n);
+}
+
+static double lesser(const struct attribute *a, const struct attributed *k, enum part p)
+{
+    return k->part[p].n ? fmin(k->part[p].median, a->peer_part[p]) : a->peer_part[p];
+}
+
+void attribute_usual(const struct attribute *a, const struct attributed *k,
+                     struct excess_usual *ret)
+{
+    *ret = (struct excess_usual){
+        .busy = k->busy.median,
+        .cpu = lesser(a, k, PART_CPU),
+        .rundelay = lesser(a, k, PART_RUNDELAY),
+        .throttled = lesser(a, k, PART_THROTTLED),
+        .blocked = lesser(a, k, PART_BLOCKED),
+        .stolen = lesser(a, k, PART_STOLEN),
+        .faults = lesser(a, k, PART_FAULTS),
+        .majflt = lesser(a, k, PART_MAJFLT),
+        .nvcsw = lesser(a, k, PART_NVCSW),
+    };
+}
+
+double attribute_sigma(const struct attribute *a, const struct attributed *k)
+{
+    double own = k->busy.mad * MAD_TO_SIGMA;
+    double most = a->world_size > 1 ? NOISIER * a->peer_sigma : own;
+    return fmax(fmin(own, most), SIGMA_LEAST);
+}

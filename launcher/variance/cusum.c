@@ -1,0 +1,115 @@
+/* SPDX-License-Identifier: MIT */
+/* cusum.c - one sum, upwards while the rank is well and downwards while it is slow. While a
+ * change is verified nothing is learnt from it: a value that turns out to be the new state
+ * must not have moved the old one. */
+#include "launcher/variance/cusum.h"
+
+#include <math.h>
+
+#define WINSOR      4.0
+#define SLACK       0.5
+#define LIMIT       12.0
+#define MAD_TO_S    1.4826
+#define SIGMA_LEAST 1e-3
+/* The median of 16 normal values has a standard error of 0.31 sigma: five of them. Noise
+ * that comes in clusters makes that three. */
+#define SIGMAS 1.5
+
+void cusum_init(struct cusum *c, bool peers)
+{
+    *c = (struct cusum){.peers = peers};
+    usual_init(&c->usual);
+}
+
+static double sigma(const struct cusum *c)
+{
+    return fmax(c->usual.mad * MAD_TO_S, SIGMA_LEAST);
+}
+
+static double verified_median(const struct cusum *c)
+{
+    struct usual u;
+    usual_init(&u);
+    for (unsigned i = 0; i < CUSUM_VERIFY; i++)
+        usual_add(&u, c->verify[i]);
+    return u.median;
+}
+
+static bool is_change(const struct cusum *c, double before, double after)
+{
+    return after - before >= fmax(CUSUM_MINIMUM, SIGMAS * sigma(c));
+}
+
+static enum cusum_news become_slow(struct cusum *c, double before, double after)
+{
+    c->slow = true;
+    c->before = before;
+    c->after = after;
+    c->since = c->left;
+    return CUSUM_SLOW;
+}
+
+static enum cusum_news verify_slow(struct cusum *c, double median)
+{
+    double before = c->peers ? fmax(c->usual.median, 0) : c->usual.median;
+    if (is_change(c, before, median))
+        return become_slow(c, before, median);
+    for (unsigned i = 0; i < CUSUM_VERIFY; i++)
+        usual_add(&c->usual, c->verify[i]);
+    return CUSUM_NOTHING;
+}
+
+static enum cusum_news verify_recovery(struct cusum *c, double median)
+{
+    if (median > (c->before + c->after) / 2)
+        return CUSUM_NOTHING;
+    if (c->at_once)
+        usual_init(&c->usual);
+    for (unsigned i = 0; i < CUSUM_VERIFY; i++)
+        usual_add(&c->usual, c->verify[i]);
+    c->slow = c->at_once = false;
+    c->recovered = c->left;
+    return CUSUM_RECOVERED;
+}
+
+static enum cusum_news verify(struct cusum *c, double x)
+{
+    c->verify[c->n_verify++] = x;
+    if (c->n_verify < CUSUM_VERIFY)
+        return CUSUM_NOTHING;
+    double median = verified_median(c);
+    c->verifying = false;
+    c->sum = 0;
+    return c->slow ? verify_recovery(c, median) : verify_slow(c, median);
+}
+
+static enum cusum_news begin(struct cusum *c, uint32_t step, double x)
+{
+    if (c->usual.n == 0)
+        c->left = step;
+    usual_add(&c->usual, x);
+    if (c->usual.n < CUSUM_VERIFY || !c->peers || !is_change(c, 0, c->usual.median))
+        return CUSUM_NOTHING;
+    c->at_once = true;
+    return become_slow(c, 0, c->usual.median);
+}
+
+enum cusum_news cusum_add(struct cusum *c, uint32_t step, double x)
+{
+    if (!isfinite(x))
+        return CUSUM_NOTHING;
+    if (c->usual.n < CUSUM_VERIFY)
+        return begin(c, step, x);
+    if (c->verifying)
+        return verify(c, x);
+    double z = (c->slow ? c->after - x : x - c->usual.median) / sigma(c);
+    double next = c->sum + fmax(-WINSOR, fmin(WINSOR, z)) - SLACK;
+    if (!c->slow)
+        usual_add(&c->usual, x);
+    if (next > 0 && c->sum <= 0)
+        c->left = step;
+    c->sum = next > 0 ? next : 0;
+    c->verifying = c->sum > LIMIT;
+    c->n_verify = 0;
+    return CUSUM_NOTHING;
+}
