@@ -224,6 +224,13 @@ static void job_on_rank_exit(void *arg, pid_t pid, int status,
         ranks_exited(j->ranks, pid, status, usage);
 }
 
+static void job_on_rank_stop(void *arg, pid_t pid, uint64_t from_ns, uint64_t to_ns)
+{
+    struct job *j = arg;
+    if (j->ranks)
+        ranks_stopped(j->ranks, pid, from_ns, to_ns);
+}
+
 static void job_on_step(void *arg)
 {
     job_end_step(arg);
@@ -253,6 +260,7 @@ static int job_create_parts(struct job *j, struct err *e)
         rc = reap_create(j->c.loop, job_on_rank_exit, j, &j->reap, e);
     if (rc < 0)
         return rc;
+    reap_watch_stops(j->reap, job_on_rank_stop);
     j->step = loop_timer_create(j->c.loop, job_on_step, j);
     if (!j->step)
         return err_sys(e, -ENOMEM, "make room for a job");

@@ -151,6 +151,12 @@ static int job_open_streams(struct job *j, struct err *e)
     return rc;
 }
 
+static void job_look_stops(void *arg)
+{
+    struct job *j = arg;
+    reap_look_stops(j->reap);
+}
+
 /* What fails here is the node's state; -ENOENT and the like would be taken for the
  * program's. */
 static int job_open_parts(struct job *j, struct err *e)
@@ -166,6 +172,7 @@ static int job_open_parts(struct job *j, struct err *e)
     if (job_open_streams(j, e) < 0 ||
         steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e) < 0)
         return ERR_BOOT;
+    steprelay_before_drain(j->steps, job_look_stops, j);
     return j->c.node == 0 ? job_reserve_port(j, e) : 0;
 }
 

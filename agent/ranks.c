@@ -294,6 +294,14 @@ void ranks_exited(struct ranks *r, pid_t pid, int wait_status,
     }
 }
 
+void ranks_stopped(struct ranks *r, pid_t pid, uint64_t from_ns, uint64_t to_ns)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->tasks[i].pid == pid && task_is_alive(&r->tasks[i]))
+            steprelay_stopped(r->c.steps, r->tasks[i].rank, from_ns, to_ns);
+    }
+}
+
 /* ---- stopping ---- */
 
 void ranks_signal(struct ranks *r, int signum, const uint32_t *which, size_t n)

@@ -56,6 +56,8 @@ int ranks_start(struct ranks *r, const char *master_addr, uint32_t master_port,
                 struct err *e);
 void ranks_exited(struct ranks *r, pid_t pid, int wait_status,
                   const struct rusage *usage);
+/* From reap: a signal has stopped it; see reap_stop_f. */
+void ranks_stopped(struct ranks *r, pid_t pid, uint64_t from_ns, uint64_t to_ns);
 /* which: of these ranks; n 0: of all. */
 void ranks_signal(struct ranks *r, int signum, const uint32_t *which, size_t n);
 /* TERM, then KILL after the grace; 0: KILL at once. A shorter grace replaces a longer. */

@@ -2,6 +2,7 @@
 /* reap.c - see reap.h. */
 #include "agent/reap.h"
 
+#include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/base/loop_proc.h"
 
@@ -16,11 +17,51 @@
 struct reap {
     struct loop *loop;
     reap_exit_f on_exit;
+    reap_stop_f on_stop; /* NULL: nobody asks */
     void *arg;
+    uint64_t looked_ns; /* at stops */
     struct loop_signal *sigchld;
     pid_t pids[LIMIT_LOCAL_RANKS];
     size_t n;
 };
+
+static bool reap_has(const struct reap *r, pid_t pid)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        if (r->pids[i] == pid)
+            return true;
+    }
+    return false;
+}
+
+void reap_look_stops(struct reap *r)
+{
+    uint64_t now = clock_mono_ns();
+    if (!r->on_stop)
+        return;
+    for (;;) {
+        siginfo_t found = {0};
+        /* Without WEXITED no exit is taken here, and none is lost. */
+        int rc = waitid(P_ALL, 0, &found, WSTOPPED | WCONTINUED | WNOHANG);
+        if (rc < 0 && errno == EINTR)
+            continue;
+        if (rc < 0 || found.si_pid == 0)
+            break;
+        if (!reap_has(r, found.si_pid))
+            continue;
+        if (found.si_code == CLD_STOPPED)
+            r->on_stop(r->arg, found.si_pid, now, now);
+        else if (found.si_code == CLD_CONTINUED)
+            r->on_stop(r->arg, found.si_pid, r->looked_ns, now);
+    }
+    r->looked_ns = now;
+}
+
+void reap_watch_stops(struct reap *r, reap_stop_f on_stop)
+{
+    r->on_stop = on_stop;
+    r->looked_ns = clock_mono_ns();
+}
 
 static bool reap_forget(struct reap *r, pid_t pid)
 {
@@ -37,6 +78,7 @@ static void reap_on_sigchld(int signum, void *arg)
 {
     struct reap *r = arg;
     (void)signum;
+    reap_look_stops(r);
     for (;;) {
         int status;
         struct rusage usage;

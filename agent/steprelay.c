@@ -34,6 +34,9 @@
 
 _Static_assert(BATCH <= LIMIT_STEP_BATCH, "the head refuses more");
 
+struct relay_stop {
+    uint64_t from_ns, to_ns;
+};
 struct relay_rank {
     uint32_t rank;
     char *path;
@@ -42,12 +45,16 @@ struct relay_rank {
     uint64_t lost;         /* by this side: nonsense in the ring, or short credit */
     uint64_t told;         /* drops that the head has heard of */
     bool gap;              /* the next record follows a loss */
+    uint64_t n_stops;
+    struct relay_stop stops[STEPRELAY_STOPS]; /* the last of them */
 };
 
 struct steprelay {
     struct upward up;
     char *dir;
     struct loop_timer *timer;
+    void (*look)(void *arg); /* NULL: at nothing */
+    void *look_arg;
     struct relay_rank *ranks;
     size_t n_ranks, cap_ranks;
     size_t first;  /* whose turn it is */
@@ -93,14 +100,40 @@ static void rank_trim(struct steprelay *r, struct relay_rank *k)
     }
 }
 
+static bool rank_was_stopped(const struct relay_rank *k, const struct steprec *rec)
+{
+    uint64_t wall = (uint64_t)rec->wall_us * 1000, end = rec->t_end_ns;
+    uint64_t begin = end > wall ? end - wall : 0;
+    size_t n = k->n_stops < STEPRELAY_STOPS ? (size_t)k->n_stops : STEPRELAY_STOPS;
+    for (size_t i = 0; i < n; i++) {
+        const struct relay_stop *s = &k->stops[i];
+        bool meets = s->from_ns <= end && s->to_ns >= begin;
+        if (meets && (s->from_ns == s->to_ns || rec->blocked_us > 0))
+            return true;
+    }
+    return false;
+}
+
+static void record_flag(uint8_t *record, unsigned flag)
+{
+    uint8_t *at = record + RECORD_FLAGS_AT;
+    struct cur c = cur_of(at, 2);
+    (void)put_u16(at, (uint16_t)(cur_u16(&c) | flag));
+}
+
 static void batch_stamp(struct steprelay *r, struct relay_rank *k)
 {
-    for (unsigned i = 0; i < r->n_batch; i++)
+    for (unsigned i = 0; i < r->n_batch; i++) {
+        struct steprec rec;
         (void)put_u32(r->batch[i], k->rank);
+        if (k->n_stops == 0)
+            continue;
+        steprec_decode(r->batch[i], &rec);
+        if (rank_was_stopped(k, &rec))
+            record_flag(r->batch[i], STEPREC_STOPPED);
+    }
     if (k->gap && r->n_batch > 0) {
-        uint8_t *at = r->batch[0] + RECORD_FLAGS_AT;
-        struct cur c = cur_of(at, 2);
-        (void)put_u16(at, (uint16_t)(cur_u16(&c) | STEPREC_GAP));
+        record_flag(r->batch[0], STEPREC_GAP);
         k->gap = false;
     }
 }
@@ -153,6 +186,8 @@ static bool drain_rank(struct steprelay *r, struct relay_rank *k)
 
 static bool drain(struct steprelay *r)
 {
+    if (r->look)
+        r->look(r->look_arg);
     if (r->held && !send_batch(r, r->held))
         return false;
     size_t first = r->first;
@@ -233,6 +268,23 @@ int steprelay_open_rank(struct steprelay *r, uint32_t rank, const char **ret_pat
     r->ranks[r->n_ranks++] = k;
     *ret_path = k.path;
     return 0;
+}
+
+void steprelay_stopped(struct steprelay *r, uint32_t rank, uint64_t from_ns,
+                       uint64_t to_ns)
+{
+    for (size_t i = 0; i < r->n_ranks; i++) {
+        struct relay_rank *k = &r->ranks[i];
+        if (k->rank == rank)
+            k->stops[k->n_stops++ % STEPRELAY_STOPS] =
+                (struct relay_stop){from_ns, to_ns};
+    }
+}
+
+void steprelay_before_drain(struct steprelay *r, void (*look)(void *arg), void *arg)
+{
+    r->look = look;
+    r->look_arg = arg;
 }
 
 void steprelay_request_stop(struct steprelay *r)

@@ -200,6 +200,89 @@ static void test_the_ranks_own_drops_are_told(void **state)
     munmap(r, RING_BYTES);
 }
 
+/* ---- stops */
+
+static void push_at(struct ring *r, uint32_t step, uint64_t from_ms, uint64_t to_ms,
+                    uint32_t blocked_us)
+{
+    uint8_t bytes[STEPREC_BYTES];
+    struct steprec rec = {.step = step,
+                          .t_end_ns = to_ms * 1000000,
+                          .wall_us = (uint32_t)(to_ms - from_ms) * 1000,
+                          .blocked_us = blocked_us,
+                          .flags = STEPREC_SPECIAL};
+    steprec_encode(&rec, bytes);
+    assert_int_equal(ring_push(r, bytes), 0);
+}
+
+/* Steps of rank 0 last from 100 to 110, 110 to 120 and 120 to 130; only the second has
+ * slept. */
+static void test_records_of_a_stop_are_flagged(void **state)
+{
+    static const struct {
+        uint32_t rank;
+        unsigned from_ms, to_ms;
+        const char *want;
+    } cases[] = {
+        {0, 105, 105, "x.."}, {0, 115, 115, ".x."}, /* seen while it was stopped */
+        {0, 130, 130, "..x"}, {0, 99, 99, "..."},   {0, 131, 131, "..."},
+        {0, 101, 125, ".x."}, /* some time in there: the one that slept */
+        {0, 121, 125, "..."}, {0, 0, 110, ".x."},   {0, 120, 500, ".x."},
+        {1, 115, 115, "..."}, /* another rank */
+        {9, 115, 115, "..."}, /* one without a ring */
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct fixture *f = *state;
+        struct ring *a = open_rank(f, 0, NULL), *b = open_rank(f, 1, NULL);
+        steprelay_stopped(f->relay, cases[i].rank, cases[i].from_ms * 1000000ull,
+                          cases[i].to_ms * 1000000ull);
+        push_at(a, 1, 100, 110, 0);
+        push_at(a, 2, 110, 120, 5000);
+        push_at(a, 3, 120, 130, 0);
+        assert_int_equal(steprelay_flush(f->relay), 0);
+        assert_int_equal(f->n, 3);
+        for (unsigned k = 0; k < 3; k++)
+            assert_int_equal(f->got[k].flags,
+                             STEPREC_SPECIAL |
+                                 (cases[i].want[k] == 'x' ? STEPREC_STOPPED : 0));
+        munmap(a, RING_BYTES);
+        munmap(b, RING_BYTES);
+        teardown(state);
+        setup(state);
+    }
+}
+
+static void test_the_last_stops_are_remembered(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 0, NULL);
+    for (uint64_t i = 0; i < STEPRELAY_STOPS + 10; i++)
+        steprelay_stopped(f->relay, 0, (10 * i + 5) * 1000000, (10 * i + 5) * 1000000);
+    for (uint32_t i = 0; i < STEPRELAY_STOPS + 10; i++)
+        push_at(r, i, 10 * i, 10 * i + 9, 0);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, STEPRELAY_STOPS + 10);
+    for (unsigned i = 0; i < f->n; i++)
+        assert_int_equal((f->got[i].flags & STEPREC_STOPPED) != 0, i >= 10);
+    munmap(r, RING_BYTES);
+}
+
+static void tell_of_a_stop(void *arg)
+{
+    steprelay_stopped(((struct fixture *)arg)->relay, 0, 5000000, 5000000);
+}
+
+static void test_a_look_comes_before_the_records(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 0, NULL);
+    push_at(r, 1, 1, 9, 0);
+    steprelay_before_drain(f->relay, tell_of_a_stop, f);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->got[0].flags, STEPREC_SPECIAL | STEPREC_STOPPED);
+    munmap(r, RING_BYTES);
+}
+
 static void stop_loop(void *arg)
 {
     loop_stop(arg);
@@ -318,6 +401,9 @@ int main(void)
         T(test_scarce_credit_is_shared),
         T(test_a_refused_batch_is_sent_again_once),
         T(test_the_ranks_own_drops_are_told),
+        T(test_records_of_a_stop_are_flagged),
+        T(test_the_last_stops_are_remembered),
+        T(test_a_look_comes_before_the_records),
         T(test_the_timer_drains),
         T(test_without_credit_the_oldest_go),
         T(test_a_wild_ring_ends),
