@@ -216,8 +216,7 @@ static void enter_closed(struct job *j)
 {
     uint64_t now = loop_now_ms(j->loop);
     j->phase_ms[j->phase] = now - j->phase_start_ms[j->phase];
-    if (j->steps)
-        steps_finish(j->steps);
+    job_variance_finish(j, now);
     job_conclude(j);
     job_finish_once(j);
 }
@@ -274,8 +273,7 @@ static void on_tick(void *arg)
 {
     struct job *j = arg;
     uint64_t now = loop_now_ms(j->loop);
-    if (j->steps)
-        steps_tick(j->steps, now);
+    job_variance_tick(j, now);
     job_tell_drift(j, now, false);
     job_show_progress(j, now);
     if (j->state == JOB_ENDING)
@@ -294,6 +292,7 @@ int job_create(struct loop *l, const struct job_config *c, struct job **ret,
         return err_sys(e, -ENOMEM, "make a job");
     j->loop = l;
     j->config = *c;
+    ledger_init(&j->ledger);
     j->n_nodes = (uint32_t)c->nodes->n;
     j->nodes = calloc(j->n_nodes, sizeof *j->nodes);
     j->limit = loop_timer_create(l, on_limit, j);
@@ -381,6 +380,7 @@ void job_destroy(struct job *j)
     if (j->outfiles)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);
+    job_variance_destroy(j->variance);
     for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++) {
         free(j->ranks[i].cpus);
         binding_destroy(j->ranks[i].binding);

@@ -53,6 +53,11 @@ void job_print_status(const struct job *j); /* a screen of words, by log_answer 
 /* After finished. The summary borrows from the job; its run_id, dir, version, times and
  * name are the caller's to fill. */
 void job_summary(struct job *j, struct summary *ret);
+/* After finished: the job's time goes into the ledger of the summary. earlier: of attempts
+ * that came to nothing; before: what the launcher did before job_start; wall: of all, which
+ * the rows then sum up to. */
+void job_close_ledger(struct job *j, uint64_t earlier_ms, uint64_t before_ms,
+                      uint64_t wall_ms);
 /* After finished: what was found on each node, borrowed from the job. *ret is to be freed.
  * -ENOMEM. */
 int job_place(const struct job *j, struct place_node **ret);

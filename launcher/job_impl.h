@@ -2,7 +2,8 @@
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
  * job_messages.c (what agents say), job_plan.c (which rank runs where), job_bind.c (what is
  * told of it), job_start.c (start messages), job_stdin.c (--stdin), job_progress.c (what is
- * told meanwhile), job_summary.c and job_place.c (at the end) share. */
+ * told meanwhile), job_variance.c (who was late by what), job_summary.c and job_place.c (at
+ * the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -15,6 +16,8 @@
 #include "launcher/outfiles.h"
 #include "launcher/place/place.h"
 #include "launcher/stdinfeed.h"
+#include "launcher/variance/attribute.h"
+#include "launcher/variance/ledger.h"
 #include "launcher/variance/steps.h"
 #include "launcher/verdict.h"
 
@@ -61,7 +64,10 @@ struct job_rank {
     unsigned n_bindings;     /* messages */
 };
 
-#define JOB_PHASES 6 /* connect, prepare, start, run, stop, teardown */
+#define JOB_PHASES    6 /* connect, prepare, start, run, stop, teardown */
+#define JOB_PHASE_RUN 3
+
+struct job_variance;
 
 struct job {
     struct loop *loop;
@@ -70,6 +76,8 @@ struct job {
     struct fences *fences;
     struct outfiles *outfiles;
     struct steps *steps;
+    struct job_variance *variance; /* with steps */
+    struct ledger ledger;
     struct stdinfeed *input; /* with --stdin, while ranks run */
     bool sent_input;         /* which no other attempt can have again */
     struct topo **topos; /* of every node, once planned; the plan points into them */
@@ -161,6 +169,17 @@ int job_on_stdin_taken(struct job *j, uint32_t node, const ProtobufCMessage *msg
                        struct err *e);
 void job_end_stdin(struct job *j);
 
+/* ---- job_variance.c ---- */
+int job_variance_create(struct job *j); /* and steps; once there are ranks. -ENOMEM */
+void job_variance_destroy(struct job_variance *v);
+int job_on_signals(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                   struct err *e);
+void job_variance_tick(struct job *j, uint64_t now_ms);
+void job_variance_finish(struct job *j, uint64_t now_ms); /* no record follows */
+/* By what the rank is slow, in words; NULL: not known. There are steps. */
+const char *job_why_slow(const struct job *j, uint32_t rank, uint32_t step);
+void job_variance_fill(struct job *j, struct summary *s);
+
 /* ---- job_limits.c ---- */
 void job_compare_limits(struct job *j);
 
@@ -187,5 +206,8 @@ void job_journal_replaced(struct job *j, const struct job_replaced *r);
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
 void job_journal_steps(struct job *j, const Aolani__Steps *m);
 void job_journal_binding(struct job *j, const Aolani__Binding *m);
+void job_journal_culprit(struct job *j, const struct culprit *c);
+void job_journal_spell(struct job *j, const struct spell *s, const char *common);
+void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* job_journal.c - what a job writes into the journal. */
 #include "launcher/job_impl.h"
+#include "launcher/variance/mechanism.h"
 #include "proto/base/clock.h"
 
 /* A check keeps nothing. */
@@ -88,4 +89,64 @@ void job_journal_binding(struct job *j, const Aolani__Binding *m)
     b.t_head_ns = clocksync_to_head(fleet_clock(j->fleet, j->plan.ranks[m->rank].node),
                                     m->t_ns, clock_mono_ns(), &(uint64_t){0});
     (void)append(j, JOURNAL_BINDING, &b.base);
+}
+
+static uint64_t whole(double us)
+{
+    return us > 0 ? (uint64_t)(us < 1e18 ? us + 0.5 : 1e18) : 0;
+}
+
+static void whole_parts(const double part[MECH_N], uint64_t ret[MECH_N])
+{
+    for (int i = 0; i < MECH_N; i++)
+        ret[i] = whole(part[i]);
+}
+
+void job_journal_culprit(struct job *j, const struct culprit *c)
+{
+    uint64_t parts[MECH_N];
+    Aolani__JCulprit m = AOLANI__JCULPRIT__INIT;
+    m.attempt = j->config.attempt;
+    m.rank = c->rank;
+    m.step = c->step;
+    m.t_end_ns = c->t_end_ns;
+    m.busy_us = c->busy_us;
+    m.usual_us = c->usual_us;
+    m.loss_us = whole(c->loss_us);
+    m.excess_us = whole(c->excess.us);
+    m.what = (char *)mech_name(c->excess.what);
+    m.n_part_us = MECH_N;
+    m.part_us = parts;
+    whole_parts(c->excess.part, parts);
+    (void)append(j, JOURNAL_CULPRIT, &m.base);
+}
+
+void job_journal_spell(struct job *j, const struct spell *s, const char *common)
+{
+    uint64_t parts[MECH_N];
+    Aolani__JSpell m = AOLANI__JSPELL__INIT;
+    m.attempt = j->config.attempt;
+    m.rank = s->rank;
+    m.first_step = s->first_step;
+    m.last_step = s->last_step;
+    m.over = s->over;
+    m.percent = s->percent;
+    m.what = (char *)mech_name(s->what);
+    m.excess_us = whole(s->excess_us);
+    m.loss_us = whole(s->loss_us);
+    m.common = (char *)common;
+    m.n_part_us = MECH_N;
+    m.part_us = parts;
+    m.t_head_ns = s->from_ms * 1000000u;
+    whole_parts(s->part, parts);
+    (void)append(j, JOURNAL_SPELL, &m.base);
+}
+
+void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m)
+{
+    Aolani__JSignals s = AOLANI__JSIGNALS__INIT;
+    s.attempt = j->config.attempt;
+    s.node = node;
+    s.signals = (Aolani__NodeSignals *)m;
+    (void)append(j, JOURNAL_SIGNALS, &s.base);
 }

@@ -82,7 +82,7 @@ static int on_started(struct job *j, uint32_t node, const ProtobufCMessage *msg,
         mine->cpus = strdup(r->cpus);
         job_journal_rank(j, r->rank, "started", r->pid);
     }
-    job_enter_phase(j, 3);
+    job_enter_phase(j, JOB_PHASE_RUN);
     return 0;
 }
 
@@ -308,6 +308,7 @@ static const struct {
     {MSG_OUTPUT_END, &aolani__output_end__descriptor, on_output_end},
     {MSG_STEPS, &aolani__steps__descriptor, on_steps},
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
+    {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor, job_on_signals},
     {MSG_LOG, &aolani__log__descriptor, on_log},
     {MSG_NODE_DONE, &aolani__node_done__descriptor, on_node_done},
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor, job_on_stdin_taken},

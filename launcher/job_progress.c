@@ -120,16 +120,25 @@ static void say_progress(struct job *j, uint64_t now)
     log_note("%s", describe_state(j, text, sizeof text));
 }
 
+static struct live_slowest describe_slowest(const struct job *j,
+                                            const struct steps_now *now)
+{
+    if (now->slowest_rank < 0)
+        return (struct live_slowest){NULL, NULL};
+    uint32_t rank = (uint32_t)now->slowest_rank;
+    return (struct live_slowest){j->node_of_rank[rank],
+                                 job_why_slow(j, rank, now->step)};
+}
+
 static void show_live(struct job *j)
 {
     char text[STATE_TEXT];
     struct steps_now now;
     if (j->state == JOB_RUNNING && j->saw_steps) {
         steps_now(j->steps, &now);
-        const char *node =
-            now.slowest_rank >= 0 ? j->node_of_rank[(uint32_t)now.slowest_rank] : NULL;
+        struct live_slowest slowest = describe_slowest(j, &now);
         if (now.closed > 0) {
-            live_steps(j->config.live, &now, node);
+            live_steps(j->config.live, &now, &slowest);
             return;
         }
     }
@@ -160,7 +169,9 @@ void job_print_status(const struct job *j)
     steps_now(j->steps, &now);
     log_answer("step %u, %.2f steps/s, p50 %.2f ms, p99 %.2f ms", now.step, now.rate,
                (double)now.p50 / 1e3, (double)now.p99 / 1e3);
-    if (now.slowest_rank >= 0)
-        log_answer("slowest: rank %d on %s, %+.1f %%", now.slowest_rank,
-                   j->node_of_rank[(uint32_t)now.slowest_rank], now.slowest_percent);
+    struct live_slowest slowest = describe_slowest(j, &now);
+    if (slowest.node)
+        log_answer("slowest: rank %d on %s, %+.1f %%%s%s", now.slowest_rank,
+                   slowest.node, now.slowest_percent, slowest.why ? ": " : "",
+                   slowest.why ? slowest.why : "");
 }

@@ -29,7 +29,7 @@ struct live {
     /* The last step line's data, formatted for the width of the moment. */
     bool has_steps;
     struct steps_now now;
-    char node[LINE_BYTES / 2];
+    char node[LINE_BYTES / 2], why[LINE_BYTES / 2];
 };
 
 struct live *live_create(int fd)
@@ -82,8 +82,14 @@ static const char *format_us(uint64_t us, char out[24])
     return out;
 }
 
-size_t live_format_steps(const struct steps_now *now, const char *node_of_slowest,
-                         char *out, size_t len, unsigned columns)
+static bool is_said(const char *text)
+{
+    return text && *text;
+}
+
+size_t live_format_steps(const struct steps_now *now,
+                         const struct live_slowest *slowest, char *out, size_t len,
+                         unsigned columns)
 {
     char p50[24], p99[24];
     bool fits;
@@ -100,8 +106,10 @@ size_t live_format_steps(const struct steps_now *now, const char *node_of_slowes
     fits = fits && now->slowest_rank >= 0 &&
            append(out, len, columns, "  slowest rank %d +%.0f %%",
                   (int)now->slowest_rank, now->slowest_percent);
-    if (fits && node_of_slowest && *node_of_slowest)
-        append(out, len, columns, " on %s", node_of_slowest);
+    if (fits && is_said(slowest->node))
+        fits = append(out, len, columns, " on %s", slowest->node);
+    if (fits && is_said(slowest->why))
+        append(out, len, columns, ": %s", slowest->why);
     return strlen(out);
 }
 
@@ -160,7 +168,8 @@ static void draw(struct live *v)
     char line[LINE_BYTES + 32], text[LINE_BYTES];
     unsigned columns = columns_of(v->fd);
     if (v->has_steps)
-        live_format_steps(&v->now, v->node, text, sizeof text, columns);
+        live_format_steps(&v->now, &(struct live_slowest){v->node, v->why}, text,
+                          sizeof text, columns);
     else
         memcpy(text, v->text, sizeof text);
     if (cut(text, columns) == 0)
@@ -190,12 +199,13 @@ void live_status(struct live *v, const char *text)
 }
 
 void live_steps(struct live *v, const struct steps_now *now,
-                const char *node_of_slowest)
+                const struct live_slowest *slowest)
 {
     if (!live_is_active(v))
         return;
     v->now = *now;
-    snprintf(v->node, sizeof v->node, "%s", node_of_slowest ? node_of_slowest : "");
+    snprintf(v->node, sizeof v->node, "%s", slowest->node ? slowest->node : "");
+    snprintf(v->why, sizeof v->why, "%s", slowest->why ? slowest->why : "");
     v->has_steps = true;
     update(v);
 }

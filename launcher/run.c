@@ -34,6 +34,7 @@ struct run {
     struct secure_key key;
     char run_id[2 * SECURE_RUN_BYTES + 1];
     uint64_t start_ns, start_real_ns;
+    uint64_t attempt_ns, job_ns; /* of the last: when it began, and its job */
     uint32_t attempt; /* from 1 */
     char attempt_dir[PATH_MAX];
     uint32_t port_retries;
@@ -199,6 +200,8 @@ int run_attempts(struct run *r, struct err *e)
     bool tty = isatty(STDIN_FILENO) && isatty(STDERR_FILENO);
     for (;;) {
         r->attempt++;
+        if (r->attempt > 1) /* what precedes the first belongs to its start */
+            r->attempt_ns = clock_mono_ns();
         int rc = attempt_open(r, e);
         if (rc < 0) { /* what came before is in the journal, and so is its end */
             journal_end(r, err_exit_status(rc), e->text);
@@ -208,6 +211,7 @@ int run_attempts(struct run *r, struct err *e)
             interrupt_watch(r->interrupt, r->job);
         else if (!(r->interrupt = interrupt_create(r->loop, r->job, tty)))
             return err_sys(e, -ENOMEM, "watch for signals");
+        r->job_ns = clock_mono_ns();
         job_start(r->job);
         loop_run(r->loop);
         if (!attempt_is_void(r))
@@ -272,6 +276,13 @@ static void print_page(const struct summary *s)
     buf_fini(&page);
 }
 
+static void close_ledger(struct run *r, uint64_t wall_ms)
+{
+    uint64_t earlier = r->attempt > 1 ? r->attempt_ns - r->start_ns : 0;
+    uint64_t before = r->job_ns - r->start_ns - earlier;
+    job_close_ledger(r->job, earlier / 1000000, before / 1000000, wall_ms);
+}
+
 int run_conclude(struct run *r)
 {
     char started[32];
@@ -287,6 +298,7 @@ int run_conclude(struct run *r)
     s.started_utc = started;
     s.attempts = r->attempt;
     s.wall_ms = (clock_mono_ns() - r->start_ns) / 1000000;
+    close_ledger(r, s.wall_ms);
     live_destroy(r->live);
     r->live = NULL;
     log_setup("aolani-run", log_level(), NULL, NULL);

@@ -10,9 +10,10 @@
 
 #include "proto/base/rankset.h"
 
-#define MINUTE_MS  60000u
-#define RANKS_TEXT 120u
-#define LINE_TEXT  1000u
+#define MINUTE_MS   60000u
+#define RANKS_TEXT  120u
+#define RANKS_NAMED 8u /* by factor_common */
+#define LINE_TEXT   1000u
 
 /* ---- gathering ---- */
 
@@ -188,6 +189,30 @@ static uint32_t first_step(const struct spelllines_kind *k)
     return step;
 }
 
+/* As factor_common begins. */
+static bool names_only(const struct spelllines_kind *k, const char *common, size_t *ret)
+{
+    struct rankset set = {0};
+    struct buf b;
+    unsigned i = 0;
+    buf_init(&b, 1u << 16);
+    for (size_t r = 0; r < k->n; r++)
+        (void)rankset_add(&set, k->list[r].rank);
+    size_t n = rankset_count(&set);
+    for (int64_t r = rankset_next(&set, 0); r >= 0 && i < RANKS_NAMED; i++) {
+        (void)buf_printf(&b, i ? ", %u" : "ranks %u", (unsigned)r);
+        r = rankset_next(&set, (uint32_t)r + 1);
+    }
+    if (n > RANKS_NAMED)
+        (void)buf_printf(&b, " and %zu more", n - RANKS_NAMED);
+    (void)buf_printf(&b, ": ");
+    *ret = b.len;
+    bool same = b.data && strncmp(common, (const char *)b.data, b.len) == 0;
+    buf_fini(&b);
+    rankset_fini(&set);
+    return same;
+}
+
 /* What is common may begin with the very ranks that the line has named. */
 static void say_together(const struct saying *y, const struct spelllines_kind *k,
                          const char *common)
@@ -195,16 +220,14 @@ static void say_together(const struct saying *y, const struct spelllines_kind *k
     uint32_t ranks[SPELLLINES_KEPT];
     char names[RANKS_TEXT], percent[40];
     const char *what = one_name(k), *where = *common ? "; common to " : "";
-    (void)format_ranks(ranks, ranks_of(k, ranks), names);
-    size_t n = strlen("ranks "), len = strlen(names);
-    if (strncmp(common, "ranks ", n) == 0 && strncmp(common + n, names, len) == 0 &&
-        strncmp(common + n + len, ": ", 2) == 0) {
+    size_t skip;
+    if (names_only(k, common, &skip)) {
         where = "; common: ";
-        common += n + len + 2;
+        common += skip;
     }
-    say(y, true, "ranks %s are %s slow since step %u%s%s%s%s%s", names,
-        format_percent(k, percent), first_step(k), *what ? " (" : "", what,
-        *what ? ")" : "", where, common);
+    say(y, true, "ranks %s are %s slow since step %u%s%s%s%s%s",
+        format_ranks(ranks, ranks_of(k, ranks), names), format_percent(k, percent),
+        first_step(k), *what ? " (" : "", what, *what ? ")" : "", where, common);
 }
 
 static void say_one(const struct saying *y, const struct spell *s, const char *common)

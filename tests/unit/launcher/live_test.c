@@ -23,6 +23,8 @@ static const struct steps_now usual = {.step = 1240,
                                        .slowest_rank = 3,
                                        .slowest_percent = 23.4};
 
+static const struct live_slowest known = {"gpu2", "other programs on its core"}, nobody;
+
 static void test_the_line_fits_and_keeps_what_matters(void **state)
 {
     (void)state;
@@ -30,6 +32,8 @@ static void test_the_line_fits_and_keeps_what_matters(void **state)
         unsigned columns;
         const char *want;
     } cases[] = {
+        {200, "step 1240  52.3 steps/s  p50 19.1 ms  p99 240 ms  slowest rank 3 +23 % "
+              "on gpu2: other programs on its core"},
         {100, "step 1240  52.3 steps/s  p50 19.1 ms  p99 240 ms  slowest rank 3 +23 % "
               "on gpu2"},
         {75, "step 1240  52.3 steps/s  p50 19.1 ms  p99 240 ms  slowest rank 3 +23 %"},
@@ -40,13 +44,13 @@ static void test_the_line_fits_and_keeps_what_matters(void **state)
     };
     char out[200];
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        size_t n = live_format_steps(&usual, "gpu2", out, sizeof out, cases[i].columns);
+        size_t n = live_format_steps(&usual, &known, out, sizeof out, cases[i].columns);
         assert_string_equal(out, cases[i].want);
         assert_int_equal(n, strlen(out));
         assert_true(n <= cases[i].columns);
     }
-    assert_int_equal(live_format_steps(&usual, "gpu2", out, 10, 100), 9);
-    assert_int_equal(live_format_steps(&usual, "gpu2", out, 0, 100), 0);
+    assert_int_equal(live_format_steps(&usual, &known, out, 10, 100), 9);
+    assert_int_equal(live_format_steps(&usual, &known, out, 0, 100), 0);
 }
 
 static void test_slow_steps_and_nobody_slowest(void **state)
@@ -58,7 +62,7 @@ static void test_slow_steps_and_nobody_slowest(void **state)
     slow.p50 = 4000000;
     slow.p99 = 900;
     slow.slowest_rank = -1;
-    live_format_steps(&slow, "gpu2", out, sizeof out, 100);
+    live_format_steps(&slow, &known, out, sizeof out, 100);
     assert_string_equal(out, "step 1240  15.0 steps/min  p50 4.00 s  p99 900 us");
 }
 
@@ -71,7 +75,7 @@ static void test_without_a_terminal_nothing_is_written(void **state)
     struct live *v = live_create(fd[1]);
     assert_false(live_is_active(v));
     live_status(v, "starting");
-    live_steps(v, &usual, "n");
+    live_steps(v, &usual, &nobody);
     live_hide(v);
     live_show(v);
     live_destroy(v);
@@ -130,7 +134,7 @@ static void test_rewritten_hidden_and_taken_away(void **state)
                         "\rstarting agents 3/4\033[K");
     struct timespec quarter = {.tv_nsec = 260000000};
     nanosleep(&quarter, NULL);
-    live_steps(v, &usual, "gpu2");
+    live_steps(v, &usual, &known);
     assert_string_equal(terminal_read(&t, out, sizeof out),
                         "\rstep 1240  52.3 steps/s  p50 19.1 ms\033[K");
     live_destroy(v);

@@ -137,10 +137,15 @@ static void test_together_when_something_is_common(void **state)
                         "common: node n1\n"
                         "!rank 5 on n1 is 9 % slow since step 8130: more work of its "
                         "own (3.2 ms of 3.2 ms a step)\n");
+    f->common = "ranks 0, 1, 2, 3, 4, 5, 6, 7 and 3 more: rail mlx5_1";
+    for (uint32_t i = 0; i < 11; i++)
+        add(f, slow(i, 8500, 7), 2000);
+    assert_string_equal(told(f, 4000), "!ranks 0-10 are 7 % slow since step 8500 "
+                                       "(preempted); common: rail mlx5_1\n");
     f->common = "ranks 12, 44, 76, 80: rail mlx5_0";
-    add(f, slow(76, 9000, 6), 3000);
-    add(f, slow(80, 9001, 9), 3000);
-    assert_string_equal(told(f, 5000),
+    add(f, slow(76, 9000, 6), 5000);
+    add(f, slow(80, 9001, 9), 5000);
+    assert_string_equal(told(f, 7000),
                         "!ranks 76, 80 are 6 to 9 % slow since step 9000 (preempted); "
                         "common to ranks 12, 44, 76, 80: rail mlx5_0\n");
 }
