@@ -71,12 +71,18 @@ static int64_t part(const uint64_t *us, size_t n, size_t i)
         PART(m, 6), PART(m, 7), PART(m, 8), PART(m, 9), PART(m, 10), PART(m, 11), \
         PART(m, 12)
 
+/* 0: it could not be known. */
+static int64_t measured(uint64_t value)
+{
+    return value ? (int64_t)value : -1;
+}
+
 void rundb_put_culprit(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JCulprit *m = (const Aolani__JCulprit *)base;
-    rundb_put(b, PUT_CULPRIT, "iiiiiiiisiiiiiiiiiiiii", (int64_t)m->attempt,
+    rundb_put(b, PUT_CULPRIT, "iiiiiuiisiiiiiiiiiiiii", (int64_t)m->attempt,
               (int64_t)m->rank, (int64_t)m->step, (int64_t)m->t_end_ns,
-              (int64_t)m->busy_us, (int64_t)m->usual_us, (int64_t)m->excess_us,
+              (int64_t)m->busy_us, measured(m->usual_us), (int64_t)m->excess_us,
               (int64_t)m->loss_us, m->what, ALL_PARTS(m));
 }
 
@@ -114,12 +120,6 @@ static void put_devices(struct rundb *b, int64_t attempt, int64_t node,
 static int64_t known(const Aolani__NodeSignals *s, uint32_t bit, uint64_t value)
 {
     return s->known & bit ? (int64_t)value : -1;
-}
-
-/* A probe that could not be measured says 0. */
-static int64_t measured(uint64_t value)
-{
-    return value ? (int64_t)value : -1;
 }
 
 void rundb_put_signals(struct rundb *b, const ProtobufCMessage *base)

@@ -265,6 +265,7 @@ static void expect_rows(struct fixture *f)
          " || link_us || ' ' || memory_us || ' ' || work_us || ' ' || gpu_slow_us ||"
          " ' ' || network_us || ' ' || unknown_us FROM culprit WHERE step = 70",
          "1 2 3 4 5 6 7 8 9 10 11 12 13"},
+        {"SELECT usual_us FROM culprit WHERE step = 70", NULL},
         {"SELECT preempted_us || ' ' || unknown_us FROM culprit WHERE step = 71",
          "2 0"},
         {"SELECT count(*) || ' ' || last_step || ' ' || over || ' ' || percent || ' '"
