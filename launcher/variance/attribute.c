@@ -11,8 +11,9 @@
 
 #include "launcher/variance/attribute_impl.h"
 
-#define EXCESS_PRECISION 7    /* 0.39 % */
-#define EXCESS_UNIT      1e4  /* of the median */
+#define EXCESS_PRECISION 7   /* 0.39 % */
+#define EXCESS_UNIT      1e4 /* of the median */
+#define USUAL_FEW        4u
 #define UNSURE           0.20 /* noticeable while the rank's own spread is not known */
 
 int attribute_create(uint32_t world_size, const struct signals *signals,
@@ -57,11 +58,17 @@ void attribute_destroy(struct attribute *a)
     free(a);
 }
 
+/* While a rank is slow, what it did before stays its measure. */
+static bool is_frozen(const struct attributed *k)
+{
+    return k->cusum.slow && !k->cusum.at_once;
+}
+
 void attribute_record(void *arg, const struct steprec *r, uint32_t attempt)
 {
     struct attribute *a = arg;
     (void)attempt; /* what a rank usually does, it does after a restart, too */
-    if (r->rank < a->world_size)
+    if (r->rank < a->world_size && !is_frozen(&a->ranks[r->rank]))
         attribute_learn(&a->ranks[r->rank], r);
 }
 
@@ -80,21 +87,17 @@ static void restart(struct attribute *a, const struct steps_closed *c)
 
 /* ---- who was late */
 
-static double own_usual(const struct attributed *k)
-{
-    /* A rank alone is all the measure there is, and while it is slow it was so before. */
-    return k->cusum.slow && !k->cusum.peers ? exp(k->cusum.before) : k->busy.median;
-}
-
 /* What the rank's busy time is measured against, and the least excess that counts. */
 static void measure(const struct attribute *a, const struct steps_closed *c,
                     const struct attributed *k, double *ret_from, double *ret_least)
 {
     bool alone = c->n < 2;
     double noticeable = NOTICEABLE, sigmas = SIGMAS * attribute_sigma(a, k);
-    *ret_from = alone ? own_usual(k) : c->median;
-    if (k->busy.n < USUAL_ENOUGH)
-        noticeable = alone ? INFINITY : UNSURE;
+    *ret_from = alone ? k->busy.median : c->median;
+    if (k->busy.n < USUAL_ENOUGH && alone)
+        noticeable = INFINITY;
+    else if (k->busy.n < USUAL_FEW)
+        noticeable = UNSURE;
     else if (k->cusum.slow)
         sigmas = 0; /* that it is no chance is known */
     *ret_least = fmax(fmax(sigmas, noticeable * fmax(*ret_from, 1)), RESOLUTION_US);
@@ -111,9 +114,9 @@ static bool is_culprit(const struct attribute *a, const struct steps_closed *c,
 static double excess_of(const struct steps_closed *c, const struct attributed *k,
                         const struct steprec *r)
 {
-    double from = c->n < 2 ? own_usual(k) : c->median;
+    double from = c->n < 2 ? k->busy.median : c->median;
     if (k->busy.n >= USUAL_ENOUGH)
-        from = fmin(from, own_usual(k));
+        from = fmin(from, k->busy.median);
     return steprec_busy_us(r) - from;
 }
 
@@ -188,7 +191,8 @@ static void watch(struct attribute *a, const struct steps_closed *c, uint32_t i)
         spell_news(a, i, cusum_add(&k->cusum, c->step, log(busy / other)), c);
     if (k->toll.steps > 0 && is_well(&k->cusum))
         k->toll = (struct toll){0};
-    usual_add(&k->busy, busy);
+    if (!is_frozen(k))
+        usual_add(&k->busy, busy);
     if (c->median == 0)
         return;
     double over = busy > c->median ? (busy - c->median) / c->median : 0;

@@ -100,7 +100,8 @@ void attribute_usual(const struct attribute *a, const struct attributed *k,
 
 double attribute_sigma(const struct attribute *a, const struct attributed *k)
 {
-    double own = k->busy.mad * MAD_TO_SIGMA;
-    double most = a->world_size > 1 ? NOISIER * a->peer_sigma : own;
-    return fmax(fmin(own, most), SIGMA_LEAST);
+    double own = k->busy.mad * MAD_TO_SIGMA, most = NOISIER * a->peer_sigma;
+    if (a->world_size > 1 && (own > most || k->busy.n < USUAL_ENOUGH))
+        own = most;
+    return fmax(own, SIGMA_LEAST);
 }

@@ -1,7 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /* cusum.c - one sum, upwards while the rank is well and downwards while it is slow. While a
  * change is verified nothing is learnt from it: a value that turns out to be the new state
- * must not have moved the old one. */
+ * must not have moved the old one.
+ *
+ * The sum may have wandered above 0 for long before the change. So of the last values those
+ * are taken for the new state that make the likeliest split, now that both states are
+ * known. */
 #include "launcher/variance/cusum.h"
 
 #include <math.h>
@@ -35,6 +39,31 @@ static double verified_median(const struct cusum *c)
     return u.median;
 }
 
+static void remember(struct cusum *c, uint32_t step, double x)
+{
+    unsigned i = c->n_recent++ % CUSUM_VERIFY;
+    c->recent[i] = (float)x;
+    c->at[i] = step;
+}
+
+/* The step of the change from one level to another. */
+static uint32_t changed_at(const struct cusum *c, double from, double to)
+{
+    unsigned n = c->n_recent < CUSUM_VERIFY ? c->n_recent : CUSUM_VERIFY, best = 0;
+    double sum = 0, most = 0;
+    for (unsigned k = 1; k <= n; k++) {
+        double x = (double)c->recent[(c->n_recent - k) % CUSUM_VERIFY];
+        sum += (x - (from + to) / 2) * (to > from ? 1 : -1);
+        if (sum > most) {
+            most = sum;
+            best = k;
+        }
+    }
+    if (best == 0 || best == n)
+        return c->left;
+    return c->at[(c->n_recent - best) % CUSUM_VERIFY];
+}
+
 static bool is_change(const struct cusum *c, double before, double after)
 {
     return after - before >= fmax(CUSUM_MINIMUM, SIGMAS * sigma(c));
@@ -45,7 +74,8 @@ static enum cusum_news become_slow(struct cusum *c, double before, double after)
     c->slow = true;
     c->before = before;
     c->after = after;
-    c->since = c->left;
+    c->since = c->at_once ? c->left : changed_at(c, before, after);
+    c->n_recent = 0;
     return CUSUM_SLOW;
 }
 
@@ -68,13 +98,14 @@ static enum cusum_news verify_recovery(struct cusum *c, double median)
     for (unsigned i = 0; i < CUSUM_VERIFY; i++)
         usual_add(&c->usual, c->verify[i]);
     c->slow = c->at_once = false;
-    c->recovered = c->left;
+    c->recovered = changed_at(c, c->after, median);
+    c->n_recent = 0;
     return CUSUM_RECOVERED;
 }
 
 static enum cusum_news verify(struct cusum *c, double x)
 {
-    c->verify[c->n_verify++] = x;
+    c->verify[c->n_verify++] = (float)x;
     if (c->n_verify < CUSUM_VERIFY)
         return CUSUM_NOTHING;
     double median = verified_median(c);
@@ -102,6 +133,7 @@ enum cusum_news cusum_add(struct cusum *c, uint32_t step, double x)
         return begin(c, step, x);
     if (c->verifying)
         return verify(c, x);
+    remember(c, step, x);
     double z = (c->slow ? c->after - x : x - c->usual.median) / sigma(c);
     double next = c->sum + fmax(-WINSOR, fmin(WINSOR, z)) - SLACK;
     if (!c->slow)

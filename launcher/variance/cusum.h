@@ -35,8 +35,10 @@ struct cusum {
     uint32_t left;        /* the step at which the sum left 0 */
     uint32_t since;       /* the step at which it became slow */
     uint32_t recovered;   /* the step of the last recovery */
-    uint32_t n_verify;
-    double verify[CUSUM_VERIFY];
+    uint32_t n_verify, n_recent;
+    float verify[CUSUM_VERIFY];
+    float recent[CUSUM_VERIFY]; /* a ring of the last values before those, */
+    uint32_t at[CUSUM_VERIFY];  /* and their steps */
 };
 
 void cusum_init(struct cusum *c, bool peers);
