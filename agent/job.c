@@ -297,6 +297,7 @@ void job_destroy(struct job *j)
     recover_destroy(j->recover);
     teardown_destroy(j->teardown);
     pmixlink_destroy(j->pmix);
+    nodesignals_destroy(j->signals);
     job_unwatch_binding(j);
     ranks_destroy(j->ranks);
     oom_destroy(j->oom);

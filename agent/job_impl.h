@@ -9,6 +9,7 @@
 #include "agent/job.h"
 #include "agent/jobstate.h"
 #include "agent/masterport.h"
+#include "agent/nodesignals.h"
 #include "agent/oom.h"
 #include "agent/output.h"
 #include "agent/plan.h"
@@ -57,6 +58,7 @@ struct job {
     struct shmleft *shm;       /* NULL: no process to look at */
     struct gpuhelper *gpus;    /* NULL: the plan names none */
     struct readback *readback; /* NULL: no rank runs */
+    struct nodesignals *signals;
 
     /* Ending. */
     bool abandoned;      /* without the head */
@@ -95,6 +97,10 @@ int job_run_setup(struct job *j,
 /* ---- job_binding.c ---- */
 void job_watch_binding(struct job *j); /* the ranks are executed */
 void job_unwatch_binding(struct job *j);
+
+/* ---- job_signals.c ---- */
+void job_watch_signals(struct job *j); /* after the binding: its helper serves both */
+void job_unwatch_signals(struct job *j);
 
 /* ---- job_reach.c ---- */
 int job_on_reach(struct job *j, const struct envelope *v, ProtobufCMessage *msg,

@@ -267,6 +267,7 @@ static void job_on_settled(void *arg)
     if (!ranks_are_in_cgroup(j->ranks))
         log_debug("ranks could not enter the control group");
     job_watch_binding(j);
+    job_watch_signals(j);
     job_tell_memory(j);
 }
 
@@ -348,6 +349,7 @@ static void job_on_exited(void *arg, const struct task *t)
 
 static void job_on_gone(void *arg)
 {
+    job_unwatch_signals(arg);
     job_unwatch_binding(arg);
     job_event(arg, JOB_EV_GONE);
 }
