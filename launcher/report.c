@@ -31,6 +31,7 @@ static void page_head(struct page *p, const struct report_view *v)
              clock_format_duration(v->wall_ms, took, sizeof took));
     page_printf(p, "\n");
     page_wrap(p, "", text);
+    page_story(p, v);
     page_printf(p, "  run %s, started %s, aolani-run %s\n", v->run_id, v->started_utc,
                 v->version);
     if (v->attempts > 1)
@@ -43,7 +44,7 @@ static void page_time(struct page *p, const struct report_view *v)
     struct table t;
     char took[24];
     uint64_t sum = 0;
-    if (v->n_phases == 0)
+    if (v->n_phases == 0 || v->has_ledger)
         return;
     page_printf(p, "\nTime\n");
     table_init(&t, "lrr");
@@ -276,6 +277,8 @@ static int page_all(const struct report_view *v, struct buf *out)
     struct page p = {.out = out};
     page_head(&p, v);
     page_time(&p, v);
+    page_ledger(&p, v);
+    page_variance(&p, v);
     page_nodes(&p, v);
     page_ranks(&p, v);
     page_steps(&p, v);

@@ -51,8 +51,8 @@
  *             t_sum_us (their sum), loss_sum_us, culprit_rank (null: none stands out)}
  *   variance  null when not known, or {steps (compared), t_us (their time), loss_us {name:
  *             us} (straggler loss by mechanism, see mechanism.c; null: nothing there
- *             measures it), small_us (straggler loss of no culprit; a part of
- *             loss_us.unknown), common_us {name: us} (above the usual, of all ranks
+ *             measures it), small_us (straggler loss of no culprit: beside
+ *             loss_us), common_us {name: us} (above the usual, of all ranks
  *             together; not in the loss), outside_us (least that others took), blames
  *             [{rank, what (a mechanism), steps, first_step, last_step, loss_us,
  *             excess_us}], most loss first, spells [{rank, attempt, first_step, last_step,

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT */
-/* report_steps.c - the part of the page about steps: the job's step time, what waiting for
- * the slowest rank cost, who it was and what it did meanwhile, and the tables behind it.
- * Of many ranks the page shows nodes and the worst ranks; run.json has all. */
+/* report_steps.c - the part of the page about steps: the job's step time, and the tables
+ * behind it. What waiting cost and why, report_variance.c says where that is known. Of many
+ * ranks the page shows nodes and the worst ranks; run.json has all. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "launcher/report_table.h"
+#include "launcher/report_units.h"
 #include "launcher/report_view.h"
 #include "proto/base/clock.h"
 
@@ -16,48 +17,14 @@
 #define WORST_NODES  16u
 #define LOSS_MATTERS 2.0 /* percent of the step time, as in steps_culprit */
 
-/* One unit for a whole table, so that columns can be compared by eye. */
-struct unit {
-    const char *name;
-    double us;
-    int decimals;
-};
-
-static struct unit unit_for(double us)
-{
-    double v = us;
-    struct unit u = {"us", 1, 0};
-    if (us >= 1e6)
-        u = (struct unit){"s", 1e6, 2};
-    else if (us >= 1e3)
-        u = (struct unit){"ms", 1e3, 2};
-    v /= u.us;
-    if (u.us > 1 && v >= 10)
-        u.decimals = 1;
-    return u;
-}
-
 static double per(uint64_t sum, uint64_t n)
 {
-    return n ? (double)sum / (double)n : 0;
+    return unit_per((double)sum, (double)n);
 }
 
 static double percent(uint64_t part, uint64_t whole)
 {
-    return 100 * per(part, whole);
-}
-
-/* "6.13 ms", in the unit that suits the value itself. */
-static const char *format_us(double us, char out[24])
-{
-    struct unit u = unit_for(us);
-    snprintf(out, 24, "%.*f %s", u.decimals, us / u.us, u.name);
-    return out;
-}
-
-static void cell_us(struct table *t, const struct unit *u, double us)
-{
-    table_cell(t, "%.*f", u->decimals, us / u->us);
+    return unit_percent((double)part, (double)whole);
 }
 
 /* ---- what it comes to */
@@ -65,7 +32,7 @@ static void cell_us(struct table *t, const struct unit *u, double us)
 static void page_job(struct page *p, const struct report_view *v)
 {
     const struct steps_job *j = &v->job;
-    char a[24], b[24], c[24], d[24];
+    char a[UNITS_TEXT], b[UNITS_TEXT], c[UNITS_TEXT], d[UNITS_TEXT];
     page_printf(p, "  %llu steps compared", (unsigned long long)j->closed);
     if (j->special)
         page_printf(p, ", %llu special ones (evaluation, checkpoint) left out",
@@ -73,7 +40,7 @@ static void page_job(struct page *p, const struct report_view *v)
     page_printf(p, "\n  step time: p50 %s, p90 %s, p99 %s, max %s\n",
                 format_us((double)j->p50, a), format_us((double)j->p90, b),
                 format_us((double)j->p99, c), format_us((double)j->max, d));
-    if (v->n_ranks < 2)
+    if (v->n_ranks < 2 || v->variance.known)
         return;
     page_printf(p, "  straggler loss: %s per step, %.1f %% of step time, %s in all\n",
                 format_us(per(j->loss_sum, j->closed), a),
@@ -81,81 +48,12 @@ static void page_job(struct page *p, const struct report_view *v)
                 clock_format_duration(j->loss_sum / 1000, b, sizeof b));
 }
 
-/* ---- the culprit, and what it did while the others waited */
-
-struct part {
-    const char *words;
-    double more_us; /* per step, than the others' median */
-};
-
-static int compare_part(const void *a, const void *b)
-{
-    double x = ((const struct part *)a)->more_us, y = ((const struct part *)b)->more_us;
-    return (x < y) - (x > y);
-}
-
-static int compare_double(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static double part_of(const struct steps_rank *r, size_t part)
-{
-    const uint64_t sums[] = {r->cpu_sum, r->rundelay_sum, r->blocked_sum,
-                             r->stolen_sum};
-    return per(sums[part], r->n);
-}
-
-static double median_of_others(const struct report_view *v, uint32_t rank, size_t part,
-                               double *scratch)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < v->n_ranks; i++)
-        if (v->ranks[i].rank != rank && v->ranks[i].steps.n > 0)
-            scratch[n++] = part_of(&v->ranks[i].steps, part);
-    qsort(scratch, n, sizeof *scratch, compare_double);
-    return n ? (scratch[(n - 1) / 2] + scratch[n / 2]) / 2 : 0;
-}
-
-static void page_parts(struct page *p, const struct report_view *v,
-                       const struct steps_rank *r)
-{
-    struct part parts[] = {
-        {"on the CPU", 0},
-        {"ready to run while other work had its CPU", 0},
-        {"asleep (I/O, locks)", 0},
-        {"stopped, or without its CPU by the hypervisor's doing", 0},
-    };
-    enum { N = sizeof parts / sizeof *parts };
-    double *scratch = malloc((v->n_ranks + 1) * sizeof *scratch);
-    double all = 0;
-    char text[512] = "", us[24];
-    const char *lead = "beside the median of the other ranks, each of its steps had ";
-    if (!scratch) {
-        p->rc = -ENOMEM;
-        return;
-    }
-    for (size_t i = 0; i < N; i++) {
-        double more = part_of(r, i) - median_of_others(v, r->rank, i, scratch);
-        parts[i].more_us = more > 0 ? more : 0;
-        all += parts[i].more_us;
-    }
-    free(scratch);
-    qsort(parts, N, sizeof *parts, compare_part);
-    for (size_t i = 0; i < N && all > 0 && parts[i].more_us > all / 10; i++) {
-        size_t at = strlen(text);
-        snprintf(text + at, sizeof text - at, "%s%s more %s", i ? ", " : lead,
-                 format_us(parts[i].more_us, us), parts[i].words);
-    }
-    if (text[0])
-        page_wrap(p, "  ", text);
-}
+/* ---- the culprit, where attribution says nothing: runs of older versions */
 
 static void page_culprit(struct page *p, const struct report_view *v)
 {
     const struct steps_job *j = &v->job;
-    char text[512], us[24];
+    char text[512], us[UNITS_TEXT];
     for (size_t i = 0; i < v->n_ranks && v->culprit >= 0; i++) {
         const struct view_rank *k = &v->ranks[i];
         if (k->rank != v->culprit)
@@ -168,7 +66,6 @@ static void page_culprit(struct page *p, const struct report_view *v)
                  format_us(per(k->steps.loss_sum, j->closed), us),
                  percent(k->steps.loss_sum, j->t_sum));
         page_wrap(p, "  ", text);
-        page_parts(p, v, &k->steps);
         return;
     }
     if (v->n_ranks > 1)
@@ -354,7 +251,8 @@ void page_steps(struct page *p, const struct report_view *v)
                "ranks\n");
     } else {
         page_job(p, v);
-        page_culprit(p, v);
+        if (!v->variance.known)
+            page_culprit(p, v);
     }
     if (usual_us(v) > 0) {
         page_printf(p,

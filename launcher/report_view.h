@@ -131,6 +131,14 @@ int view_copy_outputs(struct report_view *v, const struct summary *s);
 void view_free_outputs(struct report_view *v);
 void page_outputs(struct page *p, const struct report_view *v);
 
+/* report_story.c, report_ledger.c, report_variance.c */
+void page_story(struct page *p, const struct report_view *v);
+void page_ledger(struct page *p, const struct report_view *v);
+void page_variance(struct page *p, const struct report_view *v);
+/* What spells of several ranks have in common, without the ranks; "": nothing. */
+const char *view_factor(const struct view_spell *s);
+double view_loss_us(const struct report_view *v); /* all straggler loss */
+
 /* report_steps.c */
 void page_steps(struct page *p, const struct report_view *v);
 const char *view_node_name(const struct report_view *v, uint32_t node);

@@ -53,5 +53,5 @@ END
     cat log
     [ "${status:-0}" -eq 0 ]
     [ "$(run_json '.steps.culprit_rank')" = 1 ]
-    grep -qE '^  rank 1 on node local0 was the slowest in [0-9]+ % of steps' log
+    grep -qE '^rank 1 on local0 was [0-9.]+ [mu]?s a step slower' log
 }

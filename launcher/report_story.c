@@ -1,0 +1,340 @@
+/* SPDX-License-Identifier: MIT */
+/* report_story.c - one sentence that says where the time went: the ranks that cost most,
+ * since when, by what and at what price. Several slow ranks that share something are told
+ * as one. What costs less than 1 % of the step time is no story, unless a rank was seen to
+ * become slow. A part of report. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/report_table.h"
+#include "launcher/report_units.h"
+#include "launcher/report_view.h"
+
+#define MATTERS      1.0 /* percent of the step time */
+#define RANKS_NAMED  8u
+#define RANGES_NAMED 3u
+
+struct story {
+    uint32_t ranks[RANKS_NAMED]; /* the first of them */
+    size_t n_ranks;
+    double loss_us, excess_us, part_us[MECH_N];
+    double percent; /* slower: sum over the steps */
+    double a_step;  /* slower, us */
+    uint64_t steps;
+    uint32_t first, last; /* of all */
+    bool lasting;         /* to the end of the run */
+    enum mechanism what;
+    char ranges[120];   /* "steps 400 to 812 and 900 to 950" */
+    const char *common; /* "GPU and NIC on different sockets"; NULL: nothing */
+};
+
+/* What is paid for: the others' waiting, or all of it where there are no others. */
+static double cost_of(const struct report_view *v, const struct story *s)
+{
+    return v->n_ranks > 1 ? s->loss_us : s->excess_us;
+}
+
+/* "ranks 12, 44, 76: GPU and NIC on different sockets": what stands behind the ranks. */
+const char *view_factor(const struct view_spell *s)
+{
+    const char *colon =
+        strncmp(s->common, "rank", 4) == 0 ? strstr(s->common, ": ") : NULL;
+    return colon ? colon + 2 : s->common;
+}
+
+static void story_add_rank(struct story *s, uint32_t rank)
+{
+    size_t known = s->n_ranks < RANKS_NAMED ? s->n_ranks : RANKS_NAMED;
+    for (size_t i = 0; i < known; i++)
+        if (s->ranks[i] == rank)
+            return;
+    if (known < RANKS_NAMED)
+        s->ranks[known] = rank;
+    s->n_ranks++;
+}
+
+static void story_add_spell(struct story *s, const struct view_spell *k)
+{
+    bool is_first = s->steps == 0 && s->last == 0;
+    story_add_rank(s, k->rank);
+    s->loss_us += k->loss_us;
+    s->excess_us += k->excess_us;
+    s->percent += k->percent * (double)k->steps;
+    s->steps += k->steps;
+    s->a_step = unit_per(s->excess_us, (double)s->steps);
+    for (int m = 0; m < MECH_N; m++)
+        s->part_us[m] += k->part_us[m];
+    s->first = is_first || k->first_step < s->first ? k->first_step : s->first;
+    s->last = k->last_step > s->last ? k->last_step : s->last;
+    s->lasting = s->lasting || !k->over;
+    s->what = excess_class(s->part_us, s->excess_us);
+}
+
+/* ---- of which ranks */
+
+/* Ranks that were slow and share something: the group that cost most. */
+static void find_group(const struct report_view *v, struct story *ret)
+{
+    const struct view_variance *a = &v->variance;
+    *ret = (struct story){0};
+    for (size_t i = 0; i < a->n_spells; i++) {
+        const char *factor = view_factor(&a->spells[i]);
+        struct story s = {.common = factor};
+        for (size_t k = 0; k < a->n_spells && *factor; k++)
+            if (strcmp(view_factor(&a->spells[k]), factor) == 0)
+                story_add_spell(&s, &a->spells[k]);
+        if (s.n_ranks > 1 && (ret->n_ranks == 0 || s.loss_us > ret->loss_us))
+            *ret = s;
+    }
+}
+
+static void name_spell(struct story *s, const struct view_spell *k, size_t i, size_t n)
+{
+    size_t at = strlen(s->ranges);
+    const char *lead = i == 0 ? "in steps " : i + 1 == n ? " and " : ", ";
+    if (i >= RANGES_NAMED)
+        return;
+    if (i + 1 == RANGES_NAMED && n > RANGES_NAMED)
+        snprintf(s->ranges + at, sizeof s->ranges - at, " and %zu times more", n - i);
+    else if (!k->over && n == 1)
+        snprintf(s->ranges, sizeof s->ranges, "from step %u on", k->first_step);
+    else
+        snprintf(s->ranges + at, sizeof s->ranges - at, "%s%u to %u", lead,
+                 k->first_step, k->last_step);
+}
+
+/* All spells of one rank. */
+static void story_of_spells(const struct report_view *v, uint32_t rank,
+                            struct story *ret)
+{
+    const struct view_variance *a = &v->variance;
+    size_t n = 0, i = 0;
+    *ret = (struct story){0};
+    for (size_t k = 0; k < a->n_spells; k++)
+        n += a->spells[k].rank == rank;
+    for (size_t k = 0; k < a->n_spells; k++) {
+        if (a->spells[k].rank != rank)
+            continue;
+        story_add_spell(ret, &a->spells[k]);
+        name_spell(ret, &a->spells[k], i++, n);
+    }
+}
+
+/* What one rank is blamed for, all of it in `loss_us`; told is the larger mechanism. */
+static void story_of_blames(const struct report_view *v, uint32_t rank,
+                            struct story *ret)
+{
+    const struct view_variance *a = &v->variance;
+    const struct view_blame *top = NULL;
+    *ret = (struct story){0};
+    for (size_t i = 0; i < a->n_blames; i++) {
+        const struct view_blame *b = &a->blames[i];
+        if (b->rank != rank)
+            continue;
+        ret->loss_us += b->loss_us;
+        ret->excess_us += b->excess_us;
+        if (!top || (v->n_ranks > 1 ? b->loss_us > top->loss_us
+                                    : b->excess_us > top->excess_us))
+            top = b;
+    }
+    if (!top)
+        return;
+    story_add_rank(ret, rank);
+    ret->a_step = unit_per(top->excess_us, (double)top->steps);
+    ret->steps = top->steps;
+    ret->first = top->first_step;
+    ret->last = top->last_step;
+    ret->what = top->what;
+    if (top->first_step == top->last_step)
+        snprintf(ret->ranges, sizeof ret->ranges, "in step %u", top->first_step);
+    else if (top->steps == (uint64_t)top->last_step - top->first_step + 1)
+        snprintf(ret->ranges, sizeof ret->ranges, "in steps %u to %u", top->first_step,
+                 top->last_step);
+    else
+        snprintf(ret->ranges, sizeof ret->ranges, "in %llu of the steps %u to %u",
+                 (unsigned long long)top->steps, top->first_step, top->last_step);
+}
+
+/* The rank that cost most. With one rank nobody waits: then by its excess. */
+static int find_rank(const struct report_view *v, struct story *ret)
+{
+    const struct view_variance *a = &v->variance;
+    double *cost = calloc(v->n_ranks + 1, sizeof *cost);
+    struct story spells, blames;
+    size_t top = 0;
+    if (!cost)
+        return -ENOMEM;
+    for (size_t i = 0; i < a->n_blames; i++)
+        if (a->blames[i].rank < v->n_ranks)
+            cost[a->blames[i].rank] +=
+                v->n_ranks > 1 ? a->blames[i].loss_us : a->blames[i].excess_us;
+    for (size_t i = 0; i < v->n_ranks; i++)
+        top = cost[i] > cost[top] ? i : top;
+    free(cost);
+    story_of_blames(v, (uint32_t)top, &blames);
+    story_of_spells(v, (uint32_t)top, &spells);
+    for (size_t i = 0; i < a->n_spells && blames.n_ranks == 0; i++) {
+        struct story s; /* nobody is blamed: a spell that cost nothing */
+        story_of_spells(v, a->spells[i].rank, &s);
+        if (spells.n_ranks == 0 || s.excess_us > spells.excess_us)
+            spells = s;
+    }
+    bool by_spells =
+        spells.n_ranks > 0 && 2 * cost_of(v, &spells) >= cost_of(v, &blames);
+    *ret = by_spells ? spells : blames;
+    return 0;
+}
+
+/* ---- words */
+
+static const char *node_of(const struct report_view *v, uint32_t rank)
+{
+    for (size_t i = 0; i < v->n_ranks; i++)
+        if (v->ranks[i].rank == rank)
+            return view_node_name(v, v->ranks[i].node);
+    return "?";
+}
+
+static int compare_u32(const void *a, const void *b)
+{
+    uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+static void say_ranks(struct story *s, struct buf *out)
+{
+    size_t n = s->n_ranks < RANKS_NAMED ? s->n_ranks : RANKS_NAMED;
+    qsort(s->ranks, n, sizeof *s->ranks, compare_u32);
+    buf_printf(out, "ranks ");
+    for (size_t i = 0; i < n; i++)
+        buf_printf(out, "%s%u", i ? ", " : "", s->ranks[i]);
+    if (s->n_ranks > n)
+        buf_printf(out, " and %zu more", s->n_ranks - n);
+}
+
+static void say_cost(const struct report_view *v, const struct story *s,
+                     struct buf *out)
+{
+    double us = cost_of(v, s);
+    char took[UNITS_TEXT], cost[3 * UNITS_TEXT];
+    if (!(us > 0))
+        return;
+    format_time(us, took);
+    format_cost(&v->cost, us, cost, sizeof cost);
+    if (v->n_ranks > 1)
+        buf_printf(out, "; the others waited %s for %s%s", took,
+                   s->n_ranks > 1 ? "them" : "it", cost);
+    else
+        buf_printf(out, "; %s in all%s", took, cost);
+}
+
+/* Words for one rank, said of several. */
+static void say_plural(enum mechanism what, struct buf *out)
+{
+    static const char *const words[][2] = {{"its core", "their cores"},
+                                           {"its own", "their own"},
+                                           {"its GPU", "their GPUs"},
+                                           {"stopped it", "stopped them"}};
+    const char *phrase = mech_phrase(what);
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        const char *at = strstr(phrase, words[i][0]);
+        if (!at)
+            continue;
+        buf_printf(out, "%.*s%s%s", (int)(at - phrase), phrase, words[i][1],
+                   at + strlen(words[i][0]));
+        return;
+    }
+    buf_printf(out, "%s", phrase);
+}
+
+static void say_group(struct story *s, struct buf *out)
+{
+    say_ranks(s, out);
+    buf_printf(out, " were %.0f %% slow ", unit_per(s->percent, (double)s->steps));
+    if (s->lasting)
+        buf_printf(out, "from step %u on", s->first);
+    else
+        buf_printf(out, "in steps %u to %u", s->first, s->last);
+    buf_printf(out, ": ");
+    say_plural(s->what, out);
+    buf_printf(out, "; common: %.500s", s->common);
+}
+
+static void say_rank(const struct report_view *v, const struct story *s,
+                     struct buf *out)
+{
+    char us[UNITS_TEXT];
+    buf_printf(out, "rank %u on %.200s was %s a step slower %s", s->ranks[0],
+               node_of(v, s->ranks[0]), format_us(s->a_step, us), s->ranges);
+    if (v->job.p50 > 0)
+        buf_printf(out, " (%.0f %% of a usual step)",
+                   unit_percent(s->a_step, (double)v->job.p50));
+    buf_printf(out, ": %s", mech_phrase(s->what));
+}
+
+/* Nobody in particular. */
+static void say_all(const struct report_view *v, struct buf *out)
+{
+    const struct view_variance *a = &v->variance;
+    double loss = unit_percent(view_loss_us(v), a->t_us), common;
+    int top = 0;
+    for (int m = 1; m < MECH_N; m++)
+        top = a->common_us[m] > a->common_us[top] ? m : top;
+    common = unit_percent(a->common_us[top], a->t_us);
+    if (common >= MATTERS)
+        buf_printf(out,
+                   "all ranks together took %.1f %% of the step time longer than "
+                   "usual: %s; ",
+                   common, mech_phrase((enum mechanism)top));
+    if (v->n_ranks > 1)
+        buf_printf(out, "%s: straggler loss %.1f %%",
+                   loss >= MATTERS     ? "no single rank stands out"
+                   : common >= MATTERS ? "no rank held the others up"
+                                       : "nothing stands out",
+                   loss);
+    else if (common < MATTERS)
+        buf_printf(out, "nothing stands out: its steps were alike");
+}
+
+static void say_rest(const struct report_view *v, const struct story *s,
+                     struct buf *out)
+{
+    double loss = unit_percent(view_loss_us(v), v->variance.t_us);
+    if (v->n_ranks > 1 && 2 * unit_percent(s->loss_us, v->variance.t_us) < loss &&
+        loss >= MATTERS)
+        buf_printf(out, "; straggler loss in all: %.1f %% of the step time", loss);
+}
+
+void page_story(struct page *p, const struct report_view *v)
+{
+    const struct view_variance *a = &v->variance;
+    struct story group, one;
+    struct buf out;
+    if (!a->known || a->steps == 0)
+        return;
+    if (find_rank(v, &one) < 0) {
+        p->rc = -ENOMEM;
+        return;
+    }
+    find_group(v, &group);
+    buf_init(&out, 8192);
+    bool matters = unit_percent(cost_of(v, &one), a->t_us) >= MATTERS;
+    if (group.n_ranks > 1 && group.loss_us >= one.loss_us) {
+        say_group(&group, &out);
+        say_cost(v, &group, &out);
+        say_rest(v, &group, &out);
+    } else if (one.n_ranks > 0 && (matters || a->n_spells > 0)) {
+        say_rank(v, &one, &out);
+        say_cost(v, &one, &out);
+        say_rest(v, &one, &out);
+    } else {
+        say_all(v, &out);
+    }
+    if (buf_add(&out, "", 1) < 0)
+        p->rc = -ENOMEM;
+    else
+        page_wrap(p, "", (const char *)out.data);
+    buf_fini(&out);
+}
