@@ -13,8 +13,14 @@
 #include "launcher/suggest.h"
 #include "proto/base/limits.h"
 
-enum { RUN = VERB_RUN, CHECK = VERB_CHECK, REPORT = VERB_REPORT, PLAN = VERB_PLAN };
-enum { JOB = RUN | CHECK | PLAN, ALL = JOB | REPORT };
+enum {
+    RUN = VERB_RUN,
+    CHECK = VERB_CHECK,
+    REPORT = VERB_REPORT,
+    PLAN = VERB_PLAN,
+    COMPARE_ = VERB_COMPARE
+};
+enum { JOB = RUN | CHECK | PLAN, ALL = JOB | REPORT | COMPARE_ };
 
 enum action {
     SET_KEY,
@@ -29,6 +35,7 @@ enum action {
     TOPOLOGY,
     SYSFS,
     DRAW,
+    COMPARE,
     VERBOSE,
     QUIET,
     HELP,
@@ -92,7 +99,15 @@ static const struct option_row rows[] = {
     {0, "sysfs", "DIR", PLAN, SYSFS, NULL, "port states from here, not from the XML"},
     {0, "draw", "KIND", PLAN, DRAW, NULL, "draw the nodes: text or svg"},
     {0, "ranks", "N", REPORT, RANKS, NULL, "what the same noise would cost N ranks"},
-    {0, "json", NULL, REPORT | PLAN, JSON, NULL, "print it as JSON"},
+    {0, "paired", NULL, COMPARE_, COMPARE, NULL,
+     "the runs were made in turns: first with first, ..."},
+    {0, "days", "D", COMPARE_, COMPARE, NULL, "what it means for a job of D days on A"},
+    {0, "price", "A,B", COMPARE_, COMPARE, NULL, "of a GPU by the hour, on each side"},
+    {0, "price-ratio", "P", COMPARE_, COMPARE, NULL,
+     "A is P times as dear as B, by the hour"},
+    {0, "gpu-share", "PERCENT", COMPARE_, COMPARE, NULL, "of the cost that is GPUs"},
+    {0, "labels", "A,B", COMPARE_, COMPARE, NULL, "what to call the sides: metal,vm"},
+    {0, "json", NULL, REPORT | PLAN | COMPARE_, JSON, NULL, "print it as JSON"},
     {'v', "verbose", NULL, ALL, VERBOSE, NULL, "say more; twice: say all"},
     {'q', "quiet", NULL, ALL, QUIET, NULL, "only errors"},
     {'h', "help", NULL, ALL, HELP, NULL, "print this"},
@@ -275,6 +290,8 @@ static int apply(struct parse *p, const struct option_row *r, const char *value,
                            spelled, value);
         o->draw = value;
         break;
+    case COMPARE:
+        return options_compare_set(&o->compare, r->name, value, p->e);
     case VERBOSE:
         o->verbosity = o->verbosity < 0 ? 1 : o->verbosity + 1;
         break;
@@ -378,6 +395,10 @@ static int read_letters(struct parse *p, const char *word)
 
 static int read_operand(struct parse *p, const char *word)
 {
+    if (p->v->bit == VERB_COMPARE) {
+        p->o->path = p->o->path ? p->o->path : word;
+        return options_compare_run(&p->o->compare, word, p->e);
+    }
     if (!p->o->path) {
         p->o->path = word;
         return 0;
@@ -397,6 +418,11 @@ static int read_words(struct parse *p)
     for (p->i = 1; p->i < p->argc; p->i++) {
         const char *word = p->argv[p->i];
         int rc;
+        if (!strcmp(word, "--") && p->v->bit == VERB_COMPARE) {
+            if ((rc = options_compare_split(&p->o->compare, p->e)))
+                return rc;
+            continue;
+        }
         if (!strcmp(word, "--")) {
             p->o->extra = p->argv + p->i + 1;
             if (!p->v->rest && p->i + 1 < p->argc)
@@ -424,9 +450,12 @@ int options_parse(const struct verb_info *v, int argc, char **argv, struct optio
     struct err own;
     struct parse p = {v, argc, argv, 0, ret, e ? e : &own, false};
     *ret = (struct options){.stdin_rank = -1};
+    options_compare_init(&ret->compare);
     int rc = read_words(&p);
     if (rc || p.asked)
         return rc ? rc : 1;
+    if (v->bit == VERB_COMPARE && (rc = options_compare_end(&ret->compare, p.e)))
+        return rc;
     if (v->operand && !ret->path) {
         err_set(e, ERR_USAGE, "which %s? the command line names none", v->operand);
         return err_hint(e, "usage: aolani-run %s [options] %s", v->name, v->operand);
@@ -440,6 +469,7 @@ void options_fini(struct options *o)
 {
     strlist_fini(&o->texts);
     strlist_fini(&o->topologies);
+    options_compare_fini(&o->compare);
     free(o->flags);
     *o = (struct options){0};
 }

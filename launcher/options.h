@@ -28,6 +28,16 @@
 #include "proto/base/err.h"
 #include "proto/base/log.h"
 
+struct options_compare { /* NAN: not given */
+    struct strlist runs; /* of both sides, as typed */
+    size_t n_first;      /* of them, before "--" or, of two, the first */
+    bool split;          /* there was a "--" */
+    double days, price[2], price_ratio;
+    double gpu_share; /* 0 to 1 */
+    bool paired;
+    struct strlist labels; /* two, or none */
+};
+
 struct options {
     const char *path;        /* the operand: a job file or a run; NULL when none came */
     const char *site;        /* --site FILE; NULL: the default places */
@@ -40,11 +50,12 @@ struct options {
     int64_t stdin_rank;   /* --stdin; -1: none */
     bool show;            /* check --show */
     bool offline;         /* check --offline */
-    bool json;            /* report --json, plan --json */
+    bool json;            /* report, plan, compare --json */
     int64_t ranks;        /* report --ranks; 0: none */
     struct strlist topologies; /* plan --topology, as typed */
     const char *sysfs;         /* plan --sysfs; NULL: none */
     const char *draw;          /* plan --draw: "text", "svg"; NULL: the table */
+    struct options_compare compare;
 };
 
 /* 0; 1 when --help or --version was asked for and printed on stdout; ERR_USAGE, -ENOMEM.
@@ -53,6 +64,15 @@ struct options {
 int options_parse(const struct verb_info *v, int argc, char **argv, struct options *ret,
                   struct err *e);
 void options_fini(struct options *o);
+
+/* options_compare.c: an operand, "--", the end of the words; an option by its name. */
+void options_compare_init(struct options_compare *c);
+void options_compare_fini(struct options_compare *c);
+int options_compare_run(struct options_compare *c, const char *word, struct err *e);
+int options_compare_split(struct options_compare *c, struct err *e);
+int options_compare_end(struct options_compare *c, struct err *e);
+int options_compare_set(struct options_compare *c, const char *name, const char *value,
+                        struct err *e);
 
 /* The spec of o's job file, site file, environment and flags. Prints the diagnostics on
  * stderr when there are some and logs the spec's notes as warnings. */

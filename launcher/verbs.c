@@ -19,11 +19,14 @@ static const struct verb_info verbs[] = {
      "Print which rank gets which GPU, NIC, NUMA node and cores; start nothing."},
     {"report", VERB_REPORT, cmd_report, "RUN", NULL,
      "Print the report of a run: its directory, or a folder with a run in it."},
+    {"compare", VERB_COMPARE, cmd_compare, "A...", "B...",
+     "Say how much slower the runs B are than the runs A, how sure, and what it "
+     "costs."},
 };
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
-static const char *const later[] = {"audit", "submit", "attach",  "status", "logs",
-                                    "stop",  "resume", "compare", "init"};
+static const char *const later[] = {"audit", "submit", "attach", "status",
+                                    "logs",  "stop",   "resume", "init"};
 
 static const char top[] =
     "usage: aolani-run [run] job.toml [options] [-- more arguments of the program]\n"

@@ -8,7 +8,13 @@
 
 #include <stdbool.h>
 
-enum verb_bit { VERB_RUN = 1, VERB_CHECK = 2, VERB_REPORT = 4, VERB_PLAN = 8 };
+enum verb_bit {
+    VERB_RUN = 1,
+    VERB_CHECK = 2,
+    VERB_REPORT = 4,
+    VERB_PLAN = 8,
+    VERB_COMPARE = 16
+};
 
 struct verb_info {
     const char *name;
@@ -30,5 +36,6 @@ int cmd_run(int argc, char **argv);
 int cmd_check(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_report(int argc, char **argv);
+int cmd_compare(int argc, char **argv);
 
 #endif

@@ -63,8 +63,10 @@ static void sim_run(const struct sim *s, struct random *r, double rho, double le
                             .series = series};
 }
 
-static void sim_make(const struct sim *s, struct random *r, struct sim_pair *ret,
-                     struct tax_arm *ret_a, struct tax_arm *ret_b)
+__attribute__((unused)) static void sim_make(const struct sim *s, struct random *r,
+                                             struct sim_pair *ret,
+                                             struct tax_arm *ret_a,
+                                             struct tax_arm *ret_b)
 {
     double rho = sim_between(r, s->rho_low, s->rho_high), shared[64];
     double spread_a = sim_between(r, s->run_low, s->run_high);
@@ -88,7 +90,9 @@ struct sim_result {
     double width;                            /* mean half width */
 };
 
-static struct sim_result sim_study(const struct sim *s, unsigned pairs, uint64_t seed)
+__attribute__((unused)) static struct sim_result sim_study(const struct sim *s,
+                                                           unsigned pairs,
+                                                           uint64_t seed)
 {
     static struct sim_pair p;
     struct sim_result ret = {.pairs = pairs};

@@ -41,6 +41,11 @@ int cmd_report(int argc, char **argv)
     return note("report", argc, argv);
 }
 
+int cmd_compare(int argc, char **argv)
+{
+    return note("compare", argc, argv);
+}
+
 static void sink(enum log_level level, const char *line, void *arg)
 {
     (void)level;
@@ -61,6 +66,7 @@ static void test_dispatch(void **state)
         {{"run", "job.toml", "-l"}, "run job.toml -l", ""},
         {{"check", "job.toml"}, "check job.toml", ""},
         {{"report", "runs"}, "report runs", ""},
+        {{"compare", "a", "--", "b"}, "compare a -- b", ""},
         {{"-N", "2", "job.toml"}, "run -N 2 job.toml", ""},
         {{"no/such/file"}, "run no/such/file", ""},
         {{0}, NULL, "usage: aolani-run job.toml"},
