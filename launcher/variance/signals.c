@@ -74,7 +74,7 @@ void signals_destroy(struct signals *s)
     free(s);
 }
 
-static struct node_signals *node_of(struct signals *s, uint32_t node)
+struct node_signals *signals_of_node(struct signals *s, uint32_t node)
 {
     struct node_signals *n = s->nodes[node];
     if (n)
@@ -89,46 +89,6 @@ static struct node_signals *node_of(struct signals *s, uint32_t node)
     return s->nodes[node] = n;
 }
 
-void signals_restart(struct signals *s, uint32_t node)
-{
-    struct node_signals *n = node < s->n_nodes ? s->nodes[node] : NULL;
-    if (!n)
-        return;
-    forget_intervals(n);
-    forget_devices(n);
-    usual_init(&n->triad);
-    n->triad_last = n->fault_last = NAN;
-    n->probe_ns = 0;
-}
-
-/* Room for one more in an array that grows by one now and then: devices of a node. */
-static void *one_more(void *items, size_t n, size_t size)
-{
-    return n & (n - 1) ? items : realloc(items, (n ? 2 * n : 1) * size);
-}
-
-int signals_locate(struct signals *s, uint32_t node, const char *device,
-                   const char *bus_id)
-{
-    struct node_signals *n = node < s->n_nodes ? node_of(s, node) : NULL;
-    if (!n)
-        return node < s->n_nodes ? -ENOMEM : -EINVAL;
-    if (n->n_devices == LIMIT_SIGNALS_GPUS + LIMIT_SIGNALS_PORTS)
-        return ERR_LIMIT;
-    struct device_known *more = one_more(n->devices, n->n_devices, sizeof *more);
-    if (!more)
-        return -ENOMEM;
-    n->devices = more;
-    struct device_known d = {strdup(device), strdup(bus_id)};
-    if (!d.name || !d.bus) {
-        free(d.name);
-        free(d.bus);
-        return -ENOMEM;
-    }
-    n->devices[n->n_devices++] = d;
-    return 0;
-}
-
 /* ---- names; a node tells its devices in the same order nearly always ---- */
 
 static int gpu_index(struct node_signals *n, const char *uuid, size_t guess)
@@ -141,7 +101,7 @@ static int gpu_index(struct node_signals *n, const char *uuid, size_t guess)
     }
     if (n->n_gpus == LIMIT_SIGNALS_GPUS)
         return ERR_LIMIT;
-    char **more = one_more(n->gpus, n->n_gpus, sizeof *more);
+    char **more = signals_one_more(n->gpus, n->n_gpus, sizeof *more);
     if (!more)
         return -ENOMEM;
     n->gpus = more;
@@ -167,7 +127,7 @@ static int port_index(struct node_signals *n, const Aolani__PortSignal *p, size_
     }
     if (n->n_ports == LIMIT_SIGNALS_PORTS)
         return ERR_LIMIT;
-    struct port_known *more = one_more(n->ports, n->n_ports, sizeof *more);
+    struct port_known *more = signals_one_more(n->ports, n->n_ports, sizeof *more);
     if (!more)
         return -ENOMEM;
     n->ports = more;
@@ -326,58 +286,12 @@ static void take_probe(struct node_signals *n, const Aolani__NodeSignals *m)
     }
 }
 
-/* ---- links that changed: they stay so until they change back ---- */
-
-static double number_in(const char *text)
-{
-    return strtod(text + strcspn(text, "0123456789"), NULL);
-}
-
-/* Of the same link, width and speed apart. */
-static struct link_changed *link_find(struct node_signals *n, const char *bus,
-                                      const char *was)
-{
-    for (size_t i = 0; i < n->n_links; i++) {
-        struct link_changed *l = &n->links[i];
-        if (strcmp(l->bus, bus) == 0 && (l->was[0] == 'x') == (was[0] == 'x'))
-            return l;
-    }
-    return NULL;
-}
-
-/* What a node has more than SIGNALS_LINKS of, or memory has no room for, is not told. */
-static void take_link(struct node_signals *n, const char *text, uint64_t t_ns)
-{
-    char bus[LIMIT_DEVICE_NAME + 1], was[LIMIT_DEVICE_NAME + 1],
-        now[LIMIT_DEVICE_NAME + 1];
-    if (!signals_read_link(text, bus, was, now))
-        return;
-    struct link_changed *l = link_find(n, bus, was);
-    if (!l) {
-        struct link_changed *more = n->n_links == SIGNALS_LINKS
-                                        ? NULL
-                                        : one_more(n->links, n->n_links, sizeof *more);
-        if (!more)
-            return;
-        n->links = more;
-        l = &n->links[n->n_links++];
-        *l = (struct link_changed){.since_ns = t_ns};
-        memcpy(l->bus, bus, sizeof l->bus);
-        memcpy(l->was, was, sizeof l->was);
-    }
-    if (number_in(now) >= number_in(l->was)) {
-        *l = n->links[--n->n_links];
-        return;
-    }
-    snprintf(l->text, sizeof l->text, "%s %s -> %s", l->bus, l->was, now);
-}
-
 int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,
                 struct err *e)
 {
     if (node >= s->n_nodes)
         return err_set(e, ERR_PROTO, "signals of node %u, which the job has not", node);
-    struct node_signals *n = node_of(s, node);
+    struct node_signals *n = signals_of_node(s, node);
     if (!n)
         return err_sys(e, -ENOMEM, "cannot keep the signals of a node");
     int rc = signals_check(m, n->last_ns, e);
@@ -397,7 +311,7 @@ int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,
     take_psi(n, m, v, us);
     take_probe(n, m);
     for (size_t i = 0; i < m->n_links; i++)
-        take_link(n, m->links[i], m->t_ns);
+        signals_take_link(n, m->links[i], v->from_ns);
     n->totals.seconds += us / 1e6;
     n->last_ns = m->t_ns;
     n->next = (n->next + 1) % SIGNALS_KEPT;

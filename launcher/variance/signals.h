@@ -41,9 +41,6 @@ void signals_destroy(struct signals *s);
  * is no such node, ERR_LIMIT. */
 int signals_locate(struct signals *s, uint32_t node, const char *device,
                    const char *bus_id);
-/* Another host, or the same anew, is in this place: its clock and its devices are others.
- * Totals stay. */
-void signals_restart(struct signals *s, uint32_t node);
 /* ERR_LIMIT, ERR_PROTO (times that go back, absurd counts), -ENOMEM: nothing is taken. A
  * PCI link that runs below what it did counts as an error until it comes back. */
 int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* signals_impl - how signals keeps them: shares as sixteen bits of the interval, names once
- * a node. 16 intervals of a node with 8 GPUs and 10 ports take 9 kB, each CPU that has
- * steal 64 B more: of 16384 such nodes 150 MB, with steal on all of 192 CPUs 350 MB. A peer
- * that lies can make its node 1 MB. */
+ * a node. A node with 8 GPUs and 10 ports takes 11 kB, each CPU that has steal 64 B more:
+ * 16384 such nodes 190 MB, with steal on all of 192 CPUs 390 MB. A peer that lies can make
+ * its node 1 MB.
+ */
 #ifndef LAUNCHER_VARIANCE_SIGNALS_IMPL_H
 #define LAUNCHER_VARIANCE_SIGNALS_IMPL_H
 
@@ -100,6 +101,14 @@ struct signals {
     struct node_signals **nodes; /* NULL: it has not spoken */
 };
 
+/* NULL: no memory. Made when it first speaks, or is spoken of. */
+struct node_signals *signals_of_node(struct signals *s, uint32_t node);
+/* Room for one more in an array of n, which grows by doubling; NULL: no memory, and it is as
+ * it was. */
+void *signals_one_more(void *items, size_t n, size_t size);
+/* It changed after since_ns. What is more than SIGNALS_LINKS, or memory has no room for, is
+ * not told. */
+void signals_take_link(struct node_signals *n, const char *text, uint64_t since_ns);
 /* ERR_LIMIT, ERR_PROTO. last_ns: end of the interval before; 0: none. */
 int signals_check(const Aolani__NodeSignals *m, uint64_t last_ns, struct err *e);
 /* "0000:18:00.0 x16 -> x8"; false: it does not say so. Each of bus, was, now has room for
