@@ -134,14 +134,20 @@ static void add_delta(uint64_t *sum, uint64_t from, uint64_t to)
 static void busy_add(struct client *c, const struct sample *now)
 {
     const struct sample *from = &c->since;
-    uint64_t delay = 0, throttled = 0;
+    uint64_t delay = 0, throttled = 0, wall = 0, cpu = 0;
     add_delta(&delay, from->delay_ns, now->delay_ns);
     add_delta(&throttled, from->throttled_ns, now->throttled_ns);
-    c->busy.delay_ns += delay;
-    /* The group's time is at most an explanation of ours. */
-    c->busy.throttled_ns += throttled < delay ? throttled : delay;
-    add_delta(&c->busy.wall_ns, from->wall_ns, now->wall_ns);
-    add_delta(&c->busy.cpu_ns, from->cpu_ns, now->cpu_ns);
+    add_delta(&wall, from->wall_ns, now->wall_ns);
+    add_delta(&cpu, from->cpu_ns, now->cpu_ns);
+    /* The group's time is at most an explanation of ours: of all that the thread did not
+     * run, where it never slept. Newer kernels do not count all of it as run delay. */
+    uint64_t away = now->nvcsw > from->nvcsw || wall < cpu ? 0 : wall - cpu;
+    uint64_t most = delay > away ? delay : away;
+    throttled = throttled < most ? throttled : most;
+    c->busy.throttled_ns += throttled;
+    c->busy.delay_ns += delay > throttled ? delay : throttled;
+    c->busy.wall_ns += wall;
+    c->busy.cpu_ns += cpu;
     add_delta(&c->busy.nvcsw, from->nvcsw, now->nvcsw);
     add_delta(&c->busy.nivcsw, from->nivcsw, now->nivcsw);
     add_delta(&c->busy.minflt, from->minflt, now->minflt);

@@ -300,6 +300,43 @@ static void test_many_waits_are_cheap_and_said(void **state)
                     steprec_busy_us(&r) + 3);
 }
 
+/* Milliseconds of a stretch, and what the record makes of it. */
+static const struct {
+    const char *what;
+    uint32_t wall, cpu, delay, throttled, nvcsw;
+    uint32_t is_delay, is_throttled, is_blocked, is_stolen;
+} quotas[] = {
+    {"a part of the run delay", 12, 7, 5, 3, 0, 5, 3, 0, 0},
+    {"no more than the run delay, of other threads", 20, 7, 1, 12, 1, 1, 1, 12, 0},
+    /* Linux 6.18 throttles each task by itself, and some of that is no run delay. */
+    {"beside the run delay", 34, 7, 11, 26, 0, 26, 26, 0, 1},
+    {"no more than the rank was away", 10, 7, 1, 50, 0, 3, 3, 0, 0},
+    {"none", 10, 7, 1, 0, 0, 1, 0, 0, 2},
+};
+
+static void test_what_a_quota_took(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof quotas / sizeof *quotas; i++) {
+        struct client c = {0};
+        struct steprec r = {0};
+        struct sample now = {.wall_ns = quotas[i].wall * 1000000u,
+                             .cpu_ns = quotas[i].cpu * 1000000u,
+                             .delay_ns = quotas[i].delay * 1000000u,
+                             .throttled_ns = quotas[i].throttled * 1000000u,
+                             .nvcsw = quotas[i].nvcsw};
+        busy_add(&c, &now);
+        record_parts(&c, &r);
+        if (r.rundelay_us != quotas[i].is_delay * 1000 ||
+            r.throttled_us != quotas[i].is_throttled * 1000 ||
+            r.blocked_us != quotas[i].is_blocked * 1000 ||
+            r.stolen_us != quotas[i].is_stolen * 1000)
+            fail_msg("%s: run delay %u, throttled %u, blocked %u, stolen %u",
+                     quotas[i].what, r.rundelay_us, r.throttled_us, r.blocked_us,
+                     r.stolen_us);
+    }
+}
+
 static void test_special_and_unended_steps(void **state)
 {
     struct fixture *f = *state;
@@ -541,6 +578,7 @@ int main(void)
         T(test_spinning_while_waiting_is_not_charged),
         T(test_wait_may_cross_the_ends_of_a_step),
         T(test_many_waits_are_cheap_and_said),
+        cmocka_unit_test(test_what_a_quota_took),
         T(test_special_and_unended_steps),
         T(test_kinds_of_special_steps),
         T(test_full_ring_drops_and_says),
