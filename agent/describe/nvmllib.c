@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* nvmllib.c - see nvmllib.h; what we take for granted of NVML is written in nvml.c. */
-#include "agent/describe/nvmllib.h"
+#include "agent/describe/nvmllib_impl.h"
 
 #include <dlfcn.h>
 #include <errno.h>
@@ -13,55 +13,6 @@
     4096u               /* on one GPU; a list that grows faster than it is read ends */
 #define MAX_NVLINKS 36u /* NVML_NVLINK_MAX_LINKS; of a GPU with fewer the rest fail */
 #define NO_VALUE    UINT64_MAX /* NVML_VALUE_NOT_AVAILABLE, of a process's memory */
-
-struct pci_info { /* nvmlPciInfo_t of _v3; _v2 fills in less and ends before bus_id */
-    char legacy_bus_id[16];
-    unsigned domain, bus, device, ids, subsystem;
-    char bus_id[32];
-};
-
-struct memory { /* nvmlMemory_t */
-    unsigned long long total, free, used;
-};
-
-typedef int (*simple_f)(void);
-typedef int (*text_f)(char *ret, unsigned size);
-typedef int (*number_f)(unsigned *ret);
-typedef int (*by_index_f)(unsigned index, struct nvmllib_device **ret);
-typedef int (*of_text_f)(struct nvmllib_device *d, char *ret, unsigned size);
-typedef int (*of_number_f)(struct nvmllib_device *d, unsigned *ret);
-typedef int (*of_numbers_f)(struct nvmllib_device *d, unsigned *ret, unsigned *ret_2);
-typedef int (*of_pci_f)(struct nvmllib_device *d, struct pci_info *ret);
-typedef int (*of_memory_f)(struct nvmllib_device *d, struct memory *ret);
-typedef int (*of_index_f)(struct nvmllib_device *d, unsigned index,
-                          struct nvmllib_device **ret);
-typedef int (*of_signed_f)(struct nvmllib_device *d, int *ret, int *ret_2);
-typedef int (*of_link_f)(struct nvmllib_device *d, unsigned link, unsigned *ret);
-typedef int (*processes_f)(struct nvmllib_device *d, unsigned *n, void *ret);
-
-struct process_call {
-    processes_f call;
-    size_t stride; /* of what it fills in */
-};
-#define N_PROCESS_KINDS 3
-
-struct nvmllib {
-    void *so;
-    bool is_ready;
-    simple_f init, shutdown;
-    text_f driver;
-    number_f count;
-    by_index_f gpu;
-    of_text_f uuid, name;
-    of_pci_f pci;
-    of_memory_f memory;
-    of_number_f numa, max_instances;
-    of_numbers_f mig_mode;
-    of_index_f instance;
-    of_signed_f compute;
-    of_link_f nvlink;
-    struct process_call processes[N_PROCESS_KINDS];
-};
 
 /* ---- loading */
 
@@ -121,6 +72,11 @@ static void look_up_all(struct nvmllib *l)
     look_up(l->so, "nvmlDeviceGetMigDeviceHandleByIndex", &l->instance);
     look_up(l->so, "nvmlDeviceGetCudaComputeCapability", &l->compute);
     look_up(l->so, "nvmlDeviceGetNvLinkState", &l->nvlink);
+    look_up(l->so, "nvmlDeviceGetFieldValues", &l->fields);
+    look_up(l->so, "nvmlDeviceGetClockInfo", &l->clock);
+    look_up(l->so, "nvmlDeviceGetMaxClockInfo", &l->max_clock);
+    look_up(l->so, "nvmlDeviceGetTemperature", &l->temperature);
+    look_up(l->so, "nvmlDeviceGetPowerUsage", &l->power);
     l->processes[0] = look_up_processes(l->so, "nvmlDeviceGetComputeRunningProcesses");
     l->processes[1] = look_up_processes(l->so, "nvmlDeviceGetGraphicsRunningProcesses");
     l->processes[2] =

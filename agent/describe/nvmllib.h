@@ -65,6 +65,24 @@ struct nvmllib_process {
 int nvmllib_processes(struct nvmllib *l, struct nvmllib_device *d,
                       struct nvmllib_process **ret, size_t *ret_n);
 
+/* A number of NVML's list of fields (NVML_FI_...), which is longer with each driver. */
+struct nvmllib_field {
+    uint32_t id, scope;
+    bool is_known; /* this GPU and driver have it */
+    bool is_wide;  /* it is of 64 bits, as all counters of time are */
+    uint64_t value;
+};
+#define NVMLLIB_FIELDS 32u /* in one question, at most */
+/* All of them at once. */
+int nvmllib_fields(struct nvmllib *l, struct nvmllib_device *d, struct nvmllib_field *f,
+                   size_t n);
+/* What the GPU does now; -1: it does not say. */
+struct nvmllib_gauges {
+    int32_t sm_mhz, mem_mhz, sm_max_mhz, celsius, milliwatts;
+};
+void nvmllib_gauges(struct nvmllib *l, struct nvmllib_device *d,
+                    struct nvmllib_gauges *ret);
+
 /* Why, in our words: "it has fallen off the bus". */
 const char *nvmllib_why(int code);
 /* A code that says that the GPU cannot be used at all. */

@@ -14,12 +14,14 @@
 #include "agent/describe/msg.h"
 #include "agent/describe/nvmllib.h"
 #include "agent/describe/sample_impl.h"
+#include "proto/base/clock.h"
 #include "proto/base/limits.h"
 
 struct sample {
     struct nvmllib *lib; /* NULL: not loaded */
     const char *sysfs;
     int out;
+    struct gpusignals signals;
 };
 
 /* ---- filling in */
@@ -74,15 +76,28 @@ static int add_device(struct nvmllib *l, struct nvmllib_device *d, Aolani__GpuSa
     return rc;
 }
 
-static int add_gpu(struct nvmllib *l, unsigned index, Aolani__GpuSample *s)
+static int add_signals(struct sample *x, struct nvmllib_device *d, Aolani__GpuSample *s)
 {
+    nvmllib_text uuid;
+    struct gpusignals_reading r;
+    if (nvmllib_uuid(x->lib, d, uuid) != NVMLLIB_OK)
+        return 0;
+    sample_nvml_signals(x->lib, d, &r);
+    return gpusignals_add(&x->signals, s, uuid, &r);
+}
+
+static int add_gpu(struct sample *x, unsigned index, Aolani__GpuSample *s)
+{
+    struct nvmllib *l = x->lib;
     struct nvmllib_device *d, *instance;
     unsigned max = 0;
     if (nvmllib_gpu(l, index, &d) != NVMLLIB_OK)
         return 0;
+    int rc = add_signals(x, d, s);
+    if (rc < 0)
+        return rc;
     if (nvmllib_mig(l, d, &max) == NVMLLIB_OK && max == 0)
         return add_device(l, d, s);
-    int rc = 0;
     for (unsigned i = 0; rc == 0 && i < max; i++)
         if (nvmllib_instance(l, d, i, &instance) == NVMLLIB_OK)
             rc = add_device(l, instance, s);
@@ -97,7 +112,7 @@ static int sample_nvidia(struct sample *x, Aolani__GpuSample *s)
         return msg_text(&s->error, e.text);
     int code = nvmllib_count(x->lib, &n), rc = 0;
     for (unsigned i = 0; rc == 0 && code == NVMLLIB_OK && i < n && i < LIMIT_GPUS; i++)
-        rc = add_gpu(x->lib, i, s);
+        rc = add_gpu(x, i, s);
     if (code == NVMLLIB_OK)
         return rc;
     nvmllib_close(x->lib);
@@ -138,9 +153,10 @@ static int send_sample(int out, const Aolani__GpuSample *s)
 static int answer(struct sample *x)
 {
     Aolani__GpuSample s = AOLANI__GPU_SAMPLE__INIT;
+    gpusignals_begin(&x->signals, clock_mono_ns(), &s);
     int rc = sample_nvidia(x, &s);
     if (rc == 0)
-        rc = sample_kfd(&s, x->sysfs);
+        rc = sample_kfd(&s, &x->signals, x->sysfs);
     /* A node of AMD's has no use for NVIDIA's library. */
     if (rc == 0 && s.n_gpus > 0)
         rc = msg_text(&s.error, "");
@@ -149,6 +165,9 @@ static int answer(struct sample *x)
     for (size_t i = 0; i < s.n_gpus; i++)
         protobuf_c_message_free_unpacked(&s.gpus[i]->base, NULL);
     free(s.gpus);
+    for (size_t i = 0; i < s.n_signals; i++)
+        protobuf_c_message_free_unpacked(&s.signals[i]->base, NULL);
+    free(s.signals);
     if (s.error != protobuf_c_empty_string)
         free(s.error);
     return rc;

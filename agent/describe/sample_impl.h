@@ -5,6 +5,8 @@
 
 #include <stdint.h>
 
+#include "agent/describe/nvmllib.h"
+#include "agent/describe/gpusignals.h"
 #include "proto/wire/aolani.pb-c.h"
 
 /* The use of one more GPU, then of a process on it; -ENOMEM. */
@@ -13,6 +15,12 @@ int sample_add_use(Aolani__GpuSample *s, const char *uuid,
 int sample_add_process(Aolani__GpuSample__Use *u, int32_t pid, uint64_t bytes);
 
 /* sample_kfd.c: AMD's GPUs and their processes, from a folder laid out like /sys. */
-int sample_kfd(Aolani__GpuSample *s, const char *sysfs);
+int sample_kfd(Aolani__GpuSample *s, struct gpusignals *g, const char *sysfs);
+
+/* sample_nvml.c, sample_amdgpu.c: what one GPU counts and shows. */
+void sample_nvml_signals(struct nvmllib *l, struct nvmllib_device *d,
+                         struct gpusignals_reading *ret);
+void sample_amdgpu_signals(const char *sysfs, const char *bus_id,
+                           struct gpusignals_reading *ret);
 
 #endif

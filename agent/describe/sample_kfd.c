@@ -26,19 +26,30 @@ static uint64_t read_number(const char *sysfs, const char *file)
     return sysfs_read(sysfs, file, text, sizeof text) ? strtoull(text, NULL, 10) : 0;
 }
 
-/* properties is "name value" a line. 0: it has none. */
-static uint64_t read_unique_id(const char *sysfs, unsigned node)
+struct kfd_node {
+    uint64_t unique_id, domain, location; /* 0: it has none */
+};
+
+/* properties is "name value" a line. */
+static struct kfd_node read_node(const char *sysfs, unsigned node)
 {
+    struct kfd_node k = {0};
     char path[4096], name[64];
-    uint64_t value, found = 0;
+    uint64_t value;
     (void)snprintf(path, sizeof path, "%s/" NODES "/%u/properties", sysfs, node);
     FILE *f = fopen(path, "re");
     if (!f)
-        return 0;
-    while (found == 0 && fscanf(f, "%63s %" SCNu64, name, &value) == 2)
-        found = strcmp(name, "unique_id") == 0 ? value : 0;
+        return k;
+    while (fscanf(f, "%63s %" SCNu64, name, &value) == 2) {
+        if (strcmp(name, "unique_id") == 0)
+            k.unique_id = value;
+        else if (strcmp(name, "domain") == 0)
+            k.domain = value;
+        else if (strcmp(name, "location_id") == 0)
+            k.location = value;
+    }
     (void)fclose(f);
-    return found;
+    return k;
 }
 
 static int add_users(Aolani__GpuSample__Use *u, const char *sysfs, uint64_t gpu_id)
@@ -69,7 +80,19 @@ static bool has_node(const char *sysfs, unsigned node)
     return access(path, F_OK) == 0;
 }
 
-int sample_kfd(Aolani__GpuSample *s, const char *sysfs)
+static int add_signals(Aolani__GpuSample *s, struct gpusignals *g, const char *uuid,
+                       const char *sysfs, const struct kfd_node *k)
+{
+    struct gpusignals_reading r;
+    char bus_id[32];
+    unsigned at = (unsigned)(k->location & 0xffff);
+    (void)snprintf(bus_id, sizeof bus_id, "%04x:%02x:%02x.%x",
+                   (unsigned)(k->domain & 0xffffffff), at >> 8, at >> 3 & 0x1f, at & 7);
+    sample_amdgpu_signals(sysfs, bus_id, &r);
+    return gpusignals_add(g, s, uuid, &r);
+}
+
+int sample_kfd(Aolani__GpuSample *s, struct gpusignals *g, const char *sysfs)
 {
     char file[64], uuid[64];
     int rc = 0;
@@ -80,14 +103,17 @@ int sample_kfd(Aolani__GpuSample *s, const char *sysfs)
         (void)snprintf(file, sizeof file, NODES "/%u/gpu_id", i);
         if (!sysfs_read(sysfs, file, uuid, sizeof uuid))
             continue;
-        uint64_t gpu_id = strtoull(uuid, NULL, 10), id = read_unique_id(sysfs, i);
+        uint64_t gpu_id = strtoull(uuid, NULL, 10);
+        struct kfd_node k = read_node(sysfs, i);
         Aolani__GpuSample__Use *u;
-        if (gpu_id == 0 || id == 0)
+        if (gpu_id == 0 || k.unique_id == 0)
             continue;
-        (void)snprintf(uuid, sizeof uuid, "GPU-%016" PRIx64, id);
+        (void)snprintf(uuid, sizeof uuid, "GPU-%016" PRIx64, k.unique_id);
         rc = sample_add_use(s, uuid, &u);
         if (rc == 0)
             rc = add_users(u, sysfs, gpu_id);
+        if (rc == 0)
+            rc = add_signals(s, g, uuid, sysfs, &k);
     }
     return rc;
 }

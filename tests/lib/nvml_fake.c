@@ -8,10 +8,13 @@
  *   init code=18 delay=60 compute=2 crash=1 print=1
  *   gpu bus=00000000:18:00.0 uuid=GPU-... name=NVIDIA_H100 mem=85899345920 numa=2 mig=1
  *       handle=15 uuid_code=15 mig_code=15 cc=90 links=18
+ *       sm=1410 sm_max=1980 mem_clock=2619 temp=61 power=312000
+ *   field id=74 value=1000000 type=3 scope=0 code=0           of the gpu above it
  *   instance index=2 uuid=MIG-... name=... mem=... handle=4   of the gpu above it
  *   process pid=4711 bytes=1073741824 kind=0                  of the gpu or instance above
  *
- * It is read anew by nvmlInit and nvmlDeviceGetCount. */
+ * It is read anew by nvmlInit and nvmlDeviceGetCount. A field that the driver of this ERA
+ * does not know is not there, whatever the facts are. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -25,10 +28,18 @@ struct process {
     unsigned long long bytes;
 };
 
+struct field {
+    unsigned id, scope, type, code;
+    unsigned long long value;
+};
+
 struct thing {
     char bus[32], uuid[96], name[96];
     unsigned long long mem;
     int numa, mig, handle, uuid_code, mig_code, cc, links, index;
+    int sm, sm_max, mem_clock, temp, power;
+    struct field fields[32];
+    unsigned n_fields;
     struct process processes[64];
     unsigned n_processes;
 };
@@ -64,10 +75,19 @@ static void set(struct thing *t, const char *key, const char *value)
     const struct {
         const char *key;
         int *at;
-    } numbers[] = {{"numa", &t->numa},         {"mig", &t->mig},
-                   {"handle", &t->handle},     {"uuid_code", &t->uuid_code},
-                   {"mig_code", &t->mig_code}, {"cc", &t->cc},
-                   {"links", &t->links},       {"index", &t->index}};
+    } numbers[] = {{"numa", &t->numa},
+                   {"mig", &t->mig},
+                   {"handle", &t->handle},
+                   {"uuid_code", &t->uuid_code},
+                   {"mig_code", &t->mig_code},
+                   {"cc", &t->cc},
+                   {"links", &t->links},
+                   {"index", &t->index},
+                   {"sm", &t->sm},
+                   {"sm_max", &t->sm_max},
+                   {"temp", &t->temp},
+                   {"mem_clock", &t->mem_clock},
+                   {"power", &t->power}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(key, numbers[i].key) == 0)
             *numbers[i].at = atoi(value);
@@ -94,6 +114,21 @@ static void set_process(struct process *p, const char *key, const char *value)
         p->bytes = number;
 }
 
+static void set_field(struct field *f, const char *key, const char *value)
+{
+    unsigned long long number = strtoull(value, NULL, 10);
+    if (strcmp(key, "id") == 0)
+        f->id = (unsigned)number;
+    else if (strcmp(key, "scope") == 0)
+        f->scope = (unsigned)number;
+    else if (strcmp(key, "type") == 0)
+        f->type = (unsigned)number;
+    else if (strcmp(key, "code") == 0)
+        f->code = (unsigned)number;
+    else
+        f->value = number;
+}
+
 static void set_library(const char *word, const char *key, const char *value)
 {
     if (strcmp(word, "driver") == 0)
@@ -116,6 +151,7 @@ static void read_line(char *line, struct thing **at)
 {
     char *left, *word = strtok_r(line, " \n", &left);
     struct process *p = NULL;
+    struct field *f = NULL;
     if (!word)
         return;
     if (strcmp(word, "gpu") == 0) {
@@ -127,12 +163,17 @@ static void read_line(char *line, struct thing **at)
         (*at)->numa = -1;
     } else if (strcmp(word, "process") == 0) {
         p = &(*at)->processes[(*at)->n_processes++];
+    } else if (strcmp(word, "field") == 0) {
+        f = &(*at)->fields[(*at)->n_fields++];
+        f->type = 3;
     }
     for (char *key; (key = strtok_r(NULL, " \n", &left));) {
         char *value = strchr(key, '=');
         *value++ = '\0';
         if (p)
             set_process(p, key, value);
+        else if (f)
+            set_field(f, key, value);
         else if (strcmp(word, "gpu") == 0 || strcmp(word, "instance") == 0)
             set(*at, key, value);
         else
@@ -223,6 +264,72 @@ int nvmlDeviceGetNvLinkState(struct thing *d, unsigned link, unsigned *ret)
 {
     *ret = 1;
     return link < (unsigned)d->links ? 0 : 2;
+}
+
+/* ---- fields and gauges */
+
+#define LAST_FIELD (ERA < 450 ? 82 : ERA < 500 ? 163 : ERA < 550 ? 200 : 273)
+
+struct field_value {
+    unsigned id, scope;
+    long long at, took;
+    unsigned type, code;
+    union {
+        double real;
+        unsigned u32;
+        unsigned long long u64;
+    } value;
+};
+
+int nvmlDeviceGetFieldValues(struct thing *d, int n, struct field_value *v);
+int nvmlDeviceGetFieldValues(struct thing *d, int n, struct field_value *v)
+{
+    for (int i = 0; i < n; i++) {
+        const struct field *f = NULL;
+        for (unsigned k = 0; k < d->n_fields && !f; k++)
+            if (d->fields[k].id == v[i].id && d->fields[k].scope == v[i].scope)
+                f = &d->fields[k];
+        memset(&v[i].value, 0xee, sizeof v[i].value);
+        v[i].code = !f || f->id > LAST_FIELD ? 3 : f->code;
+        v[i].type = f ? f->type : 99;
+        if (f && f->type == 0)
+            v[i].value.real = (double)f->value;
+        else if (f && f->type == 1)
+            v[i].value.u32 = (unsigned)f->value;
+        else if (f)
+            v[i].value.u64 = f->value;
+    }
+    return 0;
+}
+
+static int gauge(int value, unsigned *ret)
+{
+    *ret = (unsigned)value;
+    return value > 0 ? 0 : 3;
+}
+
+int nvmlDeviceGetClockInfo(struct thing *d, unsigned kind, unsigned *ret);
+int nvmlDeviceGetClockInfo(struct thing *d, unsigned kind, unsigned *ret)
+{
+    return gauge(kind == 1 ? d->sm : kind == 2 ? d->mem_clock : 0, ret);
+}
+
+int nvmlDeviceGetMaxClockInfo(struct thing *d, unsigned kind, unsigned *ret);
+int nvmlDeviceGetMaxClockInfo(struct thing *d, unsigned kind, unsigned *ret)
+{
+    return gauge(kind == 1 ? d->sm_max : 0, ret);
+}
+
+int nvmlDeviceGetTemperature(struct thing *d, unsigned sensor, unsigned *ret);
+int nvmlDeviceGetTemperature(struct thing *d, unsigned sensor, unsigned *ret)
+{
+    return gauge(sensor == 0 ? d->temp : 0, ret);
+}
+
+int nvmlDeviceGetPowerUsage(struct thing *d, unsigned *ret);
+int nvmlDeviceGetPowerUsage(struct thing *d, unsigned *ret)
+{
+    return gauge(d->power, ret);
 }
 
 /* size: of what this driver takes a process to be. */

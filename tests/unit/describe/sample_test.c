@@ -139,6 +139,139 @@ static void test_processes(void **state)
     }
 }
 
+/* ---- signals */
+
+/* "A: power heat brake other | pcie nvlink ecc | sm mem max temp mW": of times whether they
+ * are known, since the interval is a real one. */
+static void show_signals(const Aolani__GpuSample *m, char *ret, size_t size)
+{
+    size_t n = 0;
+    *ret = '\0';
+    for (size_t i = 0; i < m->n_signals; i++) {
+        const Aolani__GpuSignal *g = m->signals[i];
+        const int64_t times[] = {g->power_us, g->heat_us, g->brake_us, g->other_us};
+        n += (size_t)snprintf(ret + n, size - n, "%s%s:", n > 0 ? "; " : "", g->uuid);
+        for (size_t k = 0; k < 4; k++) {
+            assert_true(times[k] <= (int64_t)(m->interval_ns / 1000));
+            n += (size_t)snprintf(ret + n, size - n, " %s", times[k] < 0 ? "-" : "t");
+        }
+        n += (size_t)snprintf(ret + n, size - n, " | %d %d %d | %d %d %d %d %d",
+                              (int)g->pcie_replays, (int)g->nvlink_errors,
+                              (int)g->ecc_errors, g->sm_mhz, g->mem_mhz, g->sm_max_mhz,
+                              g->celsius, g->milliwatts);
+    }
+}
+
+static void check_signals(struct sampler *s, const char *facts, const char *want)
+{
+    char got[4096];
+    assert_int_equal(nvmlfake_facts(facts), 0);
+    assert_int_equal(write(s->ask, "\n", 1), 1);
+    Aolani__GpuSample *m = hear(s);
+    show_signals(m, got, sizeof got);
+    if (strcmp(got, want) != 0)
+        fail_msg("facts:\n%sgot \"%s\", wanted \"%s\"", facts, got, want);
+    aolani__gpu_sample__free_unpacked(m, NULL);
+}
+
+#define F(id, value)        "field id=" id " value=" value "\n"
+#define FT(id, value, type) "field id=" id " value=" value " type=" type "\n"
+#define GAUGES              "sm=1410 sm_max=1980 mem_clock=2619 temp=61 power=312000"
+#define ALL(v)                                                                  \
+    F("74", v)                                                                  \
+    F("75", v) F("76", v) F("77", v) F("79", v) F("94", v) F("4", v) F("38", v) \
+        F("45", v) F("52", v) F("59", v) F("251", v) F("252", v) F("253", v)
+
+static void test_signals_of_each_driver(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *era, *want;
+    } table[] = {
+        {"418", "A: t t - t | -1 8 2 | 1410 2619 1980 61 312000"},
+        {"470", "A: t t - t | 2 8 2 | 1410 2619 1980 61 312000"},
+        {"535", "A: t t - t | 2 8 2 | 1410 2619 1980 61 312000"},
+        {"570", "A: t t t t | 2 8 2 | 1410 2619 1980 61 312000"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sampler s;
+        assert_int_equal(nvmlfake_driver(table[i].era), 0);
+        start(&s, "/nowhere");
+        check_signals(&s, GPU("A", GAUGES) ALL("100"), "");
+        check_signals(&s, GPU("A", GAUGES) ALL("102"), table[i].want);
+        assert_int_equal(end(&s), 0);
+    }
+}
+
+static void test_signals_that_are_not_there(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *before, *after, *want;
+    } table[] = {
+        {"", "", "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        /* The driver was loaded anew. */
+        {ALL("100"), ALL("3"), "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        {F("94", "7"), F("94", "7"), "A: - - - - | 0 -1 -1 | -1 -1 -1 -1 -1"},
+        /* Of a field that was not there yet nothing is known, nor of one that fails. */
+        {"", F("94", "7"), "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        {F("94", "7"), "field id=94 value=9 code=15\n",
+         "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        {F("52", "7"), F("52", "8") F("59", "4000"),
+         "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        /* The other place of three of them; settings are in the first. */
+        {F("269", "1") F("270", "1") F("271", "1") FT("251", "1", "1"),
+         F("269", "2") F("270", "2") F("271", "2") FT("251", "0", "1"),
+         "A: - t t - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        /* A time that is no counter of time, and one that has gone by too fast. */
+        {FT("74", "1", "0") FT("75", "1", "1"), FT("74", "2", "0") FT("75", "2", "1"),
+         "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        {F("74", "1"), F("74", "900000000000"),
+         "A: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1"},
+        /* Not as a total: over all links. */
+        {"field id=161 value=1 scope=4294967295\n",
+         "field id=161 value=4 scope=4294967295\n",
+         "A: - - - - | -1 3 -1 | -1 -1 -1 -1 -1"},
+        /* Small numbers may have small types. */
+        {FT("94", "1", "1"), FT("94", "4", "1"),
+         "A: - - - - | 3 -1 -1 | -1 -1 -1 -1 -1"},
+    };
+    struct sampler s;
+    char facts[2048];
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        start(&s, "/nowhere");
+        (void)snprintf(facts, sizeof facts, GPU("A", "") "%s", table[i].before);
+        check_signals(&s, facts, "");
+        (void)snprintf(facts, sizeof facts, GPU("A", "") "%s", table[i].after);
+        check_signals(&s, facts, table[i].want);
+        assert_int_equal(end(&s), 0);
+    }
+}
+
+static void test_signals_of_gpus_that_come_and_go(void **state)
+{
+    (void)state;
+#define ONE(uuid, v)  GPU(uuid, "") F("94", v)
+#define SAYS(uuid, v) uuid ": - - - - | " v " -1 -1 | -1 -1 -1 -1 -1"
+    struct sampler s;
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    start(&s, "/nowhere");
+    check_signals(&s, ONE("A", "1"), "");
+    check_signals(&s, ONE("A", "2") ONE("B", "5"), SAYS("A", "1"));
+    check_signals(&s, ONE("B", "6"), SAYS("B", "1"));
+    check_signals(&s, ONE("A", "9") ONE("B", "7"), SAYS("B", "1"));
+    check_signals(&s, ONE("A", "9") ONE("B", "7"), SAYS("A", "0") "; " SAYS("B", "0"));
+    /* A divided one is told of as a whole. */
+    check_signals(&s, GPU("A", "mig=1") F("94", "10") "instance index=0 uuid=MIG-x\n",
+                  SAYS("A", "1"));
+    check_signals(&s, "count code=999\n", "");
+    check_signals(&s, ONE("A", "10"),
+                  ""); /* after an interval of which nothing is known */
+    check_signals(&s, ONE("A", "10"), SAYS("A", "0"));
+    assert_int_equal(end(&s), 0);
+}
+
 static void test_many_processes(void **state)
 {
     (void)state;
@@ -212,7 +345,8 @@ static void test_lines(void **state)
 
 /* ---- AMD */
 
-#define NODES "class/kfd/kfd/topology/nodes/"
+#define NODES  "class/kfd/kfd/topology/nodes/"
+#define DEVICE "bus/pci/devices/0000:01:00.0/"
 static void test_amd(void **state)
 {
     (void)state;
@@ -224,6 +358,13 @@ static void test_amd(void **state)
     tree_put(dir, NODES "1/gpu_id", "4660\n");
     tree_put(dir, NODES "1/properties",
              "simd_count 304\nunique_id 255\nlocation_id 256\n");
+    tree_put(dir, DEVICE "pcie_replay_count", "3\n");
+    tree_put(dir, DEVICE "ras/umc_err_count", "ue: 1\nce: 40\n");
+    tree_put(dir, DEVICE "pp_dpm_sclk", "0: 132Mhz *\n1: 2100Mhz\n");
+    tree_put(dir, DEVICE "hwmon/hwmon4/freq1_input", "1900000000\n");
+    tree_put(dir, DEVICE "hwmon/hwmon4/freq2_input", "900000000\n");
+    tree_put(dir, DEVICE "hwmon/hwmon4/temp1_input", "44000\n");
+    tree_put(dir, DEVICE "hwmon/hwmon4/power1_average", "130000000\n");
     /* One that a control group keeps from us cannot be read. */
     tree_put(dir, NODES "2/gpu_id", "");
     tree_put(dir, NODES "2/properties", "");
@@ -235,6 +376,10 @@ static void test_amd(void **state)
     assert_int_equal(nvmlfake_driver(NULL), 0);
     start(&s, dir);
     check(&s, "", "GPU-00000000000000ff: 4711 1048576; GPU-0000000000000100:");
+    tree_put(dir, DEVICE "pcie_replay_count", "5\n");
+    check_signals(&s, "",
+                  "GPU-00000000000000ff: - - - - | 2 -1 0 | 1900 900 2100 44 130000; "
+                  "GPU-0000000000000100: - - - - | -1 -1 -1 | -1 -1 -1 -1 -1");
     assert_int_equal(end(&s), 0);
     (void)snprintf(command, sizeof command, "rm -r %s", dir);
     assert_int_equal(system(command), 0);
@@ -253,9 +398,15 @@ int main(int argc, char **argv)
     if (nvmlfake_start(argv) < 0)
         return 1;
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_processes), cmocka_unit_test(test_many_processes),
-        cmocka_unit_test(test_mig),       cmocka_unit_test(test_no_driver_then_one),
-        cmocka_unit_test(test_lines),     cmocka_unit_test(test_amd),
+        cmocka_unit_test(test_processes),
+        cmocka_unit_test(test_many_processes),
+        cmocka_unit_test(test_signals_of_each_driver),
+        cmocka_unit_test(test_signals_that_are_not_there),
+        cmocka_unit_test(test_signals_of_gpus_that_come_and_go),
+        cmocka_unit_test(test_mig),
+        cmocka_unit_test(test_no_driver_then_one),
+        cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_amd),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
 }
