@@ -5,10 +5,10 @@
 _aolani_run()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} verb='' word
-    local verbs="run check plan report"
+    local verbs="run check plan report compare"
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
-        [ "$word" != -- ] || { compopt -o default; return; }
+        [ "$word" != -- ] || [ "$verb" = compare ] || { compopt -o default; return; }
         case " $verbs " in *" $word "*) verb=${verb:-$word} ;; esac
     done
     if [[ $cur == -* ]]; then
@@ -25,7 +25,7 @@ _aolani_run()
         return ;;
     --sysfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     esac
-    if [ "$verb" = report ]; then
+    if [ "$verb" = report ] || [ "$verb" = compare ]; then
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
     fi

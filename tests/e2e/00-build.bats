@@ -11,11 +11,11 @@ setup() { work; }
     [[ $output =~ ^aolani-run\ [0-9]+\.[0-9]+\.[0-9]+ ]]
     aolani --help
     [ "$status" -eq 0 ]
-    for verb in run check report; do [[ $output == *"$verb"* ]]; done
+    for verb in run check plan report compare; do [[ $output == *"$verb"* ]]; done
 }
 
 @test "each verb has help; an unknown option or verb is exit status 2" {
-    for verb in run check report; do
+    for verb in run check plan report compare; do
         aolani $verb --help
         [ "$status" -eq 0 ]
         [ -n "$output" ]

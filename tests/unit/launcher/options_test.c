@@ -24,6 +24,8 @@ static const struct verb_info check = {"check",    VERB_CHECK, no_verb,
                                        "job.toml", "[args]",   "Check."};
 static const struct verb_info report = {"report", VERB_REPORT, no_verb,
                                         "RUN",    NULL,        "Report."};
+static const struct verb_info compare = {"compare", VERB_COMPARE, no_verb,
+                                         "A...",    "B...",       "Compare."};
 
 bool verbs_name_exists(const char *name)
 {
@@ -152,6 +154,39 @@ static void test_refused(void **state)
     }
 }
 
+/* For compare "--" parts the sides, and options may stand anywhere. */
+static void test_sides(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        size_t n, n_first;
+        double days;
+        bool paired;
+    } t[] = {
+        {"a -- b", 2, 1, 0, false},
+        {"a b", 2, 1, 0, false},
+        {"a b -- c", 3, 2, 0, false},
+        {"a -- b c --paired --days 3", 3, 1, 3, true},
+        {"--days=2.5 a b -- c d", 4, 2, 2.5, false},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char line[100], *argv[20];
+        struct options o;
+        struct err e;
+        snprintf(line, sizeof line, "%s", t[i].line);
+        if (options_parse(&compare, split(line, argv), argv, &o, &e))
+            fail_msg("%s: %s", t[i].line, e.text);
+        const struct options_compare *c = &o.compare;
+        if (c->runs.n != t[i].n || c->n_first != t[i].n_first ||
+            c->paired != t[i].paired ||
+            (t[i].days > 0 ? c->days != t[i].days : c->days == c->days))
+            fail_msg("%s: %zu runs, %zu first, %g days", t[i].line, c->runs.n,
+                     c->n_first, c->days);
+        options_fini(&o);
+    }
+}
+
 /* Every option stands in --help of its verb and in the man page. */
 static void test_help_and_man_page(void **state)
 {
@@ -166,6 +201,7 @@ static void test_help_and_man_page(void **state)
     assert_int_equal(options_help(&run, &out), 0);
     assert_int_equal(options_help(&check, &out), 0);
     assert_int_equal(options_help(&report, &out), 0);
+    assert_int_equal(options_help(&compare, &out), 0);
     assert_int_equal(buf_add(&out, "", 1), 0);
     assert_non_null(
         strstr((char *)out.data, "  -N, --nodes N                use N nodes"));
@@ -187,6 +223,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sides),
         cmocka_unit_test(test_help_and_man_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
