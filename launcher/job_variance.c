@@ -113,6 +113,22 @@ static int read_factors(struct job_variance *v)
     return rc;
 }
 
+/* A PCI link that trains down is told of the device that is plugged in there. */
+static int locate_devices(struct job_variance *v)
+{
+    int rc = 0;
+    for (uint32_t i = 0; i < v->job->n_nodes; i++) {
+        const struct topo *t = v->job->plan.nodes[i].topo;
+        for (size_t k = 0; rc == 0 && k < t->n_gpus; k++)
+            rc =
+                signals_locate(v->signals, i, t->gpus[k].m->uuid, t->gpus[k].m->bus_id);
+        for (size_t k = 0; rc == 0 && k < t->n_nics; k++)
+            rc =
+                signals_locate(v->signals, i, t->nics[k].m->name, t->nics[k].m->bus_id);
+    }
+    return rc;
+}
+
 int job_variance_create(struct job *j)
 {
     struct job_variance *v = calloc(1, sizeof *v);
@@ -129,6 +145,8 @@ int job_variance_create(struct job *j)
     int rc = -ENOMEM;
     if ((v->sums = calloc(j->n_nodes, sizeof *v->sums)))
         rc = signals_create(j->n_nodes, &v->signals);
+    if (rc == 0)
+        rc = locate_devices(v);
     if (rc == 0)
         rc = read_factors(v);
     if (rc == 0)
