@@ -289,11 +289,14 @@ static void say_all(const struct report_view *v, struct buf *out)
                    "usual: %s; ",
                    common, mech_phrase((enum mechanism)top));
     if (v->n_ranks > 1)
-        buf_printf(out, "%s: straggler loss %.1f %%",
+        buf_printf(out, "%s: straggler loss %.1f %%%s",
                    loss >= MATTERS     ? "no single rank stands out"
                    : common >= MATTERS ? "no rank held the others up"
                                        : "nothing stands out",
-                   loss);
+                   loss,
+                   loss >= MATTERS && 2 * a->small_us > view_loss_us(v)
+                       ? ", most of it small differences between ranks"
+                       : "");
     else if (common < MATTERS)
         buf_printf(out, "nothing stands out: its steps were alike");
 }
