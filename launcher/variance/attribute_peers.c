@@ -103,5 +103,8 @@ double attribute_sigma(const struct attribute *a, const struct attributed *k)
     double own = k->busy.mad * MAD_TO_SIGMA, most = NOISIER * a->peer_sigma;
     if (a->world_size > 1 && (own > most || k->busy.n < USUAL_ENOUGH))
         own = most;
+    /* The median that it is compared with is of few ranks as uncertain as any of them. */
+    if (a->world_size > 1)
+        own *= sqrt(1 + 1.0 / (a->world_size - 1));
     return fmax(own, SIGMA_LEAST);
 }

@@ -15,9 +15,9 @@
 #define LIMIT       12.0
 #define MAD_TO_S    1.4826
 #define SIGMA_LEAST 1e-3
-/* The median of 16 normal values has a standard error of 0.31 sigma: five of them. Noise
- * that comes in clusters makes that three. */
-#define SIGMAS 1.5
+#define SIGMAS \
+    1.25          /* the median of 16 normal values errs by 0.31 sigma: four of that */
+#define CLEAR 3.0 /* sigma: no doubt */
 
 void cusum_init(struct cusum *c, bool peers)
 {
@@ -82,16 +82,26 @@ static enum cusum_news become_slow(struct cusum *c, double before, double after)
 static enum cusum_news verify_slow(struct cusum *c, double median)
 {
     double before = c->peers ? fmax(c->usual.median, 0) : c->usual.median;
-    if (is_change(c, before, median))
+    bool was_again = c->again;
+    c->again = false;
+    if (!is_change(c, before, median)) {
+        for (unsigned i = 0; i < CUSUM_VERIFY; i++)
+            usual_add(&c->usual, (double)c->verify[i]);
+        return CUSUM_NOTHING;
+    }
+    if (was_again)
+        return become_slow(c, before, (c->after + median) / 2);
+    if (median - before >= CLEAR * sigma(c))
         return become_slow(c, before, median);
-    for (unsigned i = 0; i < CUSUM_VERIFY; i++)
-        usual_add(&c->usual, c->verify[i]);
+    c->after = median;
+    c->again = c->verifying = true;
+    c->n_verify = 0;
     return CUSUM_NOTHING;
 }
 
 static enum cusum_news verify_recovery(struct cusum *c, double median)
 {
-    if (median > (c->before + c->after) / 2)
+    if (median - c->before > fmin((c->after - c->before) / 2, CUSUM_MINIMUM))
         return CUSUM_NOTHING;
     if (c->at_once)
         usual_init(&c->usual);
