@@ -39,7 +39,8 @@ static int read_run(const struct compare_run *run, struct tax_run *ret, struct e
         return 0;
     double scale = (double)v->job.closed / (double)w->steps;
     for (int m = 0; m < MECH_N; m++)
-        ret->lost_us[m] = lost(w->loss_us[m] + w->common_us[m], scale, sum);
+        ret->lost_us[m] =
+            lost(w->loss_us[m], scale, sum) + lost(w->common_us[m], scale, sum);
     ret->small_us = lost(w->small_us, scale, sum);
     return 0;
 }
@@ -125,6 +126,19 @@ static int read_side(struct compare_side *s, struct tax_run **ret, struct err *e
     return rc;
 }
 
+static void judge(struct comparison *c, const struct compare_ask *ask)
+{
+    take_prices(c, ask);
+    sum_unmeasured(c);
+    struct decide_input in = {.tax = &c->tax,
+                              .hours = isnan(c->days) ? c->side[0].hours : c->days * 24,
+                              .waiting = c->side[1].waiting,
+                              .gpu_share = c->gpu_share,
+                              .price_ratio = c->price_ratio};
+    decide(&in, &c->decision);
+    comparison_check(c);
+}
+
 int comparison_make(struct compare_run *a, size_t n_a, struct compare_run *b,
                     size_t n_b, const struct compare_ask *ask, struct comparison *ret,
                     struct err *e)
@@ -138,18 +152,8 @@ int comparison_make(struct compare_run *a, size_t n_a, struct compare_run *b,
     if (rc == 0)
         rc = tax_compare(&(struct tax_arm){fast, n_a}, &(struct tax_arm){slow, n_b},
                          ask->paired, &c->tax, e);
-    if (rc == 0) {
-        take_prices(c, ask);
-        sum_unmeasured(c);
-        struct decide_input in = {.tax = &c->tax,
-                                  .hours =
-                                      isnan(c->days) ? c->side[0].hours : c->days * 24,
-                                  .waiting = c->side[1].waiting,
-                                  .gpu_share = c->gpu_share,
-                                  .price_ratio = c->price_ratio};
-        decide(&in, &c->decision);
-        comparison_check(c);
-    }
+    if (rc == 0)
+        judge(c, ask);
     free(fast);
     free(slow);
     return rc;

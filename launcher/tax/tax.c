@@ -61,7 +61,7 @@ static int check_run(const struct tax_run *r, struct err *e)
         return err_set(e, ERR_PARSE, "compare runs: one has no steps to compare");
     for (size_t m = 0; r->split && m <= MECH_N; m++) {
         double lost = m < MECH_N ? r->lost_us[m] : r->small_us;
-        if (!(lost >= 0 && lost < LARGEST))
+        if (!(lost >= 0 && lost / (double)r->steps < LARGEST))
             return err_set(e, ERR_PARSE, "compare runs: a loss of one is no time");
     }
     for (size_t i = 0; r->series && i < r->series->n; i++)
