@@ -103,10 +103,10 @@ setup()
 }
 
 @test "the report names rank, node, steps, mechanism, time and cost in one sentence at its top" {
-    aolani report
+    aolani report runs
     [ "$status" -eq 0 ]
     # A sentence may be folded; it stands before the first heading.
-    top=$(awk '/^Time$/ { exit } { printf "%s ", $0 }' <<<"$output" | tr -s ' ')
+    top=$(awk '/^Where the time went$/ { exit } { printf "%s ", $0 }' <<<"$output" | tr -s ' ')
     echo "top: $top"
     [[ $top =~ 'rank 3 on local0' ]]
     [[ $top =~ 'steps '[0-9,]+' to '[0-9,]+ ]]
