@@ -53,13 +53,18 @@ class Timeline:
         return range(max(0, over[0] - 1), min(len(self.steps), over[-1] + (4 if long else 2)))
 
     def effect_us(self, done):
-        """What of the event fell on computing. Who is stopped while it waits for others
+        """What of the event made computing longer. Who is stopped while it waits for others
         loses nothing by it; who computes at its beginning loses all of it, for a rank does
-        not get on with its step meanwhile."""
-        if done.what in ("work", "blocked", "faults"):
-            return done.size_us
-        hit = sum(overlap(done.from_ns, done.to_ns, s.from_ns, s.busy_ns) for s in self.steps)
-        return done.size_us * min(1.0, hit / max(1, done.to_ns - done.from_ns))
+        not get on with its step meanwhile. Of a hog and a quota, which also come and go
+        within a step, it is no more than what the busy time rose."""
+        over = [s for s in self.steps if s.end_ns > done.from_ns and s.from_ns < done.to_ns]
+        if done.what in ("hog", "quota"):
+            rose = sum(max(0, s.busy_ns - s.from_ns - self.usual_ns) for s in over)
+            return min(done.size_us, rose / 1000)
+        if done.what == "stop":
+            hit = sum(overlap(done.from_ns, done.to_ns, s.from_ns, s.busy_ns) for s in over)
+            return done.size_us * min(1.0, hit / max(1, done.to_ns - done.from_ns))
+        return done.size_us
 
 
 class Verdict:

@@ -13,9 +13,17 @@ from judge import Culprit, Done, Step, judge, missed  # noqa: E402
 MS = 1000000
 
 
-def steps(delay_us=0):
-    return [Step(rank, n, n * 10 * MS, n * 10 * MS + 9 * MS, (n + 1) * 10 * MS, 10000, 1000,
-                 delay_us, 0, 0) for rank in (0, 1) for n in range(300)]
+def steps(delay_us=0, late=()):
+    """Those of `late` take 17 ms for what takes others 9, and what follows is later."""
+    made = []
+    for rank in (0, 1):
+        at = 0
+        for n in range(300):
+            busy = (17 if n in late else 9) * MS
+            made.append(Step(rank, n, at, at + busy, at + busy + MS, busy // 1000 + 1000, 1000,
+                             delay_us, 0, 0))
+            at += busy + MS
+    return made
 
 
 def done(what="stop", step=100, at_ms=2, size_us=6000, rank=0):
@@ -58,15 +66,19 @@ class JudgeTest(unittest.TestCase):
                 self.assertEqual(len(missed([v])), misses)
 
     def test_a_long_event_may_show_three_steps_later(self):
-        v = judge(steps(), [done("quota", size_us=20000)], [named("throttled", 105)])
+        v = judge(steps(late=(101,)), [done("quota", size_us=20000)], [named("throttled", 104)])
         self.assertEqual(v.recall("quota"), 1.0)
+
+    def test_a_quota_that_held_nothing_back_is_not_asked_for(self):
+        v = judge(steps(), [done("quota", size_us=20000)], [])
+        self.assertEqual(v.recall("quota"), None)
 
     def test_what_others_took(self):
         self.assertAlmostEqual(judge(steps(2000), [], []).foreign, 0.2)
         self.assertAlmostEqual(judge(steps(), [], []).foreign, 0.0)
 
     def test_matrix(self):
-        v = judge(steps(), [done(), done("work", 150), done("hog", 170)],
+        v = judge(steps(late=(170,)), [done(), done("work", 150), done("hog", 170)],
                   [named(), named("blocked", 150), named("preempted", 250)])
         self.assertEqual(v.matrix, {"stop": {"stopped": 1}, "work": {"blocked": 1},
                                     "hog": {"missed": 1}, "nothing": {"preempted": 1}})
