@@ -30,13 +30,18 @@ struct link { /* of a rank's chain */
     uint32_t fact, next;
 };
 
+struct size { /* of sets: how many different ones hold for so many ranks */
+    uint32_t holds, sets;
+};
+
 struct factors {
     uint32_t world_size;
     uint32_t *first; /* by rank, in links; NONE */
     struct fact *facts;
     struct link *links;
-    uint32_t *table; /* of hash: index in facts, NONE */
-    size_t n_facts, cap_facts, n_links, cap_links, n_table;
+    uint32_t *table;    /* of hash: index in facts, NONE */
+    struct size *sizes; /* counted when they are asked for; NULL: not yet */
+    size_t n_facts, cap_facts, n_links, cap_links, n_table, n_sizes;
 };
 
 int factors_create(uint32_t world_size, struct factors **ret)
@@ -64,6 +69,7 @@ void factors_destroy(struct factors *f)
     free(f->facts);
     free(f->links);
     free(f->table);
+    free(f->sizes);
     free(f->first);
     free(f);
 }
@@ -157,6 +163,8 @@ int factors_add(struct factors *f, uint32_t rank, enum factor_kind kind,
         return 0;
     f->links[f->n_links] = (struct link){fact, f->first[rank]};
     f->first[rank] = (uint32_t)f->n_links++;
+    free(f->sizes);
+    f->sizes = NULL;
     f->facts[fact].holds++;
     f->facts[fact].set += mix(rank);
     return 0;
@@ -205,11 +213,13 @@ static uint32_t least_slow(uint32_t n)
 
 /* Where a fact holds for so many ranks, could it be named? Half of them must be slow: a
  * fact whose ranks are well for the most part explains little. */
-static bool could_be_named(const struct fact *t, uint32_t all, uint32_t n)
+static bool could_be_named(uint32_t holds, uint32_t all, uint32_t n)
 {
-    return t->holds >= 2 && t->holds < all && t->holds >= least_slow(n) &&
-           t->holds / 2 + t->holds % 2 <= n;
+    return holds >= 2 && holds < all && holds >= least_slow(n) &&
+           holds / 2 + holds % 2 <= n;
 }
+
+/* ---- tries ---- */
 
 static int compare_sets(const void *a, const void *b)
 {
@@ -219,52 +229,76 @@ static int compare_sets(const void *a, const void *b)
     return x->set < y->set ? -1 : x->set > y->set;
 }
 
-static int compare_doubles(const void *a, const void *b)
+/* Equal sets are counted once. */
+static int count_sizes(struct factors *f)
 {
-    double x = *(const double *)a, y = *(const double *)b;
-    return x < y ? -1 : x > y;
-}
-
-/* How many different sets of ranks may be named. best: of each, the least that its p can
- * be. Room for all facts; -1: no memory. */
-static int64_t possible(const struct factors *f, uint32_t n, double *best)
-{
-    struct fact *sets = malloc((f->n_facts ? f->n_facts : 1) * sizeof *sets);
-    size_t n_sets = 0, n_best = 0;
-    if (!sets)
-        return -1;
-    for (size_t i = 0; i < f->n_facts; i++) {
-        if (could_be_named(&f->facts[i], f->world_size, n))
-            sets[n_sets++] = f->facts[i];
+    struct fact *sets = malloc((f->n_facts + 1) * sizeof *sets);
+    struct size *sizes = malloc((f->n_facts + 1) * sizeof *sizes);
+    if (!sets || !sizes) {
+        free(sets);
+        free(sizes);
+        return -ENOMEM;
     }
-    qsort(sets, n_sets, sizeof *sets, compare_sets);
-    for (size_t i = 0; i < n_sets; i++) {
+    for (size_t i = 0; i < f->n_facts; i++)
+        sets[i] = f->facts[i];
+    qsort(sets, f->n_facts, sizeof *sets, compare_sets);
+    free(f->sizes);
+    f->sizes = sizes;
+    f->n_sizes = 0;
+    for (size_t i = 0; i < f->n_facts; i++) {
         if (i > 0 && compare_sets(&sets[i - 1], &sets[i]) == 0)
             continue;
-        bool same = n_best > 0 && sets[i - 1].holds == sets[i].holds;
-        best[n_best] =
-            same ? best[n_best - 1]
-                 : tail(f->world_size, sets[i].holds, n, min_u32(sets[i].holds, n));
-        n_best++;
+        if (i == 0 || sets[i - 1].holds != sets[i].holds)
+            sizes[f->n_sizes++] = (struct size){.holds = sets[i].holds};
+        sizes[f->n_sizes - 1].sets++;
     }
     free(sets);
-    return (int64_t)n_best;
+    return 0;
+}
+
+struct chance { /* of sets of one size: the least that p can be */
+    double best;
+    uint32_t sets;
+};
+
+/* What is a try when there are k of them; *next: the least k with which it is another. */
+static uint64_t tries_of(const struct chance *c, size_t n, uint64_t k, uint64_t *next)
+{
+    uint64_t sets = 0;
+    double worst = 0;
+    for (size_t i = 0; i < n; i++) {
+        if (c[i].best > ALPHA / (double)k)
+            continue;
+        sets += c[i].sets;
+        worst = fmax(worst, c[i].best);
+    }
+    *next = worst > 0 ? (uint64_t)fmin(ALPHA / worst, 1e15) + 1 : UINT64_MAX;
+    return sets;
 }
 
 /* Tarone: the least k for which at most k tries can have p <= ALPHA / k. 0: no memory, or
  * nothing can be named. */
-static uint32_t tries(const struct factors *f, uint32_t n)
+static uint64_t tries(struct factors *f, uint32_t n)
 {
-    double *best = malloc((f->n_facts ? f->n_facts : 1) * sizeof *best);
-    int64_t n_best = best ? possible(f, n, best) : 0;
-    uint32_t k = 0;
-    if (n_best > 0 && best) {
-        qsort(best, (size_t)n_best, sizeof *best, compare_doubles);
-        for (k = 1; k < n_best && best[k] <= ALPHA / k; k++)
-            ;
+    struct chance *c = NULL;
+    uint64_t k = 1, sets, next;
+    size_t n_c = 0;
+    if (f->sizes || count_sizes(f) == 0)
+        c = malloc((f->n_sizes + 1) * sizeof *c);
+    if (!c)
+        return 0;
+    for (size_t i = 0; i < f->n_sizes; i++) {
+        uint32_t holds = f->sizes[i].holds;
+        if (could_be_named(holds, f->world_size, n))
+            c[n_c++] = (struct chance){tail(f->world_size, holds, n, min_u32(holds, n)),
+                                       f->sizes[i].sets};
     }
-    free(best);
-    return k;
+    while ((sets = tries_of(c, n_c, k, &next)) > k) {
+        next = next > k ? next : k + 1; /* rounded */
+        k = next < sets ? next : sets;
+    }
+    free(c);
+    return n_c > 0 ? k : 0;
 }
 
 /* ---- finding ---- */
@@ -278,7 +312,8 @@ static bool better(const struct factor_found *a, const struct factor_found *b)
 
 struct search {
     const struct factors *f;
-    uint32_t n, tries;
+    uint32_t n;
+    uint64_t tries;
     uint32_t *slow; /* by fact */
     uint64_t set;   /* of the best */
     struct factor_found best;
@@ -289,10 +324,11 @@ static void judge(struct search *s, uint32_t fact)
     const struct fact *t = &s->f->facts[fact];
     uint32_t x = s->slow[fact];
     if (x < least_slow(s->n) || 2 * (uint64_t)x < t->holds ||
-        !could_be_named(t, s->f->world_size, s->n))
+        !could_be_named(t->holds, s->f->world_size, s->n))
         return;
     struct factor_found found = {t->kind, t->value, t->holds, x,
-                                 tail(s->f->world_size, t->holds, s->n, x) * s->tries};
+                                 tail(s->f->world_size, t->holds, s->n, x) *
+                                     (double)s->tries};
     if (found.p < ALPHA && (!s->best.value || better(&found, &s->best))) {
         s->best = found;
         s->set = t->set;
@@ -332,7 +368,7 @@ static size_t name_all(const struct search *s, uint32_t of_rank,
     return n;
 }
 
-size_t factors_find(const struct factors *f, const uint32_t *slow, size_t n_slow,
+size_t factors_find(struct factors *f, const uint32_t *slow, size_t n_slow,
                     struct factor_found *ret, size_t max)
 {
     struct search s = {.f = f, .n = (uint32_t)n_slow};
@@ -358,45 +394,4 @@ size_t factors_find(const struct factors *f, const uint32_t *slow, size_t n_slow
         n = name_all(&s, slow[i], ret, max);
     free(s.slow);
     return n;
-}
-
-/* ---- words ---- */
-
-int factor_phrase(const struct factor_found *found, struct buf *out)
-{
-    const char *v = found->value, *slash = strrchr(v, '/');
-    const char *part = slash ? slash + 1 : v;
-    int node = slash ? (int)(slash - v) : 0;
-    const char *of = slash ? " of node " : "";
-    switch (found->kind) {
-    case FACTOR_LINK_WIDTH:
-        return buf_printf(out, "PCI link of the %s", v);
-    case FACTOR_PATH:
-        return strcmp(v, "SYS") == 0
-                   ? buf_printf(out, "GPU and NIC on different sockets")
-                   : buf_printf(out, "GPU and NIC with the path %s", v);
-    case FACTOR_NIC:
-        return buf_printf(out, "NIC %s%s%.*s", part, of, node, v);
-    case FACTOR_SWITCH:
-        return buf_printf(out, "PCI switch %s%s%.*s", part, of, node, v);
-    case FACTOR_NUMA:
-        return buf_printf(out, "NUMA node %s%s%.*s", part, of, node, v);
-    case FACTOR_SHARED_CORES:
-        return buf_printf(out, "cores shared with other ranks");
-    case FACTOR_NODE:
-        return buf_printf(out, "node %s", v);
-    case FACTOR_RAIL:
-        return buf_printf(out, "NIC %s of every node", v);
-    case FACTOR_GPU_MODEL:
-        return buf_printf(out, "GPU model %s", v);
-    case FACTOR_CPU_MODEL:
-        return buf_printf(out, "CPU model %s", v);
-    case FACTOR_DRIVER:
-        return buf_printf(out, "GPU driver %s", v);
-    case FACTOR_KERNEL:
-        return buf_printf(out, "kernel %s", v);
-    case FACTOR_KINDS:
-        break;
-    }
-    return -EINVAL;
 }

@@ -54,7 +54,7 @@ struct factor_found {
     double p;          /* corrected for the number of facts */
 };
 /* slow: distinct ranks. At most max, best first; 0: nothing that chance does not explain. */
-size_t factors_find(const struct factors *f, const uint32_t *slow, size_t n_slow,
+size_t factors_find(struct factors *f, const uint32_t *slow, size_t n_slow,
                     struct factor_found *ret, size_t max);
 /* "GPU and NIC on different sockets", "node gpu07", "NIC mlx5_3 of every node". */
 int factor_phrase(const struct factor_found *f, struct buf *out);

@@ -55,8 +55,8 @@ static int say(const struct factor_found *found, size_t n_found, const uint32_t 
     return rc;
 }
 
-int factor_common(const struct factors *f, const struct spell *spells, size_t n,
-                  size_t which, struct buf *out)
+int factor_common(struct factors *f, const struct spell *spells, size_t n, size_t which,
+                  struct buf *out)
 {
     struct factor_found found[FACTOR_SPELLS_NAMED];
     size_t n_slow = 0, n_have = 0;

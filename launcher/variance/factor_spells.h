@@ -14,7 +14,7 @@
  * eight and how many more. Several facts are joined by " and ". Those that have it are
  * named; adds nothing where chance explains it. Call it again with each rank that becomes
  * slow: what they share may show only then. -ENOMEM, ERR_LIMIT. */
-int factor_common(const struct factors *f, const struct spell *spells, size_t n,
-                  size_t which, struct buf *out);
+int factor_common(struct factors *f, const struct spell *spells, size_t n, size_t which,
+                  struct buf *out);
 
 #endif

@@ -179,30 +179,37 @@ static void see_gpu(const struct stretch *st, const char *uuid,
 
 /* ---- the NIC ---- */
 
+struct port_sum {
+    double ticks, weight;
+    uint64_t *errors; /* LINK_ERRORS */
+};
+
+static void add_port(const struct piece *p, size_t port, struct port_sum *sum)
+{
+    for (size_t i = 0; i < p->v->n_ports; i++) {
+        const struct port_kept *k = &p->v->ports[i];
+        if (k->index != port)
+            continue;
+        for (unsigned r = 0; r < PORT_ERRORS; r++)
+            sum->errors[ERROR_SYMBOLS + r] += k->errors[r];
+        sum->ticks += isnan(k->wait) ? 0 : p->weight * (double)k->wait;
+        sum->weight += isnan(k->wait) ? 0 : p->weight;
+    }
+}
+
 /* Of all its ports, each against its own usual: the most. */
 static void see_nic(const struct stretch *st, const char *nic,
                     uint64_t errors[LINK_ERRORS], struct signals_seen *ret)
 {
     for (size_t k = 0; k < st->n->n_ports; k++) {
         const struct port_known *port = &st->n->ports[k];
-        double sum = 0, weight = 0;
+        struct port_sum sum = {.errors = errors};
         if (strcmp(port->nic, nic) != 0)
             continue;
-        for (size_t i = 0; i < st->n_pieces; i++) {
-            const struct interval *v = st->pieces[i].v;
-            for (size_t p = 0; p < v->n_ports; p++) {
-                if (v->ports[p].index != k)
-                    continue;
-                for (unsigned r = 0; r < PORT_ERRORS; r++)
-                    errors[ERROR_SYMBOLS + r] += v->ports[p].errors[r];
-                if (isnan(v->ports[p].wait))
-                    continue;
-                sum += st->pieces[i].weight * (double)v->ports[p].wait;
-                weight += st->pieces[i].weight;
-            }
-        }
-        double against =
-            (mean(sum, weight) + WAIT_SLACK) / (port->wait.median + WAIT_SLACK);
+        for (size_t i = 0; i < st->n_pieces; i++)
+            add_port(&st->pieces[i], k, &sum);
+        double rate = mean(sum.ticks, sum.weight);
+        double against = (rate + WAIT_SLACK) / (port->wait.median + WAIT_SLACK);
         if (port->wait.n >= WAIT_KNOWN && !(ret->xmit_wait >= against))
             ret->xmit_wait = against;
     }
