@@ -16,7 +16,7 @@ json_int_t fields_int(uint64_t v)
 
 static json_t *maybe_to_json(double v)
 {
-    return isfinite(v) ? json_real(v) : json_null();
+    return isfinite(v) && v >= 0 ? json_real(v) : json_null();
 }
 
 static json_t *field_to_json(const struct field *f, const void *from)

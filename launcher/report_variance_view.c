@@ -23,6 +23,19 @@ void view_free_variance(struct report_view *v)
     v->signals = NULL;
 }
 
+/* What run.json takes. Sums of differences may be a hair below zero, and a file that its own
+ * reader refuses would lose the whole run. */
+static double amount(double x)
+{
+    return x > 0 ? fmin(x, 1e18) : 0;
+}
+
+static void amounts(double to[MECH_N], const double from[MECH_N])
+{
+    for (int m = 0; m < MECH_N; m++)
+        to[m] = amount(from[m]);
+}
+
 static bool copy_spells(struct view_variance *to, const struct summary *s)
 {
     const struct attribution *from = s->variance;
@@ -37,11 +50,11 @@ static bool copy_spells(struct view_variance *to, const struct summary *s)
                                  .last_step = f->last_step,
                                  .over = f->over,
                                  .what = f->what,
-                                 .percent = f->percent,
-                                 .excess_us = f->excess_us,
-                                 .loss_us = f->loss_us,
+                                 .percent = amount(f->percent),
+                                 .excess_us = amount(f->excess_us),
+                                 .loss_us = amount(f->loss_us),
                                  .steps = f->steps};
-        memcpy(t->part_us, f->part, sizeof t->part_us);
+        amounts(t->part_us, f->part);
         if (!(t->common = view_text(i < s->n_spells ? s->spells[i].common : "")))
             return false;
     }
@@ -59,8 +72,8 @@ static bool copy_blames(struct view_variance *to, const struct attribution *from
                                             .last_step = f->last_step,
                                             .what = f->what,
                                             .steps = f->steps,
-                                            .loss_us = f->loss_us,
-                                            .excess_us = f->excess_us};
+                                            .loss_us = amount(f->loss_us),
+                                            .excess_us = amount(f->excess_us)};
     }
     return to->blames != NULL;
 }
@@ -71,11 +84,11 @@ static bool copy_attribution(struct view_variance *to, const struct summary *s)
     to->known = true;
     to->steps = from->steps;
     to->more_spells = from->more_spells;
-    to->t_us = from->t_us;
-    to->small_us = from->small_us;
-    to->outside_us = from->outside_us;
-    memcpy(to->loss_us, from->loss_us, sizeof to->loss_us);
-    memcpy(to->common_us, from->common_us, sizeof to->common_us);
+    to->t_us = amount(from->t_us);
+    to->small_us = amount(from->small_us);
+    to->outside_us = amount(from->outside_us);
+    amounts(to->loss_us, from->loss_us);
+    amounts(to->common_us, from->common_us);
     if (from->excess && from->excess->counts &&
         (hist_init(&to->excess, from->excess->p) < 0 ||
          hist_merge(&to->excess, from->excess) < 0))

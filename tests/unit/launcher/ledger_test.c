@@ -265,6 +265,39 @@ static void test_random_streams_sum_up(void **state)
     }
 }
 
+/* As steps.c tells it: the lead changes when the lowest rank says nothing. */
+static void on_closed(void *arg, const struct steps_closed *c)
+{
+    ledger_step(arg, c, 1000);
+}
+
+static void test_with_real_steps(void **state)
+{
+    (void)state;
+    struct ledger l;
+    struct steps_ops ops = {.closed = on_closed, .arg = &l};
+    struct steps *s;
+    ledger_init(&l);
+    assert_int_equal(steps_create(2, 2, &ops, &s), 0);
+    for (uint32_t step = 1; step <= 10; step++) {
+        for (uint32_t rank = 0; rank < 2; rank++) {
+            struct steprec r = {.rank = rank,
+                                .step = step,
+                                .wall_us = 1000,
+                                .wait_us = rank ? 0 : 200,
+                                .t_end_ns = step * UINT64_C(1000000)};
+            steps_add(s, &r, step);
+        }
+    }
+    steps_finish(s);
+    steps_destroy(s);
+    ledger_close(&l, 0, 12, 0, 0);
+    assert_int_equal(l.us[LEDGER_WARMUP], 2000);
+    assert_int_equal(l.us[LEDGER_STRAGGLER], 8 * 200);
+    assert_int_equal(l.us[LEDGER_PRODUCTIVE], 8 * 800);
+    assert_int_equal(l.us[LEDGER_OUTSIDE], 2000);
+}
+
 static void test_goodput(void **state)
 {
     (void)state;
@@ -314,6 +347,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_random_streams_sum_up),
+        cmocka_unit_test(test_with_real_steps),
         cmocka_unit_test(test_goodput),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_cost),

@@ -613,6 +613,33 @@ static void test_older_files_still_print(void **state)
     run_free(r);
 }
 
+/* Whatever attribution says, the file that is written can be read. */
+static void test_wild_figures_are_written_readably(void **state)
+{
+    (void)state;
+    static const double wild[] = {-1e-9, NAN, INFINITY, -INFINITY, 1e300, -0.0};
+    for (size_t i = 0; i < sizeof wild / sizeof *wild; i++) {
+        struct run *r = run_hog();
+        struct buf json, page;
+        struct err e;
+        r->a.t_us = r->a.small_us = r->a.outside_us = wild[i];
+        r->a.loss_us[MECH_STOLEN] = r->a.common_us[MECH_GPU] = wild[i];
+        r->spells[0].percent = r->spells[0].part[MECH_WORK] = wild[i];
+        r->spells[0].excess_us = r->spells[0].loss_us = wild[i];
+        r->blames[0].excess_us = r->blames[0].loss_us = wild[i];
+        buf_init(&json, 1u << 20);
+        buf_init(&page, 1u << 20);
+        assert_int_equal(report_json(&r->s, &json), 0);
+        if (report_text_from_json((const char *)json.data, json.len, 9, &page, &e) < 0)
+            fail_msg("%g: %s", wild[i], e.text);
+        assert_null(strstr((char *)page.data, "nan"));
+        golden_check_width((const char *)page.data);
+        buf_fini(&json);
+        buf_fini(&page);
+        run_free(r);
+    }
+}
+
 static void test_what_is_read_is_what_was_written(void **state)
 {
     (void)state;
@@ -656,6 +683,7 @@ int main(void)
         cmocka_unit_test(test_damaged_files_are_refused),
         cmocka_unit_test(test_absurd_files_do_no_harm),
         cmocka_unit_test(test_older_files_still_print),
+        cmocka_unit_test(test_wild_figures_are_written_readably),
         cmocka_unit_test(test_what_is_read_is_what_was_written),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
