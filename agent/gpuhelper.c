@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
+#include <time.h>
 
 #define GPUHELPER_WHY 160
 
@@ -21,7 +22,7 @@ struct gpuhelper_user {
     gpuhelper_f done;
     void *arg;
     struct loop_timer *timer;
-    bool every;
+    enum gpuhelper_need need;
     bool asked; /* it waits */
 };
 
@@ -34,8 +35,10 @@ struct gpuhelper {
     struct loop_stream *io, *words;
     struct buf said;
     unsigned starts;
-    bool waiting; /* an answer is owed by the helper */
-    bool late;    /* and somebody has given it up */
+    /* The answers that are owed: counts alone, and after it one with processes. */
+    enum gpuhelper_need owed[2];
+    unsigned n_owed;
+    bool late; /* somebody has given the first of them up */
     char why[GPUHELPER_WHY];
 };
 
@@ -46,12 +49,17 @@ static void gpuhelper_tell(struct gpuhelper_user *u, const Aolani__GpuSample *s)
     u->done(u->arg, s, s ? NULL : u->of->why);
 }
 
-/* A user may leave from within. */
-static void gpuhelper_tell_all(struct gpuhelper *g, const Aolani__GpuSample *s)
+/* Who adds counts up hears each answer, the others what they asked for. A user may leave
+ * from within. */
+static void gpuhelper_tell_all(struct gpuhelper *g, const Aolani__GpuSample *s,
+                               enum gpuhelper_need kind)
 {
     for (size_t i = 0; i < GPUHELPER_USERS; i++) {
         struct gpuhelper_user *u = g->users[i];
-        if (u && (u->asked || (u->every && s)))
+        if (!u)
+            continue;
+        if (u->need == GPUHELPER_COUNTS ? u->asked || s
+                                        : u->asked && kind == GPUHELPER_PROCESSES)
             gpuhelper_tell(u, s);
     }
 }
@@ -67,29 +75,34 @@ static void gpuhelper_drop(struct gpuhelper *g)
     g->io = g->words = NULL;
     g->proc = NULL;
     g->said.len = 0;
-    g->waiting = g->late = false;
+    g->n_owed = 0;
+    g->late = false;
 }
 
 static void gpuhelper_fail(struct gpuhelper *g, const char *why)
 {
     (void)snprintf(g->why, sizeof g->why, "aolani-describe --gpus %s", why);
     gpuhelper_drop(g);
-    gpuhelper_tell_all(g, NULL);
+    gpuhelper_tell_all(g, NULL, GPUHELPER_PROCESSES);
 }
 
 /* ---- what it says ---- */
 
-static void gpuhelper_take(struct gpuhelper *g, const uint8_t *data, size_t len)
+static bool gpuhelper_take(struct gpuhelper *g, const uint8_t *data, size_t len)
 {
     Aolani__GpuSample *s = aolani__gpu_sample__unpack(NULL, len, data);
     if (!s) {
         gpuhelper_fail(g, "said what does not decode");
-        return;
+        return false;
     }
-    g->waiting = g->late = false;
+    enum gpuhelper_need kind = g->owed[0];
+    g->owed[0] = g->owed[1];
+    g->n_owed--;
+    g->late = false;
     (void)snprintf(g->why, sizeof g->why, "%.*s", GPUHELPER_WHY - 1, s->error);
-    gpuhelper_tell_all(g, s->error[0] ? NULL : s);
+    gpuhelper_tell_all(g, s->error[0] ? NULL : s, kind);
     aolani__gpu_sample__free_unpacked(s, NULL);
+    return true;
 }
 
 static void gpuhelper_on_data(void *arg, const uint8_t *data, size_t len)
@@ -99,18 +112,18 @@ static void gpuhelper_on_data(void *arg, const uint8_t *data, size_t len)
         gpuhelper_fail(g, "said too much");
         return;
     }
-    if (g->said.len < 4)
-        return;
-    struct cur c = cur_of(g->said.data, 4);
-    uint32_t want = cur_u32(&c);
-    if (want > GPUHELPER_BYTES || g->said.len - 4 > want || !g->waiting) {
-        gpuhelper_fail(g, "said too much");
-        return;
+    while (g->said.len >= 4) {
+        struct cur c = cur_of(g->said.data, 4);
+        uint32_t want = cur_u32(&c);
+        if (want > GPUHELPER_BYTES || g->n_owed == 0 ||
+            (g->said.len - 4 > want && g->n_owed == 1)) {
+            gpuhelper_fail(g, "said too much");
+            return;
+        }
+        if (g->said.len - 4 < want || !gpuhelper_take(g, g->said.data + 4, want))
+            return;
+        buf_consume(&g->said, 4 + (size_t)want);
     }
-    if (g->said.len - 4 < want)
-        return;
-    g->said.len = 0; /* the bytes stay for the time of the call */
-    gpuhelper_take(g, g->said.data + 4, want);
 }
 
 static void gpuhelper_on_end(void *arg, int status)
@@ -179,7 +192,7 @@ static void gpuhelper_on_timer(void *arg)
 {
     struct gpuhelper_user *u = arg;
     struct gpuhelper *g = u->of;
-    if (g->waiting) {
+    if (g->n_owed > 0) {
         g->late = true;
         (void)snprintf(g->why, sizeof g->why,
                        "aolani-describe --gpus gives no answer: the driver hangs?");
@@ -187,8 +200,17 @@ static void gpuhelper_on_timer(void *arg)
     gpuhelper_tell(u, NULL);
 }
 
+/* Counts come with every answer, processes only where they were asked for. */
+static bool gpuhelper_is_under_way(const struct gpuhelper *g, enum gpuhelper_need need)
+{
+    return g->n_owed > 0 &&
+           (need == GPUHELPER_COUNTS || g->owed[g->n_owed - 1] == GPUHELPER_PROCESSES);
+}
+
 void gpuhelper_ask(struct gpuhelper_user *u)
 {
+    static const char *const questions[] = {
+        [GPUHELPER_COUNTS] = "s\n", [GPUHELPER_PROCESSES] = "\n"};
     struct gpuhelper *g = u->of;
     struct err e;
     u->asked = true;
@@ -197,12 +219,23 @@ void gpuhelper_ask(struct gpuhelper_user *u)
         loop_timer_start(u->timer, 0, 0);
         return;
     }
-    if (!g->waiting) {
-        g->waiting = true;
-        g->late = false;
-        (void)loop_stream_write(g->io, "\n", 1); /* if not, it has ended, and says so */
+    if (!g->late && !gpuhelper_is_under_way(g, u->need)) {
+        const char *text = questions[u->need];
+        g->owed[g->n_owed++] = u->need;
+        (void)loop_stream_write(g->io, text, strlen(text)); /* if not, it has ended */
     }
     loop_timer_start(u->timer, g->late ? 0 : g->limit_ms, 0);
+}
+
+uint64_t gpuhelper_cpu_ns(const struct gpuhelper *g)
+{
+    clockid_t id;
+    struct timespec t;
+    if (!g->proc || loop_proc_exited(g->proc) ||
+        clock_getcpuclockid(loop_proc_pid(g->proc), &id) != 0 ||
+        clock_gettime(id, &t) < 0)
+        return 0;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* ---- life ---- */
@@ -216,7 +249,7 @@ int gpuhelper_create(struct loop *l, const char *helper, unsigned limit_ms,
     g->loop = l;
     g->helper = helper;
     g->limit_ms = limit_ms;
-    buf_init(&g->said, GPUHELPER_BYTES + 4);
+    buf_init(&g->said, 2 * (GPUHELPER_BYTES + 4));
     *ret = g;
     return 0;
 }
@@ -233,7 +266,7 @@ void gpuhelper_destroy(struct gpuhelper *g)
 }
 
 struct gpuhelper_user *gpuhelper_join(struct gpuhelper *g, gpuhelper_f done, void *arg,
-                                      bool every)
+                                      enum gpuhelper_need need)
 {
     size_t at = 0;
     while (at < GPUHELPER_USERS && g->users[at])
@@ -246,7 +279,7 @@ struct gpuhelper_user *gpuhelper_join(struct gpuhelper *g, gpuhelper_f done, voi
     u->of = g;
     u->done = done;
     u->arg = arg;
-    u->every = every;
+    u->need = need;
     g->users[at] = u;
     return u;
 }

@@ -21,6 +21,10 @@
 #define GPUHELPER_STARTS 3u
 #define GPUHELPER_USERS  4u
 
+/* Who is on the GPUs takes the driver long to tell, and half a minute serves; what slowed
+ * them down is asked each second. */
+enum gpuhelper_need { GPUHELPER_COUNTS, GPUHELPER_PROCESSES };
+
 struct gpuhelper;
 struct gpuhelper_user;
 /* s NULL: why there is no answer. Valid for the time of the call. */
@@ -32,12 +36,15 @@ int gpuhelper_create(struct loop *l, const char *helper, unsigned limit_ms,
                      struct gpuhelper **ret, struct err *e);
 void gpuhelper_destroy(struct gpuhelper *g); /* ends the helper; users are void then */
 
-/* done comes once for each question, never from within it. every: also with the answers
- * that others asked for. NULL: there are GPUHELPER_USERS, or no memory. */
+/* done comes once for each question, never from within it; to who needs counts also with
+ * the answers that others asked for. NULL: there are GPUHELPER_USERS, or no memory. */
 struct gpuhelper_user *gpuhelper_join(struct gpuhelper *g, gpuhelper_f done, void *arg,
-                                      bool every);
+                                      enum gpuhelper_need need);
 void gpuhelper_leave(struct gpuhelper_user *u); /* takes NULL */
-/* Not while one is under way. A question that is under way for another user is joined. */
+/* Not while one is under way. A question that is under way for another user is joined,
+ * where its answer serves. */
 void gpuhelper_ask(struct gpuhelper_user *u);
+/* What the helper has cost so far; 0: it does not run. */
+uint64_t gpuhelper_cpu_ns(const struct gpuhelper *g);
 
 #endif

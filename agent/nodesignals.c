@@ -28,6 +28,7 @@
 #define SIGNALS_MOUNTINFO  (8u << 20)
 #define SIGNALS_GROUPS     4u    /* ranks whose control groups are looked up */
 #define SIGNALS_SHARE      2000u /* of a core: one part in so many is ours */
+#define SIGNALS_JUMP       4u
 #define SIGNALS_LATEST     10u   /* times every_ms: no round is put off longer */
 #define SIGNALS_PROBE_SOON 5000u /* the first probe; also where one was not possible */
 #define SIGNALS_LEAST_NS   1000000u /* a last interval shorter than this says nothing */
@@ -51,6 +52,7 @@ struct nodesignals {
     uint64_t last_ns, t_ns;      /* ends of the last round and of this one */
     uint64_t began_ms;
     uint64_t spent_ns, cost_ns; /* CPU time: of this round, and of one by and by */
+    uint64_t helper_ns;         /* of the GPUs' helper, so far */
 };
 
 static uint64_t signals_cpu_ns(void)
@@ -123,8 +125,20 @@ static void signals_end_round(struct nodesignals *s)
     s->step = SIGNALS_ASK;
 }
 
+/* What the helper took since the last round is a part of this one, but for its start. */
+static void signals_charge_helper(struct nodesignals *s)
+{
+    uint64_t now = s->c.gpus ? gpuhelper_cpu_ns(s->c.gpus) : 0;
+    if (s->helper_ns > 0 && now > s->helper_ns)
+        s->spent_ns += now - s->helper_ns;
+    s->helper_ns = now;
+}
+
 static void signals_plan_next(struct nodesignals *s)
 {
+    signals_charge_helper(s);
+    if (s->cost_ns > 0 && s->spent_ns > SIGNALS_JUMP * s->cost_ns)
+        s->spent_ns = SIGNALS_JUMP * s->cost_ns; /* one round says little */
     s->cost_ns =
         s->cost_ns ? s->cost_ns - s->cost_ns / 8 + s->spent_ns / 8 : s->spent_ns;
     uint64_t every = s->cost_ns * SIGNALS_SHARE / 1000000;
@@ -277,7 +291,7 @@ static int signals_open(struct nodesignals *s, struct err *e)
         rc = nodesignals_links_create(s->c.sys, s->c.info->topology, s->c.plan,
                                       &s->links);
     if (rc == 0 && s->c.gpus &&
-        !(s->gpu = gpuhelper_join(s->c.gpus, signals_on_gpus, s, true)))
+        !(s->gpu = gpuhelper_join(s->c.gpus, signals_on_gpus, s, GPUHELPER_COUNTS)))
         rc = -ENOMEM;
     int cpu =
         probe_choose_cpu(s->c.allowed, &ranks, s->c.info->cores, s->c.info->n_cores);

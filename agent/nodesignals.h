@@ -7,9 +7,11 @@
  * which nothing happened are sent five at a time. What cannot be read, went back or vanished
  * is unknown for that interval, never 0.
  *
- * Cost: a round is paid out of 0.05 % of one core. One that takes more makes the next one
- * later, down to one in ten seconds; tests/bench/signals.sh has what it takes. Nothing keeps
- * the loop longer than a slice of 2 ms, but for a network card whose firmware hangs, once.
+ * Cost: a round is paid out of 0.05 % of one core, what the GPUs' helper takes for it
+ * included. One that takes more makes the next one later, down to one in ten seconds. By
+ * tests/bench/signals.sh a round takes 0.01 ms on 2 CPUs and 0.06 ms for 192 CPUs and 8
+ * ports; a probe takes 2 ms. Nothing keeps the loop longer than a slice of 2 ms, but for a
+ * network card whose firmware hangs, once.
  */
 #ifndef AGENT_NODESIGNALS_H
 #define AGENT_NODESIGNALS_H

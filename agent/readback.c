@@ -408,7 +408,7 @@ static int readback_open_gpus(struct readback *r)
     r->uses = calloc(READBACK_USES, sizeof *r->uses);
     if (!r->uses)
         return -ENOMEM;
-    r->gpu = gpuhelper_join(r->c.gpus, readback_on_gpus, r, false);
+    r->gpu = gpuhelper_join(r->c.gpus, readback_on_gpus, r, GPUHELPER_PROCESSES);
     return r->gpu ? 0 : -ENOMEM;
 }
 

@@ -22,6 +22,7 @@ struct sample {
     const char *sysfs;
     int out;
     struct gpusignals signals;
+    bool no_processes; /* in the answer to this line */
 };
 
 /* ---- filling in */
@@ -94,7 +95,7 @@ static int add_gpu(struct sample *x, unsigned index, Aolani__GpuSample *s)
     if (nvmllib_gpu(l, index, &d) != NVMLLIB_OK)
         return 0;
     int rc = add_signals(x, d, s);
-    if (rc < 0)
+    if (rc < 0 || x->no_processes)
         return rc;
     if (nvmllib_mig(l, d, &max) == NVMLLIB_OK && max == 0)
         return add_device(l, d, s);
@@ -150,6 +151,7 @@ static int send_sample(int out, const Aolani__GpuSample *s)
     return rc;
 }
 
+/* Of AMD's the processes come with all else. */
 static int answer(struct sample *x)
 {
     Aolani__GpuSample s = AOLANI__GPU_SAMPLE__INIT;
@@ -170,6 +172,7 @@ static int answer(struct sample *x)
     free(s.signals);
     if (s.error != protobuf_c_empty_string)
         free(s.error);
+    x->no_processes = false;
     return rc;
 }
 
@@ -189,6 +192,8 @@ int sample_run(int in, int out, const char *sysfs, struct err *e)
         for (ssize_t i = 0; rc == 0 && i < n; i++)
             if (text[i] == '\n')
                 rc = answer(&x);
+            else
+                x.no_processes = text[i] == 's';
     }
     nvmllib_close(x.lib);
     return rc == 0 || rc == -EPIPE ? 0 : err_sys(e, rc, "cannot tell what the GPUs do");

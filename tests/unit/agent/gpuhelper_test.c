@@ -67,7 +67,7 @@ static void start(struct fixture *f, const char *script, unsigned limit_ms)
     assert_int_equal(fclose(out), 0);
     assert_int_equal(chmod(f->path, 0755), 0);
     assert_int_equal(gpuhelper_create(f->loop, f->path, limit_ms, &f->gpu, NULL), 0);
-    assert_non_null(f->user = gpuhelper_join(f->gpu, on_done, f, false));
+    assert_non_null(f->user = gpuhelper_join(f->gpu, on_done, f, GPUHELPER_PROCESSES));
 }
 
 static void ask(struct fixture *f)
@@ -199,7 +199,7 @@ static void test_there_is_none(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(gpuhelper_create(f->loop, NULL, 1000, &f->gpu, NULL), 0);
-    assert_non_null(f->user = gpuhelper_join(f->gpu, on_done, f, false));
+    assert_non_null(f->user = gpuhelper_join(f->gpu, on_done, f, GPUHELPER_PROCESSES));
     ask(f);
     assert_string_equal(f->why, "aolani-describe is not there");
 }
@@ -233,7 +233,7 @@ static void test_one_question_for_two(void **state)
     struct other o = {.f = f};
     /* One answer only: a second question would have none. */
     start(f, "read -r x; sleep 0.1; printf \"$A\"; exec sleep 1000", 20000);
-    assert_non_null(o.user = gpuhelper_join(f->gpu, on_other, &o, false));
+    assert_non_null(o.user = gpuhelper_join(f->gpu, on_other, &o, GPUHELPER_PROCESSES));
     gpuhelper_ask(o.user);
     ask(f);
     assert_int_equal(f->samples, 1);
@@ -246,8 +246,10 @@ static void test_who_adds_up_hears_every_answer(void **state)
     struct fixture *f = *state;
     struct other every = {.f = f}, asking = {.f = f};
     start(f, "while read -r x; do printf \"$A\"; done", 20000);
-    assert_non_null(every.user = gpuhelper_join(f->gpu, on_other, &every, true));
-    assert_non_null(asking.user = gpuhelper_join(f->gpu, on_other, &asking, false));
+    assert_non_null(every.user =
+                        gpuhelper_join(f->gpu, on_other, &every, GPUHELPER_COUNTS));
+    assert_non_null(asking.user =
+                        gpuhelper_join(f->gpu, on_other, &asking, GPUHELPER_PROCESSES));
     ask(f);
     ask(f);
     assert_int_equal(every.samples, 2);
@@ -259,12 +261,56 @@ static void test_who_adds_up_hears_every_answer(void **state)
     assert_int_equal(every.answers, 2);
 }
 
+/* Counts are not kept waiting by processes, nor answered twice; processes are asked for
+ * although a question for counts is under way. */
+static void test_two_kinds_of_questions(void **state)
+{
+    struct fixture *f = *state;
+    struct other counts = {.f = f};
+    start(f,
+          "while read -r x; do echo \"$x.\" >>$0.asked; sleep 0.1; printf \"$A\"; done",
+          20000);
+    assert_non_null(counts.user =
+                        gpuhelper_join(f->gpu, on_other, &counts, GPUHELPER_COUNTS));
+    gpuhelper_ask(counts.user);
+    ask(f);
+    assert_int_equal(f->samples, 1);
+    assert_int_equal(counts.samples, 2);
+    gpuhelper_ask(f->user);
+    gpuhelper_ask(counts.user); /* joins */
+    loop_run(f->loop);
+    assert_int_equal(f->samples, 2);
+    assert_int_equal(counts.samples, 3);
+    char path[160], text[16] = "";
+    (void)snprintf(path, sizeof path, "%s.asked", f->path);
+    FILE *in = fopen(path, "r");
+    assert_non_null(in);
+    assert_int_equal(fread(text, 1, sizeof text - 1, in), 7);
+    (void)fclose(in);
+    assert_string_equal(text, "s.\n.\n.\n");
+    assert_true(gpuhelper_cpu_ns(f->gpu) > 0);
+}
+
+static void test_both_answers_at_once(void **state)
+{
+    struct fixture *f = *state;
+    struct other counts = {.f = f};
+    start(f, "read -r x; read -r x; printf \"$A$A\"; exec sleep 1000", 20000);
+    assert_non_null(counts.user =
+                        gpuhelper_join(f->gpu, on_other, &counts, GPUHELPER_COUNTS));
+    gpuhelper_ask(counts.user);
+    ask(f);
+    assert_int_equal(f->samples, 1);
+    assert_int_equal(counts.samples, 2);
+}
+
 static void test_a_failure_is_for_those_who_asked(void **state)
 {
     struct fixture *f = *state;
     struct other every = {.f = f};
     start(f, "read -r x; exit 7", 20000);
-    assert_non_null(every.user = gpuhelper_join(f->gpu, on_other, &every, true));
+    assert_non_null(every.user =
+                        gpuhelper_join(f->gpu, on_other, &every, GPUHELPER_COUNTS));
     ask(f);
     assert_int_equal(f->samples, 0);
     assert_int_equal(every.answers, 0);
@@ -275,7 +321,7 @@ static void test_leaving_from_within(void **state)
     struct fixture *f = *state;
     struct other o = {.f = f, .leaves = true, .stops = true};
     start(f, "while read -r x; do printf \"$A\"; done", 20000);
-    assert_non_null(o.user = gpuhelper_join(f->gpu, on_other, &o, false));
+    assert_non_null(o.user = gpuhelper_join(f->gpu, on_other, &o, GPUHELPER_PROCESSES));
     gpuhelper_ask(o.user);
     loop_run(f->loop);
     assert_int_equal(o.samples, 1);
@@ -288,8 +334,8 @@ static void test_users_are_few(void **state)
     struct fixture *f = *state;
     start(f, "exit 0", 1000);
     for (unsigned i = 1; i < GPUHELPER_USERS; i++)
-        assert_non_null(gpuhelper_join(f->gpu, on_done, f, false));
-    assert_null(gpuhelper_join(f->gpu, on_done, f, false));
+        assert_non_null(gpuhelper_join(f->gpu, on_done, f, GPUHELPER_PROCESSES));
+    assert_null(gpuhelper_join(f->gpu, on_done, f, GPUHELPER_PROCESSES));
 }
 
 /* ---- whose they are */
@@ -353,6 +399,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_one_question_for_two, setup, teardown),
         cmocka_unit_test_setup_teardown(test_who_adds_up_hears_every_answer, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_two_kinds_of_questions, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_both_answers_at_once, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_failure_is_for_those_who_asked, setup,
                                         teardown),
         cmocka_unit_test_setup_teardown(test_leaving_from_within, setup, teardown),

@@ -344,6 +344,26 @@ static void test_lines(void **state)
     (void)close(s.ask);
 }
 
+/* The driver is asked for processes only where somebody wants them. */
+static void test_signals_alone(void **state)
+{
+    (void)state;
+    struct sampler s;
+    static const size_t gpus[] = {1, 0, 0, 1};
+    assert_int_equal(nvmlfake_driver("570"), 0);
+    assert_int_equal(nvmlfake_facts(GPU("A", "") P("4711", "1", "0")), 0);
+    start(&s, "/nowhere");
+    assert_int_equal(write(s.ask, "\ns\ns\n\n", 6), 6);
+    for (size_t i = 0; i < 4; i++) {
+        Aolani__GpuSample *m = hear(&s);
+        assert_string_equal(m->error, "");
+        assert_int_equal(m->n_gpus, gpus[i]);
+        assert_int_equal(m->n_signals, i > 0); /* the first has none */
+        aolani__gpu_sample__free_unpacked(m, NULL);
+    }
+    assert_int_equal(end(&s), 0);
+}
+
 /* ---- AMD */
 
 #define NODES  "class/kfd/kfd/topology/nodes/"
@@ -407,6 +427,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_mig),
         cmocka_unit_test(test_no_driver_then_one),
         cmocka_unit_test(test_lines),
+        cmocka_unit_test(test_signals_alone),
         cmocka_unit_test(test_amd),
     };
     return cmocka_run_group_tests(tests, NULL, teardown);
