@@ -3,15 +3,16 @@
 #include "launcher/report_fields_json.h"
 
 #include <errno.h>
+#include <jansson.h>
 #include <math.h>
 
 #include "launcher/report_view.h"
 
 #define MOST 1e18 /* of an amount: microseconds of 30,000 years */
 
-json_int_t fields_int(uint64_t v)
+long long fields_int(uint64_t v)
 {
-    return v > INT64_MAX ? INT64_MAX : (json_int_t)v;
+    return v > INT64_MAX ? INT64_MAX : (long long)v;
 }
 
 static json_t *maybe_to_json(double v)

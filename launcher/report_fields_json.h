@@ -6,11 +6,12 @@
 #ifndef LAUNCHER_REPORT_FIELDS_JSON_H
 #define LAUNCHER_REPORT_FIELDS_JSON_H
 
-#include <jansson.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "proto/base/err.h"
+
+struct json_t; /* jansson's */
 
 enum field_type {
     FIELD_TEXT,
@@ -31,11 +32,11 @@ struct field {
     size_t at;
 };
 
-json_int_t fields_int(uint64_t v); /* saturates */
+long long fields_int(uint64_t v); /* saturates */
 /* Fields end with one without a name. NULL: no memory. */
-json_t *fields_to_json(const struct field *fields, const void *from);
+struct json_t *fields_to_json(const struct field *fields, const void *from);
 /* `where` is for the error. ERR_PARSE, -ENOMEM. */
-int fields_from_json(const struct field *fields, const json_t *o, void *to,
+int fields_from_json(const struct field *fields, const struct json_t *o, void *to,
                      const char *where, struct err *e);
 /* ERR_PARSE: "name" in "where" is `what`. */
 int fields_bad(struct err *e, const char *where, const char *name, const char *what);
