@@ -240,10 +240,11 @@ static void take_cpus(struct node_signals *n, const Aolani__NodeSignals *m,
 {
     double cpus = m->cpus ? m->cpus : 1, all = us * cpus;
     struct signals_totals *t = &n->totals;
-    for (size_t i = 0; i < m->n_steal; i++)
+    bool told = (m->known & AOLANI__NODE_SIGNALS__KNOWN__STEAL) != 0;
+    for (size_t i = 0; told && i < m->n_steal; i++)
         v->cpus[v->n_cpus++] = (struct cpu_kept){(uint16_t)m->steal[i]->cpu,
                                                  share_of((double)m->steal[i]->us, us)};
-    if (m->known & AOLANI__NODE_SIGNALS__KNOWN__STEAL) {
+    if (told) {
         t->steal_us += fmin((double)m->steal_us, all);
         t->steal_cpu_us += all;
     }

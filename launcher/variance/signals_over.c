@@ -57,6 +57,11 @@ static double mean(double sum, double weight)
     return weight > 0 ? sum / weight : NAN;
 }
 
+static double mean_share(double sum, double weight)
+{
+    return weight > 0 ? fmin(sum / weight, 1) : NAN; /* rounded */
+}
+
 /* ---- CPUs ---- */
 
 /* Whether "0-3,8" has it; NULL and "" have all. */
@@ -97,7 +102,7 @@ static double steal(const struct stretch *st, const char *cpus)
                 cpu = v->cpus[at[i]].cpu;
         }
         if (cpu == UINT_MAX)
-            return mean(most, weight);
+            return mean_share(most, weight);
         for (size_t i = 0; i < st->n_pieces; i++) {
             const struct interval *v = st->pieces[i].v;
             if (at[i] == v->n_cpus || v->cpus[at[i]].cpu != cpu)
@@ -119,7 +124,7 @@ static double psi(const struct stretch *st, int which)
         sum += p->weight * p->v->psi[which] / SHARE_WHOLE;
         weight += p->weight;
     }
-    return mean(sum, weight);
+    return mean_share(sum, weight);
 }
 
 /* ---- the GPU ---- */
@@ -168,7 +173,7 @@ static void see_gpu(const struct stretch *st, const char *uuid,
         for (unsigned r = 0; r < GPU_ERRORS; r++)
             errors[ERROR_REPLAYS + r] += g->errors[r];
     }
-    ret->gpu_throttle = mean(all, known);
+    ret->gpu_throttle = mean_share(all, known);
     for (int r = 0; r < GPU_REASONS; r++) {
         if (sums[r] > most) {
             most = sums[r];

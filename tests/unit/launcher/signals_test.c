@@ -167,6 +167,22 @@ static void test_steal(void **state)
     signals_destroy(s);
 }
 
+/* Steal that the node itself says it does not know. */
+static void test_steal_not_known(void **state)
+{
+    struct signals *s = make();
+    struct said said;
+    (void)state;
+    add(s, say(&said, 2 * SEC));
+    say(&said, 3 * SEC)->m.n_steal = 1;
+    said.steal[0].us = 500000;
+    said.m.known = 0;
+    add(s, &said);
+    is(over(s, 1, 3, NULL, NULL, NULL).steal, 0);
+    is(over(s, 2, 3, NULL, NULL, NULL).steal, NAN);
+    signals_destroy(s);
+}
+
 static void test_pressure(void **state)
 {
     struct signals *s = make();
@@ -475,11 +491,17 @@ static void test_ever_new_names(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_nothing),     cmocka_unit_test(test_steal),
-        cmocka_unit_test(test_pressure),    cmocka_unit_test(test_gpu),
-        cmocka_unit_test(test_nic),         cmocka_unit_test(test_links),
-        cmocka_unit_test(test_link_of_any), cmocka_unit_test(test_probes),
-        cmocka_unit_test(test_refused),     cmocka_unit_test(test_ever_new_names),
+        cmocka_unit_test(test_nothing),
+        cmocka_unit_test(test_steal),
+        cmocka_unit_test(test_steal_not_known),
+        cmocka_unit_test(test_pressure),
+        cmocka_unit_test(test_gpu),
+        cmocka_unit_test(test_nic),
+        cmocka_unit_test(test_links),
+        cmocka_unit_test(test_link_of_any),
+        cmocka_unit_test(test_probes),
+        cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_ever_new_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
