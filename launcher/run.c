@@ -35,7 +35,7 @@ struct run {
     char run_id[2 * SECURE_RUN_BYTES + 1];
     uint64_t start_ns, start_real_ns;
     uint64_t attempt_ns, job_ns; /* of the last: when it began, and its job */
-    uint32_t attempt; /* from 1 */
+    uint32_t attempt;            /* from 1 */
     char attempt_dir[PATH_MAX];
     uint32_t port_retries;
     struct rlimits limits; /* of the user, before we raised ours */

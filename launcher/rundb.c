@@ -35,6 +35,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <sqlite3.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
@@ -118,6 +119,17 @@ static const char *const put_sql[N_OWN_PUT] = {
     [PUT_JOURNAL] = "INSERT INTO journal VALUES (?,?,?)",
 };
 
+struct rundb {
+    sqlite3 *db;
+    sqlite3_stmt *put[N_PUT];
+    int rc; /* SQLITE_OK until something failed; sticky */
+};
+
+static int bind_known(sqlite3_stmt *s, int at, int64_t value)
+{
+    return value < 0 ? sqlite3_bind_null(s, at) : sqlite3_bind_int64(s, at, value);
+}
+
 void rundb_put(struct rundb *b, enum put which, const char *kinds, ...)
 {
     sqlite3_stmt *s = b->put[which];
@@ -140,11 +152,9 @@ void rundb_put(struct rundb *b, enum put which, const char *kinds, ...)
                                         SQLITE_STATIC, SQLITE_UTF8);
             break;
         }
-        case 'u': {
-            int64_t v = va_arg(ap, int64_t);
-            b->rc = v < 0 ? sqlite3_bind_null(s, i) : sqlite3_bind_int64(s, i, v);
+        case 'u':
+            b->rc = bind_known(s, i, va_arg(ap, int64_t));
             break;
-        }
         case 'd':
             b->rc = sqlite3_bind_double(s, i, va_arg(ap, double));
             break;

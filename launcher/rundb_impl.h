@@ -5,7 +5,6 @@
 #define LAUNCHER_RUNDB_IMPL_H
 
 #include <protobuf-c/protobuf-c.h>
-#include <sqlite3.h>
 
 enum put {
     PUT_RUN,
@@ -33,12 +32,7 @@ enum put {
     N_PUT,
 };
 
-struct rundb {
-    sqlite3 *db;
-    sqlite3_stmt *put[N_PUT];
-    int rc; /* SQLITE_OK until something failed; sticky */
-};
-
+struct rundb;
 /* One row. Kinds: i int64_t, u int64_t that is NULL below 0, d double, s const char *, n
  * nothing (NULL), j bytes of text: pointer and size_t. */
 void rundb_put(struct rundb *b, enum put which, const char *kinds, ...);

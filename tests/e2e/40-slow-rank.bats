@@ -71,7 +71,7 @@ END
 }
 
 # slow: ranks that do the same and wait for each other, marked as a training program marks its
-# steps; once there is a file `more`, rank 1 does three times as much, and with a file `end` all end.
+# steps; once there is a file `work`, rank 1 does three times as much, and with a file `end` all end.
 build_slow()
 {
     cat >slow.c <<'END'
@@ -112,7 +112,7 @@ int main(void)
     struct shared *s = mmap(0, sizeof *s, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
     for (unsigned step = 0; !s->end; step++) {
         aolani_step_begin(step);
-        compute(rank == 1 && access("more", F_OK) == 0 ? 3000 : 1000);
+        compute(rank == 1 && access("work", F_OK) == 0 ? 3000 : 1000);
         if (rank == 0 && access("end", F_OK) == 0)
             s->end = 1;
         aolani_wait_begin();
@@ -144,9 +144,9 @@ END
     hogs+=("$launcher") # to be ended whatever becomes of the test
     wait_for 20 test -s shared
     sleep 2 # some hundred steps, to know what is usual
-    : >more
+    : >work
     wait_for 30 reported '^aolani-run: warning: rank 1 on local0 is [0-9]* % slow since step '
-    rm more
+    rm work
     wait_for 30 reported '^aolani-run: rank 1 on local0 is as fast as before since step '
     : >end
     wait "$launcher" || status=$?
