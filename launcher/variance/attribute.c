@@ -159,8 +159,6 @@ static void charge_culprits(struct attribute *a, const struct steps_closed *c,
     const struct steprec *peer = NULL;
     for (size_t i = 0; i < c->n_late; i++)
         peer = of->is[i] ? peer : &c->late[i];
-    if (!of->is[0])
-        a->small_us += c->loss; /* the slowest is the first of the late ones */
     for (size_t i = 0; i < c->n_late; i++)
         if (of->is[i])
             charge_late(a, c, i, peer);
@@ -212,6 +210,7 @@ void attribute_step(void *arg, const struct steps_closed *c)
     attribute_peers(a);
     find_culprits(a, c, &culprits);
     charge_culprits(a, c, &culprits);
+    small_step(a, c, &culprits);
     common_step(a, c, &culprits);
     for (uint32_t i = 0; i < a->world_size; i++)
         if (c->busy[i] != STEP_ABSENT)

@@ -6,8 +6,9 @@
  * (three at most) whose busy is above M by more than 6 sigma of their own usual spread and
  * 5 % of M (with one rank: above its own usual). The excess of a culprit is busy minus the lesser of M and its own
  * usual, split by excess.h. E is charged to the slowest rank, divided as its excess is, so
- * that the losses by mechanism sum up to the straggler loss; where the slowest is no
- * culprit, E is MECH_UNKNOWN's ("small differences") under `small_us`.
+ * that the losses by mechanism sum up to the straggler loss. Where the slowest is no
+ * culprit no rank is named; of an E above 5 % of M what was measured (throttled to page
+ * faults) is charged to the mechanism, and the rest is "small differences" (`small_us`).
  * Common mode: what M rose above its own usual (more than 5 % and 6 sigma), split by the
  * means of the parts over the ranks, and what the shortest wait of any rank rose
  * (MECH_NETWORK): no straggler loss, but told beside it.

@@ -194,6 +194,8 @@ static void charge_now(struct attribute *a, const struct charge *c,
     excess_split(&c->r, c->excess_us, &c->usual, seen, &x);
     if (c->kind == CHARGE_CULPRIT)
         charge_culprit(a, c, &x);
+    else if (c->kind == CHARGE_SMALL)
+        small_charge(a, c, &x);
     else
         for (int i = 0; i < MECH_N; i++)
             a->common_us[i] += x.part[i];

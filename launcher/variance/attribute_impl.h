@@ -44,7 +44,12 @@ struct attributed { /* a rank; there may be very many, so under 2 KiB */
 };
 _Static_assert(sizeof(struct attributed) <= 2048, "16,384 of them in 32 MiB");
 
-enum charge_kind { CHARGE_CULPRIT, CHARGE_COMMON, CHARGE_SPELL };
+enum charge_kind {
+    CHARGE_CULPRIT,
+    CHARGE_SMALL, /* the slowest, by no more than usual: its loss, and no name */
+    CHARGE_COMMON,
+    CHARGE_SPELL,
+};
 
 struct
     charge { /* a late step that waits for its signals, and what has to wait behind it */
@@ -114,6 +119,11 @@ struct culprits { /* which of the late ranks of a step */
 /* attribute_common.c */
 void common_step(struct attribute *a, const struct steps_closed *c,
                  const struct culprits *of);
+
+/* attribute_small.c */
+void small_step(struct attribute *a, const struct steps_closed *c,
+                const struct culprits *of);
+void small_charge(struct attribute *a, const struct charge *c, const struct excess *x);
 
 /* attribute_spell.c */
 void spell_news(struct attribute *a, uint32_t rank, enum cusum_news news,

@@ -91,7 +91,8 @@ static void test_noise_makes_no_one_slow(void **state)
                 "%u ranks, sigma %.2f, correlation %.1f: %llu culprits, %llu spells",
                 s.world, s.sigma, s.correlation, (unsigned long long)n.culprits,
                 (unsigned long long)n.slow);
-        assert_true(s.world == 1 || n.small > 100 * n.loss);
+        /* Run delay is a part of the noise, and measured: so much is charged to it. */
+        assert_true(s.world == 1 || n.small > 40 * n.loss);
     }
 }
 
