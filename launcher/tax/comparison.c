@@ -144,16 +144,16 @@ int comparison_make(struct compare_run *a, size_t n_a, struct compare_run *b,
                     struct err *e)
 {
     struct tax_run *fast = NULL, *slow = NULL;
-    struct comparison *c = ret;
-    *c = (struct comparison){.side = {{.label = ask->label[0], .runs = a, .n = n_a},
-                                      {.label = ask->label[1], .runs = b, .n = n_b}}};
-    int rc = read_side(&c->side[0], &fast, e);
-    rc = rc ? rc : read_side(&c->side[1], &slow, e);
+    struct compare_side *sides = ret->side;
+    *ret = (struct comparison){0};
+    sides[0] = (struct compare_side){.label = ask->label[0], .runs = a, .n = n_a};
+    sides[1] = (struct compare_side){.label = ask->label[1], .runs = b, .n = n_b};
+    int rc = read_side(&sides[0], &fast, e);
+    rc = rc ? rc : read_side(&sides[1], &slow, e);
+    struct tax_arm arm_a = {fast, n_a}, arm_b = {slow, n_b};
+    rc = rc ? rc : tax_compare(&arm_a, &arm_b, ask->paired, &ret->tax, e);
     if (rc == 0)
-        rc = tax_compare(&(struct tax_arm){fast, n_a}, &(struct tax_arm){slow, n_b},
-                         ask->paired, &c->tax, e);
-    if (rc == 0)
-        judge(c, ask);
+        judge(ret, ask);
     free(fast);
     free(slow);
     return rc;
