@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 """score - how well aolani-run names what slows a rank down, on this machine, live.
 
-usage: BUILD=DIR [SEEDS=5] [SECONDS=45] [KEEP=DIR] tests/score/score.py
+usage: BUILD=DIR [SEEDS=5] [SECONDS=50] [KEEP=DIR] tests/score/score.py
        tests/score/score.py --again DIR...     judge kept runs once more
 
 For each seed a real job (head, agent, one rank of tests/score/emulator a core, bound to it)
@@ -39,6 +39,7 @@ BUILD = os.path.abspath(os.environ.get("BUILD", os.path.join(ROOT, "build")))
 WORK_US = 7000
 QUOTA_US = 40000        # two periods of the injector's quota
 SHARED_BYTES = 4096
+FIRST = 8.0             # seconds: a node is probed for the first time after five
 REPEATS = 2             # of a void run
 COLUMN = {"throttled": "throttled_us", "preempted": "preempted_us", "stolen": "stolen_us",
           "stopped": "stopped_us", "blocked": "blocked_us", "page faults": "faults_us",
@@ -52,7 +53,7 @@ def schedule(seed, seconds, ranks, kinds):
     if not kinds:
         return []
     draw = random.Random(seed)
-    lines, bag, at = [], [], 2.0
+    lines, bag, at = [], [], FIRST
     while at < seconds - 1:
         if not bag:
             bag = list(kinds)
@@ -267,7 +268,7 @@ def cannot_run(ranks):
 
 
 def main():
-    seeds, seconds = int(os.environ.get("SEEDS", 5)), int(os.environ.get("SECONDS", 45))
+    seeds, seconds = int(os.environ.get("SEEDS", 5)), int(os.environ.get("SECONDS", 50))
     ranks = min(8, len(os.sched_getaffinity(0)))
     why = cannot_run(ranks)
     if why:
