@@ -9,6 +9,7 @@
 #include "launcher/runfile.h"
 #include "launcher/tax/comparison.h"
 #include "launcher/verbs.h"
+#include "proto/base/limits.h"
 #include "proto/base/log.h"
 #include "proto/base/toml.h"
 
@@ -20,14 +21,17 @@ static int read_command(const char *json_path, char **ret)
 {
     const char *slash = strrchr(json_path, '/');
     struct toml_doc *doc = NULL;
-    struct buf words;
+    struct buf words, text;
     char *path = NULL;
     buf_init(&words, COMMAND_BYTES);
+    buf_init(&text, LIMIT_TOML_BYTES);
     if (asprintf(&path, "%.*sspec.toml", slash ? (int)(slash - json_path) + 1 : 0,
                  json_path) < 0)
         return -ENOMEM;
     const struct toml_node *job = NULL, *command = NULL, *w;
-    if (toml_parse_file(path, &doc, NULL) == 0)
+    struct err e;
+    if (runfile_read(path, &text, &e) == 0 &&
+        toml_parse(path, (const char *)text.data, text.len, &doc, &e) == 0)
         job = toml_get(toml_root(doc), "job");
     if (job && job->type == TOML_TABLE)
         command = toml_get(job, "command");
@@ -39,6 +43,7 @@ static int read_command(const char *json_path, char **ret)
     *ret = view_text(words.len ? (const char *)words.data : "");
     toml_destroy(doc);
     buf_fini(&words);
+    buf_fini(&text);
     free(path);
     return *ret ? 0 : -ENOMEM;
 }

@@ -38,12 +38,16 @@ int runfile_find(const char *run, char **ret, struct err *e)
                    : "name a run directory, or the folder that holds them");
 }
 
+/* A run directory may be somebody else's: a pipe in it is not waited for. */
 int runfile_read(const char *path, struct buf *out, struct err *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    struct stat st;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return err_sys(e, -errno, "read \"%s\"", path);
-    int rc = buf_read(out, fd);
+    int rc = fstat(fd, &st) < 0 ? -errno : S_ISREG(st.st_mode) ? 0 : -EINVAL;
+    if (rc == 0)
+        rc = buf_read(out, fd);
     (void)close(fd);
     if (rc == ERR_LIMIT)
         return err_set(e, rc, "read \"%s\": larger than %u MiB", path,

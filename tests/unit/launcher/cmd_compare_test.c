@@ -116,6 +116,14 @@ static void test_programs_are_compared(void **state)
     assert_string_equal(words, "");
     unlink("a1/spec.toml");
     unlink("b1/spec.toml");
+    /* Nor is a pipe that nobody writes to waited for. */
+    assert_int_equal(mkfifo("b1/spec.toml", 0600), 0);
+    assert_int_equal(compare("a1 b1"), 0);
+    assert_null(strstr(out, "program and arguments"));
+    unlink("b1/spec.toml");
+    write_file("b1/spec.toml", "");
+    assert_int_equal(compare("a1 b1"), 0);
+    unlink("b1/spec.toml");
 }
 
 static void test_what_is_refused(void **state)
