@@ -192,28 +192,36 @@ static void page_kinds(struct page *p, const struct comparison *c)
                                            KIND_NEIGHBOUR};
     char text[400] = "what virtualization is said to cost by: ", tau[UNITS_TEXT];
     for (size_t i = 0; i < 3; i++) {
+        bool unseen = true; /* all of them; what one of several is, is said below */
         double sum = 0;
         size_t at = strlen(text);
-        for (int m = 0; m < MECH_N; m++)
-            if (mech_kind((enum mechanism)m) == kinds[i])
-                sum += c->tax.part[m].tau;
+        for (int m = 0; m < MECH_N; m++) {
+            if (mech_kind((enum mechanism)m) != kinds[i])
+                continue;
+            sum += c->tax.part[m].tau;
+            unseen = unseen && c->not_measured >> m & 1;
+        }
+        percent_signed(sum, tau);
         snprintf(text + at, sizeof text - at, "%s%s %s", i ? ", " : "",
-                 mech_kind_phrase(kinds[i]), percent_signed(sum, tau));
+                 mech_kind_phrase(kinds[i]), unseen ? "unknown" : tau);
     }
     page_wrap(p, "  ", text);
 }
 
 static void page_unmeasured(struct page *p, const struct comparison *c)
 {
-    char text[600] = "";
+    static const char lead[] =
+        "not measured in some run, and there part of other rows: ";
+    char text[600];
+    snprintf(text, sizeof text, "%s", lead);
     for (int m = 0; m < MECH_N; m++) {
         size_t at = strlen(text);
         if (c->not_measured >> m & 1)
-            snprintf(text + at, sizeof text - at, "%s%s", at ? ", " : "",
-                     mech_phrase((enum mechanism)m));
+            snprintf(text + at, sizeof text - at, "%s%s",
+                     text[at - 1] == ' ' ? "" : ", ", mech_phrase((enum mechanism)m));
     }
-    if (text[0])
-        page_wrap(p, "  not measured in some run, and in no row of their own: ", text);
+    if (c->not_measured)
+        page_wrap(p, "  ", text);
 }
 
 static void page_taken(struct page *p, const struct comparison *c)

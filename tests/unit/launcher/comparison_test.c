@@ -58,7 +58,7 @@ static void make_run(struct random *r, const struct arm *arm, int k, int i)
     v->variance.common_us[MECH_MEMORY] = 600 * arm->memory;
     v->variance.outside_us = 600 * (arm->preempted + arm->memory);
     v->variance.small_us = 600 * 210.0;
-    v->variance.not_measured = 1u << MECH_LINK;
+    v->variance.not_measured = 1u << MECH_LINK | 1u << MECH_STOLEN;
     for (uint32_t n = 0; n < arm->ranks; n++) {
         ranks[k][i][n] = (struct view_rank){.rank = n};
         ranks[k][i][n].steps.wall_sum = 12000000;
