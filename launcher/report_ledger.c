@@ -8,6 +8,7 @@
 #include "launcher/report_table.h"
 #include "launcher/report_units.h"
 #include "launcher/report_view.h"
+#include "proto/base/clock.h"
 
 #define SHOWN 0.05 /* percent: a row below it says nothing */
 
@@ -65,10 +66,23 @@ static void page_rows(struct page *p, const struct report_view *v, double all)
     table_fini(&t);
 }
 
+/* Of the start-up what no phase is: agents that are sent and started. */
+static uint64_t boot_ms(const struct report_view *v)
+{
+    uint64_t all = v->ledger.us[LEDGER_START] / 1000;
+    for (size_t i = 0; i < v->n_phases && strcmp(v->phases[i].name, "run") != 0; i++)
+        all -= v->phases[i].ms < all ? v->phases[i].ms : all;
+    return all;
+}
+
 /* Start-up by its phases: those that say something. */
 static void page_startup(struct page *p, const struct report_view *v)
 {
     char text[400] = "", took[UNITS_TEXT];
+    uint64_t boot = boot_ms(v);
+    if (boot > 0)
+        snprintf(text, sizeof text, "boot %s",
+                 clock_format_duration(boot, took, sizeof took));
     for (size_t i = 0; i < v->n_phases; i++) {
         size_t at = strlen(text);
         if (strcmp(v->phases[i].name, "run") == 0)
@@ -76,7 +90,7 @@ static void page_startup(struct page *p, const struct report_view *v)
         if (v->phases[i].ms > 0 && at + 100 < sizeof text)
             snprintf(text + at, sizeof text - at, "%s%.30s %s", at ? ", " : "",
                      v->phases[i].name,
-                     format_time((double)v->phases[i].ms * 1e3, took));
+                     clock_format_duration(v->phases[i].ms, took, sizeof took));
     }
     if (text[0])
         page_wrap(p, "  start-up: ", text);

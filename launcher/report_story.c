@@ -2,7 +2,8 @@
 /* report_story.c - one sentence that says where the time went: the ranks that cost most,
  * since when, by what and at what price. Several slow ranks that share something are told
  * as one. What costs less than 1 % of the step time is no story, unless a rank was seen to
- * become slow. A part of report. */
+ * become slow; and neither is a small part of a loss that has no single rank to it. A part
+ * of report. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,11 @@
 #include "launcher/report_units.h"
 #include "launcher/report_view.h"
 
-#define MATTERS      1.0 /* percent of the step time */
+#define MATTERS      1.0  /* percent of the step time */
+#define PART         0.1  /* of all loss: less is not where the time went */
+#define PART_UNFELT  0.25 /* the same, of what costs less than matters */
+#define MOSTLY       0.9  /* of the excess: below it the mechanism is not all of it */
+#define PART_NAMED   0.1  /* of the excess, where several things come together */
 #define RANKS_NAMED  8u
 #define RANGES_NAMED 3u
 
@@ -26,6 +31,7 @@ struct story {
     uint32_t first, last; /* of all */
     bool lasting;         /* to the end of the run */
     enum mechanism what;
+    bool mostly;        /* by it; the cost is of all */
     char ranges[120];   /* "steps 400 to 812 and 900 to 950" */
     const char *common; /* "GPU and NIC on different sockets"; NULL: nothing */
 };
@@ -147,6 +153,7 @@ static void story_of_blames(const struct report_view *v, uint32_t rank,
     ret->first = top->first_step;
     ret->last = top->last_step;
     ret->what = top->what;
+    ret->mostly = top->excess_us < MOSTLY * ret->excess_us;
     if (top->first_step == top->last_step)
         snprintf(ret->ranges, sizeof ret->ranges, "in step %u", top->first_step);
     else if (top->steps == (uint64_t)top->last_step - top->first_step + 1)
@@ -214,20 +221,14 @@ static void say_ranks(struct story *s, struct buf *out)
         buf_printf(out, " and %zu more", s->n_ranks - n);
 }
 
-static void say_cost(const struct report_view *v, const struct story *s,
-                     struct buf *out)
+/* The price is that of all devices: those of the slow rank are paid for too. */
+static void say_cost(const struct report_view *v, double us, struct buf *out)
 {
-    double us = cost_of(v, s);
     char took[UNITS_TEXT], cost[3 * UNITS_TEXT];
     if (!(us > 0))
         return;
-    format_time(us, took);
-    format_cost(&v->cost, us, cost, sizeof cost);
-    if (v->n_ranks > 1)
-        buf_printf(out, "; the others waited %s for %s%s", took,
-                   s->n_ranks > 1 ? "them" : "it", cost);
-    else
-        buf_printf(out, "; %s in all%s", took, cost);
+    buf_printf(out, "; it cost the job %s%s", format_time(us, took),
+               format_cost(&v->cost, us, cost, sizeof cost));
 }
 
 /* Words for one rank, said of several. */
@@ -262,6 +263,40 @@ static void say_group(struct story *s, struct buf *out)
     buf_printf(out, "; common: %.500s", s->common);
 }
 
+/* Several things, none of which is half of it: the two largest. */
+static void say_mixed(const struct story *s, struct buf *out)
+{
+    bool said[MECH_N] = {false};
+    buf_printf(out, "%s", mech_phrase(MECH_MIXED));
+    for (int n = 0; n < 2; n++) {
+        int top = MECH_UNKNOWN;
+        for (int m = 0; m < MECH_N; m++)
+            if (!said[m] && m != MECH_UNKNOWN &&
+                (top == MECH_UNKNOWN || s->part_us[m] > s->part_us[top]))
+                top = m;
+        if (top == MECH_UNKNOWN || s->part_us[top] < PART_NAMED * s->excess_us)
+            return;
+        said[top] = true;
+        buf_printf(out, "%s%s %.0f %%", n ? ", " : ", of it ",
+                   mech_phrase((enum mechanism)top),
+                   unit_percent(s->part_us[top], s->excess_us));
+    }
+}
+
+/* Of a rank that was slow several times the mechanism may be of some of them only. */
+static void say_mechanism(const struct story *s, struct buf *out)
+{
+    double part = s->what < MECH_N ? s->part_us[s->what] : 0;
+    char us[UNITS_TEXT];
+    if (s->what == MECH_MIXED)
+        say_mixed(s, out);
+    else if (part > 0 && part < MOSTLY * s->excess_us)
+        buf_printf(out, "mostly %s (%s of it)", mech_phrase(s->what),
+                   format_us(unit_per(part, (double)s->steps), us));
+    else
+        buf_printf(out, "%s%s", s->mostly ? "mostly " : "", mech_phrase(s->what));
+}
+
 static void say_rank(const struct report_view *v, const struct story *s,
                      struct buf *out)
 {
@@ -271,7 +306,32 @@ static void say_rank(const struct report_view *v, const struct story *s,
     if (v->job.p50 > 0)
         buf_printf(out, " (%.0f %% of a usual step)",
                    unit_percent(s->a_step, (double)v->job.p50));
-    buf_printf(out, ": %s", mech_phrase(s->what));
+    buf_printf(out, ": ");
+    say_mechanism(s, out);
+}
+
+/* Where the loss has no single rank to it: of what it is made. */
+static void say_loss(const struct report_view *v, struct buf *out)
+{
+    const struct view_variance *a = &v->variance;
+    double all = view_loss_us(v), most = a->small_us;
+    const char *phrase = "small differences between ranks";
+    char us[UNITS_TEXT];
+    for (int m = 0; m < MECH_N; m++) {
+        if (a->loss_us[m] <= most)
+            continue;
+        most = a->loss_us[m];
+        phrase = view_mech_phrase((enum mechanism)m);
+    }
+    buf_printf(out,
+               "no single rank stands out: a step waited %s for its slowest rank (%.1f "
+               "%% of the step time)",
+               format_us(unit_per(all, (double)a->steps), us),
+               unit_percent(all, a->t_us));
+    buf_printf(out, "%s %s (%s)",
+               2 * most >= all ? ", mostly" : "; the largest part:", phrase,
+               format_us(unit_per(most, (double)a->steps), us));
+    say_cost(v, all, out);
 }
 
 /* Nobody in particular. */
@@ -286,19 +346,19 @@ static void say_all(const struct report_view *v, struct buf *out)
     if (common >= MATTERS)
         buf_printf(out,
                    "all ranks together took %.1f %% of the step time longer than "
-                   "usual: %s; ",
+                   "usual: %s",
                    common, mech_phrase((enum mechanism)top));
-    if (v->n_ranks > 1)
-        buf_printf(out, "%s: straggler loss %.1f %%%s",
-                   loss >= MATTERS     ? "no single rank stands out"
-                   : common >= MATTERS ? "no rank held the others up"
-                                       : "nothing stands out",
-                   loss,
-                   loss >= MATTERS && 2 * a->small_us > view_loss_us(v)
-                       ? ", most of it small differences between ranks"
-                       : "");
-    else if (common < MATTERS)
+    if (v->n_ranks > 1 && loss >= MATTERS) {
+        buf_printf(out, common >= MATTERS ? "; " : "");
+        say_loss(v, out);
+    } else if (v->n_ranks > 1) {
+        buf_printf(out, "%s: waiting for the slowest took %.1f %% of the step time",
+                   common >= MATTERS ? "; no rank held the others up"
+                                     : "nothing stands out",
+                   loss);
+    } else if (common < MATTERS) {
         buf_printf(out, "nothing stands out: its steps were alike");
+    }
 }
 
 static void say_rest(const struct report_view *v, const struct story *s,
@@ -307,7 +367,19 @@ static void say_rest(const struct report_view *v, const struct story *s,
     double loss = unit_percent(view_loss_us(v), v->variance.t_us);
     if (v->n_ranks > 1 && 2 * unit_percent(s->loss_us, v->variance.t_us) < loss &&
         loss >= MATTERS)
-        buf_printf(out, "; straggler loss in all: %.1f %% of the step time", loss);
+        buf_printf(out,
+                   "; waiting for the slowest took %.1f %% of the step time in all",
+                   loss);
+}
+
+static bool is_worth_telling(const struct report_view *v, const struct story *s)
+{
+    double cost = cost_of(v, s), all = v->n_ranks > 1 ? view_loss_us(v) : 0;
+    if (s->n_ranks == 0)
+        return false;
+    if (unit_percent(cost, v->variance.t_us) >= MATTERS)
+        return cost >= PART * all;
+    return v->variance.n_spells > 0 && cost >= PART_UNFELT * all;
 }
 
 void page_story(struct page *p, const struct report_view *v)
@@ -323,14 +395,14 @@ void page_story(struct page *p, const struct report_view *v)
     }
     find_group(v, &group);
     buf_init(&out, 8192);
-    bool matters = unit_percent(cost_of(v, &one), a->t_us) >= MATTERS;
-    if (group.n_ranks > 1 && group.loss_us >= one.loss_us) {
+    if (group.n_ranks > 1 && group.loss_us >= one.loss_us &&
+        is_worth_telling(v, &group)) {
         say_group(&group, &out);
-        say_cost(v, &group, &out);
+        say_cost(v, group.loss_us, &out);
         say_rest(v, &group, &out);
-    } else if (one.n_ranks > 0 && (matters || a->n_spells > 0)) {
+    } else if (is_worth_telling(v, &one)) {
         say_rank(v, &one, &out);
-        say_cost(v, &one, &out);
+        say_cost(v, cost_of(v, &one), &out);
         say_rest(v, &one, &out);
     } else {
         say_all(v, &out);

@@ -20,6 +20,7 @@
 #define BLAME_MATTERS 0.5 /* percent of the step time */
 #define MANY_RANKS    1024u
 #define GROWS         1.0 /* percent more: then a larger job is told of unasked */
+#define HAS_CAUSE     0.1 /* of the loss: so much by slow ranks is said beside it */
 
 double view_loss_us(const struct report_view *v)
 {
@@ -52,10 +53,11 @@ static void losses_init(struct losses *l, const struct report_view *v)
     }
 }
 
-/* A mechanism of one rank, said of the job. */
-static const char *row_phrase(enum mechanism m)
+const char *view_mech_phrase(enum mechanism m)
 {
     switch (m) {
+    case MECH_PREEMPTED:
+        return "other programs on the cores";
     case MECH_GPU:
         return "GPUs being slowed down";
     case MECH_GPU_SLOW:
@@ -127,7 +129,8 @@ static void mech_rows(struct losses *l)
             return;
         done[top] = true;
         if (percent_of(l, l->us[top] + a->common_us[top]) >= SHOWN)
-            loss_row(l, row_phrase((enum mechanism)top), l->us[top], a->common_us[top]);
+            loss_row(l, view_mech_phrase((enum mechanism)top), l->us[top],
+                     a->common_us[top]);
     }
 }
 
@@ -174,8 +177,7 @@ static void page_unknown(struct page *p, const struct report_view *v)
         page_printf(p,
                     "  unknown: the kernels of the nodes do not tell of stolen time\n");
     if (v->signals && bits & 1u << MECH_MEMORY)
-        page_printf(p,
-                    "  memory bandwidth was not measured: no node could be probed\n");
+        page_printf(p, "  memory bandwidth was not measured: no node was probed\n");
 }
 
 /* ---- who, and when */
@@ -295,13 +297,23 @@ static void page_blames(struct page *p, const struct report_view *v)
 
 /* ---- beyond this run */
 
+/* What spells are of the loss. A slow rank has a cause of its own, and is no noise of which
+ * a larger job has more. */
+static double caused_part(const struct report_view *v)
+{
+    double sum = 0, all = view_loss_us(v);
+    for (size_t i = 0; i < v->variance.n_spells; i++)
+        sum += v->variance.spells[i].loss_us;
+    return all > 0 ? fmin(sum / all, 1) : 0;
+}
+
 /* Both as a share of the step time: a loss of l of the median turns 1 - s + s * r out of 1,
  * where s is the share now and r how it grows. */
 static void page_amplified(struct page *p, const struct report_view *v)
 {
     const struct view_variance *a = &v->variance;
     uint32_t ranks = v->ask_ranks ? v->ask_ranks : MANY_RANKS;
-    double s = unit_per(view_loss_us(v), a->t_us), with;
+    double s = unit_per(view_loss_us(v), a->t_us), caused = caused_part(v), with;
     struct amplify now, then;
     if (!a->excess.counts || (!v->ask_ranks && v->n_ranks >= MANY_RANKS))
         return;
@@ -315,7 +327,7 @@ static void page_amplified(struct page *p, const struct report_view *v)
     }
     with = s * then.loss / now.loss;
     with /= 1 - s + with;
-    if (!v->ask_ranks && with - s < GROWS / 100)
+    if (!v->ask_ranks && (with - s < GROWS / 100 || caused >= 0.5))
         return;
     page_printf(
         p,
@@ -325,6 +337,12 @@ static void page_amplified(struct page *p, const struct report_view *v)
     if (then.reach < ranks)
         page_printf(p, "  (the data reach %.0f ranks: what is rarer was not seen)\n",
                     then.reach);
+    if (caused >= HAS_CAUSE)
+        page_printf(
+            p,
+            "  (%.0f %% of the loss here was by the slow ranks above: what slows "
+            "a rank down need not\n  come more often in a larger job)\n",
+            100 * caused);
 }
 
 /* ---- virtualization */
@@ -351,18 +369,21 @@ static void page_outside(struct page *p, const struct report_view *v)
     double left = a->t_us - a->outside_us, share = exit_share(v, &worst);
     double percent = left > 0 ? unit_percent(a->outside_us, left) : 0;
     char text[200];
-    snprintf(text, sizeof text,
-             "others took at least %.1f %% of the step time (lower bound: CPU time and "
-             "memory bandwidth that were seen to go elsewhere)",
-             percent);
+    snprintf(
+        text, sizeof text,
+        "others made the steps at least %.1f %% longer (lower bound: only CPU time "
+        "and memory bandwidth that were seen to go elsewhere)",
+        percent);
     if (percent >= SHOWN)
         page_wrap(p, "  ", text);
-    if (worst)
-        page_printf(
-            p,
-            "  exits to a hypervisor: at most %.2f %% of a CPU (%.0f interrupts "
-            "a second at %.2f us)\n",
+    if (worst) {
+        snprintf(
+            text, sizeof text,
+            "exits to a hypervisor for interrupts: at most %.2f %% of a CPU (%.0f a "
+            "second and CPU, at %.2f us)",
             100 * share, worst->exits_per_second, worst->exit_ns / 1e3);
+        page_wrap(p, "  ", text);
+    }
     page_printf(
         p, "  said of virtualization in articles: 15 to 25 %%; not measured here\n");
 }

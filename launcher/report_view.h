@@ -138,6 +138,7 @@ void page_variance(struct page *p, const struct report_view *v);
 /* What spells of several ranks have in common, without the ranks; "": nothing. */
 const char *view_factor(const struct view_spell *s);
 double view_loss_us(const struct report_view *v); /* all straggler loss */
+const char *view_mech_phrase(enum mechanism m);   /* said of the job, not of one rank */
 
 /* report_steps.c */
 void page_steps(struct page *p, const struct report_view *v);

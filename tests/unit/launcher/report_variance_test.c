@@ -109,7 +109,7 @@ static void run_steps(struct run *r, uint32_t n)
         r->a.small_us += r->a.loss_us[m];
     r->ledger.us[LEDGER_PRODUCTIVE] = n * UINT64_C(10000);
     r->ledger.us[LEDGER_WARMUP] = 50000;
-    ledger_close(&r->ledger, 1455, 12410, 160, 0);
+    ledger_close(&r->ledger, 1530, 12410, 160, 0);
 }
 
 /* Straggler loss of a rank by one mechanism, in that many of the steps. */
@@ -284,7 +284,7 @@ static struct run *run_hang(void)
 static struct run *run_stepless(void)
 {
     struct run *r = run_of(1, 2);
-    ledger_close(&r->ledger, 1455, 12410, 160, 0);
+    ledger_close(&r->ledger, 1530, 12410, 160, 0);
     r->s.variance = NULL;
     r->s.series = NULL;
     run_price(r, true);
@@ -382,48 +382,104 @@ static void test_who_is_told_of(void **state)
 {
     (void)state;
     struct run *r = run_quiet();
-    expect_top(r, "nothing stands out: straggler loss 0.4 %");
+    expect_top(
+        r, "nothing stands out: waiting for the slowest took 0.4 % of the step time");
 
     r = run_quiet(); /* 1.08 % of 12 s, by nobody who became slow */
     run_late(r, 3, MECH_FAULTS, 700, 847, 1000);
-    expect_top(r,
-               "rank 3 on n2 was 1.00 ms a step slower in steps 700 to 847 "
-               "(10 % of a usual step): page faults; the others waited 133 ms for it");
+    expect_top(r, "rank 3 on n2 was 1.00 ms a step slower in steps 700 to 847 "
+                  "(10 % of a usual step): page faults; it cost the job 133 ms");
 
     r = run_quiet(); /* 0.5 % */
     run_late(r, 3, MECH_FAULTS, 700, 769, 1000);
-    expect_top(r, "nothing stands out: straggler loss 0.9 %");
+    expect_top(
+        r, "nothing stands out: waiting for the slowest took 0.9 % of the step time");
 
     r = run_quiet(); /* the same, and it was seen to become slow */
     run_late(r, 3, MECH_FAULTS, 700, 779, 1000);
     run_spell(r, 3, MECH_FAULTS, 700, 779, 1000, "");
     r->spells[0].over = false;
     expect_top(r, "rank 3 on n2 was 1.00 ms a step slower from step 700 on (10 % of a "
-                  "usual step): page faults; the others waited 72 ms for it");
+                  "usual step): page faults; it cost the job 72 ms");
 
     r = run_quiet(); /* a spell that is a small part of what the rank is blamed for */
     run_late(r, 1, MECH_WORK, 1, 1000, 1000);
     run_spell(r, 1, MECH_WORK, 30, 40, 1000, "");
     expect_top(r,
                "rank 1 on n1 was 1.00 ms a step slower in steps 1 to 1000 "
-               "(10 % of a usual step): more work of its own; the others waited 900 ms "
-               "for it");
+               "(10 % of a usual step): more work of its own; it cost the job 900 ms");
 
     r = run_quiet(); /* all alike: none is worth a sentence, the loss is */
     for (uint32_t k = 0; k < 4; k++)
         run_late(r, k, MECH_PREEMPTED, 1 + k * 100, 100 + k * 100, 1000);
-    expect_top(r, "no single rank stands out: straggler loss 3.4 %");
+    expect_top(r,
+               "no single rank stands out: a step waited 340 us for its slowest rank "
+               "(3.4 % of the step time), mostly other programs on the cores (300 us); "
+               "it cost the job 408 ms");
 
     r = run_quiet();
     r->a.small_us = 600000;
-    expect_top(r, "no single rank stands out: straggler loss 5.0 %, most of it small "
-                  "differences between ranks");
+    expect_top(r,
+               "no single rank stands out: a step waited 500 us for its slowest rank "
+               "(5.0 % of the step time), mostly small differences between ranks "
+               "(500 us); it cost the job 600 ms");
+
+    r = run_quiet(); /* a rank was slow, and that is not where the time went */
+    run_price(r, true);
+    run_late(r, 3, MECH_WORK, 700, 739, 1000);
+    run_spell(r, 3, MECH_WORK, 700, 739, 1000, "");
+    r->a.loss_us[MECH_PREEMPTED] = 1200000;
+    r->a.loss_us[MECH_BLOCKED] = 1000000;
+    r->a.small_us = 300000;
+    expect_top(r,
+               "no single rank stands out: a step waited 2.11 ms for its slowest rank "
+               "(21.1 % of the step time); the largest part: other programs on the "
+               "cores (1.00 ms); it cost the job 2.5 s: 0.0028 rank hours, 0.0070 USD");
+
+    r = run_quiet(); /* neither are two that share something */
+    run_spell(r, 0, MECH_LINK, 10, 30, 1000, "ranks 0, 1: NIC n1/mlx5_0");
+    run_spell(r, 1, MECH_LINK, 10, 30, 1000, "ranks 0, 1: NIC n1/mlx5_0");
+    r->a.loss_us[MECH_NETWORK] = 1200000;
+    expect_top(r,
+               "no single rank stands out: a step waited 1.04 ms for its slowest rank "
+               "(10.4 % of the step time), mostly the network (1.00 ms); it cost the "
+               "job 1.2 s");
+
+    r = run_quiet(); /* of its slow times not all were by the same */
+    run_late(r, 3, MECH_PREEMPTED, 100, 199, 2000);
+    run_late(r, 3, MECH_WORK, 300, 349, 2000);
+    run_spell(r, 3, MECH_PREEMPTED, 100, 199, 2000, "");
+    run_spell(r, 3, MECH_WORK, 300, 349, 2000, "");
+    expect_top(r,
+               "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 199 and 300 to "
+               "349 (20 % of a usual step): mostly other programs on its core (1.28 ms "
+               "of it); it cost the job 270 ms");
+
+    r = run_quiet();
+    run_late(r, 3, MECH_PREEMPTED, 100, 399, 2000);
+    run_spell(r, 3, MECH_MIXED, 100, 399, 2000, "");
+    memset(r->spells[0].part, 0, sizeof r->spells[0].part);
+    r->spells[0].part[MECH_PREEMPTED] = 0.45 * r->spells[0].excess_us;
+    r->spells[0].part[MECH_WORK] = 0.4 * r->spells[0].excess_us;
+    r->spells[0].part[MECH_FAULTS] = 0.15 * r->spells[0].excess_us;
+    expect_top(r,
+               "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 399 (20 % of a "
+               "usual step): several things at once, of it other programs on its core "
+               "45 %, more work of its own 40 %; it cost the job 540 ms");
+
+    r = run_quiet(); /* single late steps, and the cost is of all of them */
+    run_late(r, 3, MECH_FAULTS, 700, 847, 1000);
+    run_late(r, 3, MECH_WORK, 100, 199, 1000);
+    expect_top(r,
+               "rank 3 on n2 was 1.00 ms a step slower in steps 700 to 847 (10 % of a "
+               "usual step): mostly page faults; it cost the job 223 ms");
 
     r = run_quiet();
     r->a.common_us[MECH_NETWORK] = 600000;
-    expect_top(r,
-               "all ranks together took 5.0 % of the step time longer than usual: the "
-               "network; no rank held the others up: straggler loss 0.4 %");
+    expect_top(
+        r, "all ranks together took 5.0 % of the step time longer than usual: the "
+           "network; no rank held the others up: waiting for the slowest took 0.4 % of "
+           "the step time");
 
     r = run_quiet(); /* two ranks that share something, and one that costs more */
     run_spell(r, 0, MECH_LINK, 10, 30, 1000, "ranks 0, 1: NIC n1/mlx5_0");
@@ -431,13 +487,12 @@ static void test_who_is_told_of(void **state)
     run_late(r, 3, MECH_WORK, 100, 300, 2000);
     expect_top(r,
                "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 300 "
-               "(20 % of a usual step): more work of its own; the others waited 361 ms "
-               "for it");
+               "(20 % of a usual step): more work of its own; it cost the job 361 ms");
 
     r = run_quiet(); /* no text on the page is taken for a rank's or a format */
     run_spell(r, 77, MECH_LINK, 10, 30, 1000, "%s%n");
     expect_top(r, "rank 77 on ? was 1.00 ms a step slower in steps 10 to 30 (10 % of a "
-                  "usual step): errors on a link; the others waited 18 ms for it");
+                  "usual step): errors on a link; it cost the job 18 ms");
 }
 
 static void test_a_larger_job(void **state)
@@ -452,6 +507,10 @@ static void test_a_larger_job(void **state)
          "with 4 ranks that are like these: straggler loss 10.0 % instead of "
          "10.0 %\n"},
         {run_hog, 64, "with 64 ranks that are like these: "},
+        {run_hog, 64,
+         "\n  (96 % of the loss here was by the slow ranks above: what slows a rank "
+         "down "
+         "need not\n  come more often in a larger job)\n"},
         {run_hog, 10000000,
          ", at least\n  (the data reach 5213 ranks: what is rarer was "
          "not seen)"},
