@@ -55,9 +55,22 @@ static int sum_room(void **items, size_t n, size_t *cap, size_t size, size_t mos
     return 0;
 }
 
+/* What a broken driver may say and nobody believes: the head would refuse the message, and
+ * the node with it. */
+static int64_t sum_believed(int64_t count)
+{
+    return count < 0 || count > LIMIT_SIGNALS_COUNT ? -1 : count;
+}
+
+static int32_t sum_believed_mhz(int32_t mhz)
+{
+    return mhz < 0 || mhz > LIMIT_SIGNALS_MHZ ? -1 : mhz;
+}
+
+/* Of two that were believed. */
 static int64_t sum_count(int64_t a, int64_t b)
 {
-    return a < 0 || b < 0 || a > INT64_MAX - b ? -1 : a + b;
+    return a < 0 || b < 0 ? -1 : sum_believed(a + b);
 }
 
 static int32_t sum_lowest(int32_t a, int32_t b)
@@ -86,6 +99,23 @@ static void sum_add_gpu(Aolani__GpuSignal *to, const Aolani__GpuSignal *g)
     to->sm_max_mhz = sum_highest(to->sm_max_mhz, g->sm_max_mhz);
 }
 
+static Aolani__GpuSignal sum_believed_gpu(const Aolani__GpuSignal *g)
+{
+    Aolani__GpuSignal b = *g;
+    b.uuid = NULL;
+    b.power_us = sum_believed(b.power_us);
+    b.heat_us = sum_believed(b.heat_us);
+    b.brake_us = sum_believed(b.brake_us);
+    b.other_us = sum_believed(b.other_us);
+    b.pcie_replays = sum_believed(b.pcie_replays);
+    b.nvlink_errors = sum_believed(b.nvlink_errors);
+    b.ecc_errors = sum_believed(b.ecc_errors);
+    b.sm_mhz = sum_believed_mhz(b.sm_mhz);
+    b.mem_mhz = sum_believed_mhz(b.mem_mhz);
+    b.sm_max_mhz = sum_believed_mhz(b.sm_max_mhz);
+    return b;
+}
+
 static int sum_gpu(struct nodesignals_sum *s, const char *uuid,
                    const Aolani__GpuSignal *g)
 {
@@ -104,13 +134,13 @@ static int sum_gpu(struct nodesignals_sum *s, const char *uuid,
     struct nodesignals_gpu *at = &s->gpus[s->n_gpus++];
     (void)snprintf(at->uuid, sizeof at->uuid, "%s", uuid);
     at->s = *g;
-    at->s.uuid = NULL;
     return 0;
 }
 
 int nodesignals_sum_gpu(struct nodesignals_sum *s, const Aolani__GpuSignal *g)
 {
-    return sum_gpu(s, g->uuid, g);
+    Aolani__GpuSignal b = sum_believed_gpu(g);
+    return sum_gpu(s, g->uuid, &b);
 }
 
 int nodesignals_sum_port(struct nodesignals_sum *s, const struct nodesignals_port *p)
@@ -120,14 +150,18 @@ int nodesignals_sum_port(struct nodesignals_sum *s, const struct nodesignals_por
         if (at->number != p->number || strcmp(at->nic, p->nic) != 0)
             continue;
         for (int k = 0; k < PORT_COUNTS; k++)
-            at->count[k] = sum_count(at->count[k], p->count[k]);
+            at->count[k] = sum_count(at->count[k], sum_believed(p->count[k]));
         return 0;
     }
     int rc = sum_room((void **)&s->ports, s->n_ports, &s->cap_ports, sizeof *s->ports,
                       LIMIT_SIGNALS_PORTS);
-    if (rc == 0)
-        s->ports[s->n_ports++] = *p;
-    return rc;
+    if (rc < 0)
+        return rc;
+    struct nodesignals_port *at = &s->ports[s->n_ports++];
+    *at = *p;
+    for (int k = 0; k < PORT_COUNTS; k++)
+        at->count[k] = sum_believed(p->count[k]);
+    return 0;
 }
 
 int nodesignals_sum_link(struct nodesignals_sum *s, const char *text)

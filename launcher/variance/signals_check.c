@@ -9,11 +9,9 @@
 #include "launcher/variance/signals_impl.h"
 
 #define LONGEST_NS    (24ull * 3600 * 1000000000)
-#define MOST_ERRORS   (1ll << 48)
 #define MOST_PER_SEC  1e8 /* interrupts of one CPU */
 #define MOST_MBYTES   1000000000ull
 #define MOST_PROBE_NS 10000000000ull
-#define MOST_MHZ      60000
 #define OF_NODE       "the signals of a node"
 
 static int too_many(const char *what, size_t n, unsigned most, struct err *e)
@@ -78,7 +76,7 @@ static int check_counts(const char *what, const int64_t *counts, size_t n,
                         struct err *e)
 {
     for (size_t i = 0; i < n; i++) {
-        if (counts[i] < -1 || counts[i] > MOST_ERRORS)
+        if (counts[i] < -1 || counts[i] > LIMIT_SIGNALS_COUNT)
             return err_set(e, ERR_PROTO, OF_NODE ": a count of %lld for \"%s\"",
                            (long long)counts[i], what);
     }
@@ -93,7 +91,7 @@ static int check_gpu(const Aolani__GpuSignal *g, struct err *e)
     int rc = check_name(g->uuid, "GPU", e);
     if (rc == 0)
         rc = check_counts(g->uuid, counts, sizeof counts / sizeof *counts, e);
-    if (rc == 0 && (g->sm_mhz < -1 || g->sm_mhz > MOST_MHZ))
+    if (rc == 0 && (g->sm_mhz < -1 || g->sm_mhz > LIMIT_SIGNALS_MHZ))
         rc =
             err_set(e, ERR_PROTO, OF_NODE ": %d MHz of GPU \"%s\"", g->sm_mhz, g->uuid);
     return rc;

@@ -71,6 +71,8 @@
 #define LIMIT_SIGNALS_CPUS        8192u /* in one message of a node's signals */
 #define LIMIT_SIGNALS_GPUS        256u
 #define LIMIT_SIGNALS_PORTS       512u
+#define LIMIT_SIGNALS_COUNT       (1ll << 48) /* of anything, in one interval */
+#define LIMIT_SIGNALS_MHZ         60000
 #define LIMIT_CULPRITS            1000000u    /* records of late steps in the journal */
 #define LIMIT_STDIN_CHUNK         (64u << 10) /* standard input in one message */
 #define LIMIT_STDIN_WINDOW        (256u << 10) /* sent, and not yet taken by the rank */

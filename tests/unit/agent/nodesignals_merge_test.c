@@ -116,6 +116,47 @@ static void test_devices(void **state)
     nodesignals_sum_fini(&b);
 }
 
+/* A driver's slip must not cost the node, whose signals the head refuses then. */
+static void test_what_nobody_believes(void **state)
+{
+    (void)state;
+    static const int64_t most = 1ll << 48;
+    struct nodesignals_sum a = make(10), b = make(11);
+    struct nodesignals_port p = {.nic = "mlx5_0", .number = 1};
+    Aolani__GpuSignal g = gpu("GPU-a");
+    g.power_us = most + 1;
+    g.heat_us = -2;
+    g.brake_us = most;
+    g.pcie_replays = INT64_MAX;
+    g.sm_mhz = 60001;
+    g.mem_mhz = -7;
+    assert_int_equal(nodesignals_sum_gpu(&a, &g), 0);
+    assert_int_equal(a.gpus[0].s.power_us, -1);
+    assert_int_equal(a.gpus[0].s.heat_us, -1);
+    assert_int_equal(a.gpus[0].s.brake_us, most);
+    assert_int_equal(a.gpus[0].s.pcie_replays, -1);
+    assert_int_equal(a.gpus[0].s.sm_mhz, -1);
+    assert_int_equal(a.gpus[0].s.mem_mhz, -1);
+    p.count[PORT_XMIT_BYTES] = most + 1;
+    p.count[PORT_RCV_BYTES] = most;
+    p.count[PORT_DOWNS] = most - 1;
+    assert_int_equal(nodesignals_sum_port(&a, &p), 0);
+    assert_int_equal(a.ports[0].count[PORT_XMIT_BYTES], -1);
+    assert_int_equal(a.ports[0].count[PORT_RCV_BYTES], most);
+    assert_int_equal(a.ports[0].count[PORT_DOWNS], most - 1);
+    g.brake_us = p.count[PORT_DOWNS] = 1;
+    g.sm_mhz = 1200;
+    assert_int_equal(nodesignals_sum_gpu(&b, &g), 0);
+    assert_int_equal(nodesignals_sum_port(&b, &p), 0);
+    nodesignals_sum_merge(&a, &b); /* nor what adds up to it */
+    assert_int_equal(a.gpus[0].s.brake_us, -1);
+    assert_int_equal(a.gpus[0].s.sm_mhz, 1200);
+    assert_int_equal(a.ports[0].count[PORT_RCV_BYTES], -1);
+    assert_int_equal(a.ports[0].count[PORT_DOWNS], most);
+    nodesignals_sum_fini(&a);
+    nodesignals_sum_fini(&b);
+}
+
 static void test_lists_are_bounded(void **state)
 {
     (void)state;
@@ -309,6 +350,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_counts_are_added),
         cmocka_unit_test(test_devices),
+        cmocka_unit_test(test_what_nobody_believes),
         cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_message),
