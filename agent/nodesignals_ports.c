@@ -15,31 +15,35 @@
 #define SLOW_LOOKS 3u  /* once may be a busy node */
 #define STUCK      10u /* times slow is no busy node */
 
-/* Files that are not there, or hold no number ("N/A (no PMA)"), are left out. */
+/* Files that are not there, or hold no number ("N/A (no PMA)"), are left out. So is one at
+ * the end of its bits: InfiniBand's own counters stay there until somebody sets them back,
+ * and count nothing. Those of hw_counters have 64. */
 static const struct {
     const char *name;
     enum nodesignals_port_count of;
     unsigned unit; /* of the file, in ours */
+    uint32_t end;  /* 0: none */
 } port_files[] = {
-    {"counters/port_xmit_wait", PORT_XMIT_WAIT, 1},
-    {"counters/port_xmit_data", PORT_XMIT_BYTES, 4}, /* counted in words of 4 bytes */
-    {"counters/port_rcv_data", PORT_RCV_BYTES, 4},
-    {"counters/symbol_error", PORT_SYMBOL_ERRORS, 1},
-    {"counters/port_rcv_errors", PORT_SYMBOL_ERRORS, 1},
-    {"counters/local_link_integrity_errors", PORT_SYMBOL_ERRORS, 1},
-    {"counters/link_error_recovery", PORT_RECOVERIES, 1},
-    {"counters/link_downed", PORT_DOWNS, 1},
-    {"hw_counters/local_ack_timeout_err", PORT_RETRANSMITS, 1},
-    {"hw_counters/packet_seq_err", PORT_RETRANSMITS, 1},
-    {"hw_counters/out_of_sequence", PORT_RETRANSMITS, 1},
-    {"hw_counters/roce_adp_retrans", PORT_RETRANSMITS, 1},
-    {"hw_counters/rp_cnp_handled", PORT_MARKS, 1},
-    {"hw_counters/np_ecn_marked_roce_packets", PORT_MARKS, 1},
+    {"counters/port_xmit_wait", PORT_XMIT_WAIT, 1, UINT32_MAX},
+    /* Counted in words of 4 bytes. */
+    {"counters/port_xmit_data", PORT_XMIT_BYTES, 4, UINT32_MAX},
+    {"counters/port_rcv_data", PORT_RCV_BYTES, 4, UINT32_MAX},
+    {"counters/symbol_error", PORT_SYMBOL_ERRORS, 1, 65535},
+    {"counters/port_rcv_errors", PORT_SYMBOL_ERRORS, 1, 65535},
+    {"counters/local_link_integrity_errors", PORT_SYMBOL_ERRORS, 1, 15},
+    {"counters/link_error_recovery", PORT_RECOVERIES, 1, 255},
+    {"counters/link_downed", PORT_DOWNS, 1, 255},
+    {"hw_counters/local_ack_timeout_err", PORT_RETRANSMITS, 1, 0},
+    {"hw_counters/packet_seq_err", PORT_RETRANSMITS, 1, 0},
+    {"hw_counters/out_of_sequence", PORT_RETRANSMITS, 1, 0},
+    {"hw_counters/roce_adp_retrans", PORT_RETRANSMITS, 1, 0},
+    {"hw_counters/rp_cnp_handled", PORT_MARKS, 1, 0},
+    {"hw_counters/np_ecn_marked_roce_packets", PORT_MARKS, 1, 0},
     /* Amazon's EFA, which has none of those. */
-    {"hw_counters/tx_bytes", PORT_XMIT_BYTES, 1},
-    {"hw_counters/rx_bytes", PORT_RCV_BYTES, 1},
-    {"hw_counters/retrans_pkts", PORT_RETRANSMITS, 1},
-    {"hw_counters/retrans_timeout_events", PORT_RETRANSMITS, 1},
+    {"hw_counters/tx_bytes", PORT_XMIT_BYTES, 1, 0},
+    {"hw_counters/rx_bytes", PORT_RCV_BYTES, 1, 0},
+    {"hw_counters/retrans_pkts", PORT_RETRANSMITS, 1, 0},
+    {"hw_counters/retrans_timeout_events", PORT_RETRANSMITS, 1, 0},
 };
 #define N_PORT_FILES (sizeof port_files / sizeof *port_files)
 _Static_assert(N_PORT_FILES <= PORT_FILES, "each has its place");
@@ -55,6 +59,7 @@ struct port {
     unsigned slow; /* looks in a row that took too long; SLOW_LOOKS: given up, but kept
                     * in the list, so that no scan finds it again */
     bool seen;     /* by the scan */
+    bool gone;     /* nothing is behind its open files */
     struct port_file files[N_PORT_FILES]; /* of port_files, in its order */
 };
 
@@ -176,6 +181,10 @@ void nodesignals_ports_scan(struct nodesignals_ports *s, const char *const *firs
                             size_t n_first)
 {
     char path[512];
+    /* One of the same name may have come in the place of one that has gone. */
+    for (size_t i = 0; i < s->n; i++)
+        s->ports[i]->seen = !s->ports[i]->gone || s->ports[i]->slow >= SLOW_LOOKS;
+    ports_drop_unseen(s);
     for (size_t i = 0; i < s->n; i++)
         s->ports[i]->seen = false;
     for (size_t i = 0; i < n_first; i++)
@@ -194,6 +203,11 @@ void nodesignals_ports_scan(struct nodesignals_ports *s, const char *const *firs
 
 /* ---- what they count ---- */
 
+static bool port_is_at_end(size_t file, uint64_t value)
+{
+    return port_files[file].end > 0 && value == port_files[file].end;
+}
+
 /* Several files may make one count, which is known if each of them is. */
 static bool port_read(struct nodesignals_ports *s, struct port *p,
                       struct nodesignals_port *ret)
@@ -209,9 +223,12 @@ static bool port_read(struct nodesignals_ports *s, struct port *p,
         if (!f->file.path)
             continue;
         bool is_there = port_read_file(&f->file, &now);
-        bool known = nodesignals_count(&f->counter, is_there, now, &more) &&
+        bool ended = is_there && port_is_at_end(i, now);
+        bool known = nodesignals_count(&f->counter, is_there && !ended, now, &more) &&
                      more <= (uint64_t)INT64_MAX / 64 / port_files[i].unit;
         alive = alive || is_there;
+        if (ended)
+            continue;
         some = some || known;
         has[port_files[i].of] = true;
         *count =
@@ -219,7 +236,8 @@ static bool port_read(struct nodesignals_ports *s, struct port *p,
     }
     for (int i = 0; i < PORT_COUNTS; i++)
         ret->count[i] = has[i] ? ret->count[i] : -1;
-    s->lost = s->lost || (p->n_files > 0 && !alive);
+    p->gone = p->n_files > 0 && !alive;
+    s->lost = s->lost || p->gone;
     return some;
 }
 

@@ -132,6 +132,37 @@ static void test_one_count_goes_back(void **state)
     assert_int_equal(port(f, "mlx5_0", 1)->count[PORT_SYMBOL_ERRORS], 4);
 }
 
+/* Counters of the first InfiniBand are narrow and stay at their end. */
+static void test_one_is_at_its_end(void **state)
+{
+    struct fixture *f = *state;
+    put(f, IB("mlx5_0", "1", "counters/port_xmit_wait"), "4294967295\n");
+    put(f, IB("mlx5_0", "1", "counters/port_xmit_data"), "4294967295\n");
+    put(f, IB("mlx5_0", "1", "counters/symbol_error"), "65535\n");
+    put(f, IB("mlx5_0", "1", "counters/port_rcv_errors"), "3\n");
+    put(f, IB("mlx5_0", "1", "counters/link_error_recovery"), "255\n");
+    put(f, IB("mlx5_0", "1", "counters/link_downed"), "254\n");
+    put(f, IB("mlx5_0", "1", "counters/port_rcv_data"), "255\n");
+    begin(f, NODESIGNALS_PORT_FILES, 1000000000);
+    look(f);
+    put(f, IB("mlx5_0", "1", "counters/port_xmit_data"), "4294967300\n");
+    put(f, IB("mlx5_0", "1", "counters/port_rcv_errors"), "5\n");
+    put(f, IB("mlx5_0", "1", "counters/link_downed"), "255\n");
+    look(f);
+    static const int64_t expected[2][PORT_COUNTS] = {
+        [0] = {-1, -1, 0, 2, -1, -1, -1, -1}, [1] = {-1, 0, 0, 0, -1, -1, -1, -1}};
+    assert_memory_equal(port(f, "mlx5_0", 1)->count, expected[0], sizeof expected[0]);
+    look(f);
+    assert_memory_equal(port(f, "mlx5_0", 1)->count, expected[1], sizeof expected[1]);
+    assert_false(nodesignals_ports_lost(f->ports));
+    /* Somebody has set it back. */
+    put(f, IB("mlx5_0", "1", "counters/port_xmit_wait"), "0\n");
+    look(f);
+    put(f, IB("mlx5_0", "1", "counters/port_xmit_wait"), "9\n");
+    look(f);
+    assert_int_equal(port(f, "mlx5_0", 1)->count[PORT_XMIT_WAIT], 9);
+}
+
 static void test_hostile(void **state)
 {
     struct fixture *f = *state;
@@ -193,6 +224,34 @@ static void test_they_come_and_go(void **state)
     nodesignals_ports_scan(f->ports, NULL, 0);
     look(f);
     assert_int_equal(f->sum.known, 0);
+}
+
+/* A driver that was loaded anew: the same name, and nothing behind the open files. */
+static void test_one_is_made_anew(void **state)
+{
+    struct fixture *f = *state;
+    char path[256], other[300];
+    (void)snprintf(path, sizeof path, "%s/%s", f->dir,
+                   IB("mlx5_0", "1", "counters/link_downed"));
+    (void)snprintf(other, sizeof other, "%s.new", path);
+    put(f, IB("mlx5_0", "1", "counters/link_downed"), "1\n");
+    struct nodesignals_ports_config c = {
+        .sys = f->dir, .most_files = NODESIGNALS_PORT_FILES, .slow_ns = 1000000000};
+    assert_int_equal(nodesignals_ports_create(&c, &f->ports), 0);
+    nodesignals_ports_scan(f->ports, NULL, 0);
+    look(f);
+    put(f, IB("mlx5_0", "1", "counters/link_downed.new"), "7\n");
+    assert_int_equal(truncate(path, 0), 0);
+    assert_int_equal(rename(other, path), 0);
+    look(f);
+    assert_true(nodesignals_ports_lost(f->ports));
+    nodesignals_ports_scan(f->ports, NULL, 0);
+    assert_int_equal(nodesignals_ports_n(f->ports), 1);
+    look(f);
+    assert_false(nodesignals_ports_lost(f->ports));
+    look(f);
+    assert_non_null(port(f, "mlx5_0", 1));
+    assert_int_equal(port(f, "mlx5_0", 1)->count[PORT_DOWNS], 0);
 }
 
 /* Files are few: the job's own cards come first. */
@@ -310,8 +369,10 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_counts, setup, teardown),
         cmocka_unit_test_setup_teardown(test_one_count_goes_back, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_is_at_its_end, setup, teardown),
         cmocka_unit_test_setup_teardown(test_hostile, setup, teardown),
         cmocka_unit_test_setup_teardown(test_they_come_and_go, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_one_is_made_anew, setup, teardown),
         cmocka_unit_test_setup_teardown(test_bounded, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_slow_one_is_given_up, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
