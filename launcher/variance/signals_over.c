@@ -215,7 +215,8 @@ static void see_nic(const struct stretch *st, const char *nic,
             add_port(&st->pieces[i], k, &sum);
         double rate = mean(sum.ticks, sum.weight);
         double against = (rate + WAIT_SLACK) / (port->wait.median + WAIT_SLACK);
-        if (port->wait.n >= WAIT_KNOWN && !(ret->xmit_wait >= against))
+        if (port->wait.n >= WAIT_KNOWN && !isnan(against) &&
+            !(ret->xmit_wait >= against))
             ret->xmit_wait = against;
     }
 }

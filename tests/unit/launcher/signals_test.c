@@ -281,6 +281,24 @@ static void test_nic(void **state)
     signals_destroy(s);
 }
 
+/* A port of which nothing is known just now says nothing of the other. */
+static void test_nic_of_two_ports(void **state)
+{
+    struct signals *s = make();
+    struct said said;
+    (void)state;
+    for (uint64_t t = 2; t <= 40; t++) {
+        say(&said, t * SEC)->m.n_ports = 2;
+        said.port[1].nic = "mlx5_0";
+        said.port[1].port = 2;
+        said.port[0].xmit_wait = t == 40 ? 3999000 : 999000;
+        said.port[1].xmit_wait = t == 40 ? -1 : 999000;
+        add(s, &said);
+    }
+    is(over(s, 39, 40, NULL, NULL, "mlx5_0").xmit_wait, 4);
+    signals_destroy(s);
+}
+
 /* ---- PCI links ---- */
 
 static void test_links(void **state)
@@ -497,6 +515,7 @@ int main(void)
         cmocka_unit_test(test_pressure),
         cmocka_unit_test(test_gpu),
         cmocka_unit_test(test_nic),
+        cmocka_unit_test(test_nic_of_two_ports),
         cmocka_unit_test(test_links),
         cmocka_unit_test(test_link_of_any),
         cmocka_unit_test(test_probes),
