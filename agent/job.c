@@ -227,7 +227,7 @@ static void job_on_rank_exit(void *arg, pid_t pid, int status,
 static void job_on_rank_stop(void *arg, pid_t pid, uint64_t from_ns, uint64_t to_ns)
 {
     struct job *j = arg;
-    if (j->ranks)
+    if (j->ranks && j->steps) /* one that could not be ended outlives them */
         ranks_stopped(j->ranks, pid, from_ns, to_ns);
 }
 

@@ -14,6 +14,10 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+/* Processes that stop and go on all the time, and the orphans that we are given: they must
+ * not keep us from all else. */
+#define REAP_LOOKS (2 * LIMIT_LOCAL_RANKS)
+
 struct reap {
     struct loop *loop;
     reap_exit_f on_exit;
@@ -39,14 +43,16 @@ void reap_look_stops(struct reap *r)
     uint64_t now = clock_mono_ns();
     if (!r->on_stop)
         return;
-    for (;;) {
+    for (unsigned i = 0; i < REAP_LOOKS; i++) {
         siginfo_t found = {0};
         /* Without WEXITED no exit is taken here, and none is lost. */
         int rc = waitid(P_ALL, 0, &found, WSTOPPED | WCONTINUED | WNOHANG);
         if (rc < 0 && errno == EINTR)
             continue;
-        if (rc < 0 || found.si_pid == 0)
-            break;
+        if (rc < 0 || found.si_pid == 0) {
+            r->looked_ns = now;
+            return;
+        }
         if (!reap_has(r, found.si_pid))
             continue;
         if (found.si_code == CLD_STOPPED)
@@ -54,7 +60,6 @@ void reap_look_stops(struct reap *r)
         else if (found.si_code == CLD_CONTINUED)
             r->on_stop(r->arg, found.si_pid, r->looked_ns, now);
     }
-    r->looked_ns = now;
 }
 
 void reap_watch_stops(struct reap *r, reap_stop_f on_stop)
