@@ -200,18 +200,21 @@ static void check_binding(struct spec_loader *l)
                           "a rank for each GPU (ranks_per_node = \"gpu\") needs GPUs");
 }
 
-/* It stands beside amounts on the page. */
+/* It stands beside amounts on the page, be it "EUR" or a sign; its text is known to be
+ * UTF-8. */
 static void check_currency(struct spec_loader *l)
 {
     const char *text = l->s->cost.currency;
     size_t n = text ? strlen(text) : 0;
     bool good = n > 0 && n <= CURRENCY_MAX;
     for (size_t i = 0; good && i < n; i++)
-        good = text[i] > ' ' && text[i] < 0x7f;
+        good = (unsigned char)text[i] > ' ' && text[i] != 0x7f &&
+               !((unsigned char)text[i] == 0xc2 && (unsigned char)text[i + 1] < 0xa0);
     if (!good)
-        spec_complain_key(l, spec_key("cost.currency"),
-                          "a currency is 1 to %zu letters, signs or digits: \"USD\"",
-                          CURRENCY_MAX);
+        spec_complain_key(
+            l, spec_key("cost.currency"),
+            "a currency is 1 to %zu bytes of letters, signs or digits: \"USD\"",
+            CURRENCY_MAX);
 }
 
 int spec_resolve(struct spec_loader *l, char *const *extra_args)

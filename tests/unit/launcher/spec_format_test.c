@@ -99,6 +99,10 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
         break;
     case SPEC_STRING:
     case SPEC_PATH:
+        if (!strcmp(k->name, "currency")) {
+            buf_printf(out, "\"\u20ac%u\"", r % 100);
+            break;
+        }
         random_string(seed, out);
         break;
     }
