@@ -67,8 +67,9 @@
  *   cost      null, or {devices, device ("gpu", or "rank" in a job without), device_hour
  *             (price; 0: none given), currency}
  *   signals   null, or [{seconds, steal_share, exits_per_second, exit_ns, triad_mbytes,
- *             triad_lowest_mbytes, fault_ns, psi_cpu, psi_memory, psi_io (null: the node
- *             does not say), throttled_us, gpu_throttle_us, link_errors}], one a node
+ *             triad_lowest_mbytes, fault_ns, psi_cpu, psi_memory, psi_io, throttled_us,
+ *             gpu_throttle_us, link_errors}], one a node; of all but the first null: the
+ *             node does not say
  */
 #include <errno.h>
 #include <jansson.h>

@@ -65,9 +65,9 @@ static const struct field signals_fields[] = {
     {"psi_cpu", FIELD_MAYBE, G(psi_cpu)},
     {"psi_memory", FIELD_MAYBE, G(psi_memory)},
     {"psi_io", FIELD_MAYBE, G(psi_io)},
-    {"throttled_us", FIELD_U64, G(throttled_us)},
-    {"gpu_throttle_us", FIELD_U64, G(gpu_throttle_us)},
-    {"link_errors", FIELD_U64, G(link_errors)},
+    {"throttled_us", FIELD_MAYBE, G(throttled_us)},
+    {"gpu_throttle_us", FIELD_MAYBE, G(gpu_throttle_us)},
+    {"link_errors", FIELD_MAYBE, G(link_errors)},
     {0},
 };
 

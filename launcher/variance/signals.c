@@ -86,6 +86,7 @@ struct node_signals *signals_of_node(struct signals *s, uint32_t node)
     usual_init(&n->exit);
     usual_init(&n->fault);
     n->triad_last = n->triad_lowest = n->fault_last = NAN;
+    n->totals.throttled_us = n->totals.gpu_throttle_us = n->totals.link_errors = NAN;
     return s->nodes[node] = n;
 }
 
@@ -161,6 +162,19 @@ static uint16_t share_of(double us, double of_us)
     return (uint16_t)((share < 1 ? share : 1) * SHARE_WHOLE + 0.5);
 }
 
+/* NAN is a total of which nothing is known yet. */
+static void total_add(double *total, double more)
+{
+    *total = isnan(*total) ? more : *total + more;
+}
+
+/* count: as it was told, -1: not known. */
+static void total_add_errors(double *total, int64_t count)
+{
+    if (count >= 0)
+        total_add(total, (double)count);
+}
+
 static uint32_t count_of(int64_t count)
 {
     return count < 0 ? 0 : count > UINT32_MAX ? UINT32_MAX : (uint32_t)count;
@@ -201,6 +215,7 @@ static void take_gpus(struct node_signals *n, const Aolani__NodeSignals *m,
                                              g->other_us};
         struct gpu_kept *k = &v->gpus[v->n_gpus++];
         double all = 0;
+        bool any = false;
         *k = (struct gpu_kept){
             .index = (uint16_t)gpu_index(n, g->uuid, i),
             .mhz = (uint16_t)(g->sm_mhz < 0 ? 0 : g->sm_mhz),
@@ -209,9 +224,12 @@ static void take_gpus(struct node_signals *n, const Aolani__NodeSignals *m,
             k->share[r] =
                 slowed[r] < 0 ? SHARE_UNKNOWN : share_of((double)slowed[r], us);
             all += slowed[r] < 0 ? 0 : (double)slowed[r];
+            any = any || slowed[r] >= 0;
         }
-        n->totals.gpu_throttle_us += (uint64_t)(all < us ? all : us);
-        n->totals.link_errors += (uint64_t)k->errors[0] + k->errors[1];
+        if (any)
+            total_add(&n->totals.gpu_throttle_us, fmin(all, us));
+        total_add_errors(&n->totals.link_errors, g->pcie_replays);
+        total_add_errors(&n->totals.link_errors, g->nvlink_errors);
     }
 }
 
@@ -226,8 +244,9 @@ static void take_ports(struct node_signals *n, const Aolani__NodeSignals *m,
                                .wait = NAN,
                                .errors = {count_of(p->symbol_errors),
                                           count_of(p->recoveries), count_of(p->downs)}};
-        for (unsigned r = 0; r < PORT_ERRORS; r++)
-            n->totals.link_errors += k->errors[r];
+        total_add_errors(&n->totals.link_errors, p->symbol_errors);
+        total_add_errors(&n->totals.link_errors, p->recoveries);
+        total_add_errors(&n->totals.link_errors, p->downs);
         if (p->xmit_wait >= 0 && m->interval_ns >= RATE_LEAST_NS) {
             k->wait = (float)((double)p->xmit_wait / us * 1e6);
             usual_add(&n->ports[k->index].wait, (double)k->wait);
@@ -253,7 +272,7 @@ static void take_cpus(struct node_signals *n, const Aolani__NodeSignals *m,
         t->interrupt_cpu_s += all / 1e6;
     }
     if (m->known & AOLANI__NODE_SIGNALS__KNOWN__QUOTA)
-        t->throttled_us += (uint64_t)fmin((double)m->throttled_us, all);
+        total_add(&t->throttled_us, fmin((double)m->throttled_us, all));
 }
 
 static void take_psi(struct node_signals *n, const Aolani__NodeSignals *m,
@@ -335,7 +354,10 @@ void signals_node(const struct signals *s, uint32_t node, struct signals_node *r
                                  .fault_ns = NAN,
                                  .psi_cpu = NAN,
                                  .psi_memory = NAN,
-                                 .psi_io = NAN};
+                                 .psi_io = NAN,
+                                 .throttled_us = NAN,
+                                 .gpu_throttle_us = NAN,
+                                 .link_errors = NAN};
     if (!n)
         return;
     const struct signals_totals *t = &n->totals;

@@ -59,8 +59,8 @@ struct signals_node {
     double exit_ns, triad_mbytes, triad_lowest,
         fault_ns; /* medians of the probes; NAN */
     double psi_cpu, psi_memory, psi_io;
-    uint64_t throttled_us; /* of the job's control group */
-    uint64_t gpu_throttle_us, link_errors;
+    double throttled_us; /* of the job's control group; NAN: not once known */
+    double gpu_throttle_us, link_errors;
 };
 void signals_node(const struct signals *s, uint32_t node, struct signals_node *ret);
 

@@ -78,7 +78,7 @@ struct device_known {
 struct signals_totals {
     double seconds, steal_us, steal_cpu_us, interrupts, interrupt_cpu_s;
     double psi_us[3], psi_of_us;
-    uint64_t throttled_us, gpu_throttle_us, link_errors;
+    double throttled_us, gpu_throttle_us, link_errors; /* NAN: not once known */
 };
 
 struct node_signals {

@@ -111,6 +111,9 @@ static void test_nothing(void **state)
         is(node.exit_ns, NAN);
         is(node.triad_mbytes, NAN);
         is(node.psi_io, NAN);
+        is(node.throttled_us, NAN);
+        is(node.gpu_throttle_us, NAN);
+        is(node.link_errors, NAN);
         say(&said, (10 + (unsigned)turn) * SEC)->m.known = 0;
         add(s, &said);
     }
@@ -206,7 +209,7 @@ static void test_pressure(void **state)
     signals_node(s, 0, &node);
     is(node.psi_cpu, 0.25);
     is(node.exits_per_second, 2000);
-    assert_int_equal(node.throttled_us, 1000);
+    is(node.throttled_us, 1000);
     assert_int_equal(node.seconds, 3);
     signals_destroy(s);
 }
@@ -247,6 +250,10 @@ static void test_gpu(void **state)
     is(seen.gpu_mhz, NAN);
     is(over(s, 1, 3, NULL, "GPU-", NULL).gpu_throttle, NAN);
     is(over(s, 1, 3, NULL, NULL, NULL).gpu_throttle, NAN);
+    struct signals_node node;
+    signals_node(s, 0, &node);
+    is(node.gpu_throttle_us, 1400000);
+    is(node.link_errors, 5);
     signals_destroy(s);
 }
 
