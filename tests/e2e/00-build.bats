@@ -96,3 +96,10 @@ END
     run "$root/scripts/deps" nonsense
     [ "$status" -eq 2 ]
 }
+
+@test "the judge of make score is right about streams that are made up" {
+    command -v python3 >/dev/null || skip "python3 is absent"
+    run python3 "$root/tests/score/judge_test.py"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}

@@ -75,7 +75,7 @@ class Verdict:
         self.alarms = Counter()       # by mechanism
         self.right = Counter()
         self.errors = {}              # what -> relative errors of the magnitude
-        self.small = 0                # events that did not count
+        self.small = 0                # events that did not count: nobody waited for them
         self.foreign = 0.0            # share of the time
         self.steps = 0
 
@@ -89,6 +89,22 @@ class Verdict:
     def magnitude(self, what):
         errors = self.errors.get(what)
         return median(errors) if errors else None
+
+
+def middle_busy(lines):
+    """By step: the median of the ranks' busy times, of two ranks the lesser."""
+    busy = {}
+    for line in lines.values():
+        for s in line.steps:
+            busy.setdefault(s.step, []).append(s.busy_ns - s.from_ns)
+    return {step: sorted(b)[(len(b) - 1) // 2] for step, b in busy.items()}
+
+
+def lateness_us(line, done, medians):
+    """How much later than the others the rank was meanwhile. Where something else made them
+    as late at the same time, nobody waited for this one, and nothing is to be found."""
+    return sum(max(0, s.busy_ns - s.from_ns - medians[s.step]) for s in line.steps
+               if s.end_ns > done.from_ns and s.from_ns < done.to_ns) / 1000
 
 
 def foreign_share(lines, dones):
@@ -111,6 +127,7 @@ def judge(steps, dones, culprits):
     lines = {}
     for rank in {s.rank for s in steps}:
         lines[rank] = Timeline([s for s in steps if s.rank == rank])
+    medians = middle_busy(lines)
     v.steps = sum(len(l.steps) for l in lines.values())
     v.foreign = foreign_share(lines, dones)
     records = {(c.rank, c.step): c for c in culprits if c.step >= WARMUP}
@@ -129,7 +146,7 @@ def judge(steps, dones, culprits):
         beside.update((c.rank, c.step) for c in here)
         explained.update((c.rank, c.step) for c in here if c.what == name)
         effect = line.effect_us(d)
-        if effect * 1000 < COUNTS * line.usual_ns:
+        if min(effect, lateness_us(line, d, medians)) * 1000 < COUNTS * line.usual_ns:
             v.small += 1
             continue
         v.asked[d.what] += 1

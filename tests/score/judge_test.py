@@ -13,16 +13,19 @@ from judge import Culprit, Done, Step, judge, missed  # noqa: E402
 MS = 1000000
 
 
-def steps(delay_us=0, late=()):
-    """Those of `late` take 17 ms for what takes others 9, and what follows is later."""
-    made = []
+def steps(delay_us=0, late=None, both=False):
+    """Rank 0 takes `late` (step: ms) longer for its 9 ms of computing, and so does rank 1 if
+    `both`; what follows is later."""
+    made, late = [], {100: 6} if late is None else late
     for rank in (0, 1):
         at = 0
         for n in range(300):
-            busy = (17 if n in late else 9) * MS
-            made.append(Step(rank, n, at, at + busy, at + busy + MS, busy // 1000 + 1000, 1000,
+            more = late.get(n, 0) * MS
+            busy = 9 * MS + (more if rank == 0 or both else 0)
+            end = at + 10 * MS + more
+            made.append(Step(rank, n, at, at + busy, end, (end - at) // 1000, 1000,
                              delay_us, 0, 0))
-            at += busy + MS
+            at = end
     return made
 
 
@@ -66,19 +69,24 @@ class JudgeTest(unittest.TestCase):
                 self.assertEqual(len(missed([v])), misses)
 
     def test_a_long_event_may_show_three_steps_later(self):
-        v = judge(steps(late=(101,)), [done("quota", size_us=20000)], [named("throttled", 104)])
+        v = judge(steps(late={101: 8}), [done("quota", size_us=20000)], [named("throttled", 104)])
         self.assertEqual(v.recall("quota"), 1.0)
 
     def test_a_quota_that_held_nothing_back_is_not_asked_for(self):
-        v = judge(steps(), [done("quota", size_us=20000)], [])
+        v = judge(steps(late={}), [done("quota", size_us=20000)], [])
         self.assertEqual(v.recall("quota"), None)
 
+    def test_nobody_waits_for_one_of_two_that_are_late(self):
+        v = judge(steps(both=True), [done()], [])
+        self.assertEqual((v.recall("stop"), v.small), (None, 1))
+
     def test_what_others_took(self):
-        self.assertAlmostEqual(judge(steps(2000), [], []).foreign, 0.2)
+        self.assertAlmostEqual(judge(steps(2000, {}), [], []).foreign, 0.2)
         self.assertAlmostEqual(judge(steps(), [], []).foreign, 0.0)
 
     def test_matrix(self):
-        v = judge(steps(late=(170,)), [done(), done("work", 150), done("hog", 170)],
+        v = judge(steps(late={100: 6, 150: 6, 170: 8}),
+                  [done(), done("work", 151), done("hog", 172)],
                   [named(), named("blocked", 150), named("preempted", 250)])
         self.assertEqual(v.matrix, {"stop": {"stopped": 1}, "work": {"blocked": 1},
                                     "hog": {"missed": 1}, "nothing": {"preempted": 1}})
