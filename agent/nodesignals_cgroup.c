@@ -27,23 +27,23 @@ static bool level_read(const struct nodesignals_file *f, uint64_t *ret_us)
            level_throttled(text, ret_us);
 }
 
-static void cgroup_add_level(struct nodesignals_cgroup *c, bool reopen, const char *dir)
+/* False: there is no such file, or it says nothing of quotas. */
+static bool cgroup_add_level(struct nodesignals_cgroup *c, bool reopen, const char *dir,
+                             const char *name)
 {
     struct nodesignals_level level = {0};
     uint64_t us;
     if (c->n == NODESIGNALS_LEVELS ||
-        nodesignals_file_open(&level.file, reopen, "%s/cpu.stat", dir) < 0)
-        return;
-    for (size_t i = 0; i < c->n; i++) {
-        if (strcmp(c->levels[i].file.path, level.file.path) == 0) {
-            nodesignals_file_close(&level.file);
-            return;
-        }
-    }
-    if (level_read(&level.file, &us))
+        nodesignals_file_open(&level.file, reopen, "%s/%s", dir, name) < 0)
+        return false;
+    bool known = level_read(&level.file, &us), is_there = false;
+    for (size_t i = 0; known && i < c->n; i++)
+        is_there = is_there || strcmp(c->levels[i].file.path, level.file.path) == 0;
+    if (known && !is_there)
         c->levels[c->n++] = level;
     else
         nodesignals_file_close(&level.file);
+    return known;
 }
 
 static bool cgroup_has(const char *dir, const char *name)
@@ -53,13 +53,17 @@ static bool cgroup_has(const char *dir, const char *name)
     return access(path, F_OK) == 0;
 }
 
-/* The group and those above it, up to where the tree is mounted; dir becomes that. */
+/* The group and those above it, up to where the tree is mounted; dir becomes that. Or up to
+ * the first that has cpu.stat.local (Linux 6.7), which knows of all above it, also of those
+ * that a container cannot see. */
 static bool cgroup_climb(struct nodesignals_cgroup *c, bool reopen, char dir[PATH_MAX])
 {
     if (!cgroup_has(dir, "cgroup.procs"))
         return false;
     for (unsigned i = 0; i < NODESIGNALS_LEVELS; i++) {
-        cgroup_add_level(c, reopen, dir);
+        if (cgroup_add_level(c, reopen, dir, "cpu.stat.local"))
+            break;
+        (void)cgroup_add_level(c, reopen, dir, "cpu.stat");
         char *slash = strrchr(dir, '/');
         if (!slash || slash == dir)
             break;

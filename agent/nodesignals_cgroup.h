@@ -13,7 +13,7 @@
 #define NODESIGNALS_LEVELS 64u
 
 struct nodesignals_level {
-    struct nodesignals_file file; /* its cpu.stat */
+    struct nodesignals_file file; /* its cpu.stat.local, or cpu.stat */
     struct nodesignals_counter throttled;
 };
 struct nodesignals_cgroup {
