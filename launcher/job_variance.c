@@ -21,9 +21,6 @@
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
 
-#define SIGNALS_EVERY_MS 60000u
-#define SIGNALS_DAY \
-    1440u           /* records of a node; after them every 720 take twice as long */
 #define LATELY 128u /* steps that the live line speaks of */
 
 struct node_sum {
@@ -186,14 +183,6 @@ static void write_sum(struct job_variance *v, uint32_t node)
     signalsum_fini(&s->sum);
 }
 
-static uint64_t write_every_ms(uint32_t written)
-{
-    uint64_t ms = SIGNALS_EVERY_MS;
-    for (; written >= SIGNALS_DAY; written -= SIGNALS_DAY / 2)
-        ms *= 2;
-    return ms;
-}
-
 int job_on_signals(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                    struct err *e)
 {
@@ -262,7 +251,7 @@ void job_variance_tick(struct job *j, uint64_t now_ms)
     for (uint32_t i = 0; i < j->n_nodes; i++) {
         struct node_sum *s = &v->sums[i];
         if (signalsum_get(&s->sum) &&
-            now_ms - s->since_ms >= write_every_ms(s->written))
+            now_ms - s->since_ms >= signalsum_every_ms(j->n_nodes, s->written))
             write_sum(v, i);
     }
 }

@@ -9,6 +9,10 @@
 
 #include "proto/base/limits.h"
 
+#define EVERY_MS   60000u
+#define EVERY_MOST (30ull * 24 * 3600 * 1000)
+#define DAY        1440u /* records; after them every half as many take twice as long */
+
 static uint64_t sum(uint64_t a, uint64_t b)
 {
     return b > UINT64_MAX - a ? UINT64_MAX : a + b;
@@ -208,4 +212,15 @@ void signalsum_fini(struct signalsum *s)
     free(s->m.ports);
     free(s->m.links);
     *s = (struct signalsum){0};
+}
+
+uint64_t signalsum_every_ms(uint32_t n_nodes, uint32_t written)
+{
+    uint32_t share = n_nodes / SIGNALSUM_NODES + (n_nodes % SIGNALSUM_NODES != 0);
+    share = share ? share : 1;
+    uint32_t day = DAY / share > 2 ? DAY / share : 2;
+    uint64_t ms = (uint64_t)EVERY_MS * share;
+    for (; written >= day && ms < EVERY_MOST; written -= day / 2)
+        ms *= 2;
+    return ms;
 }

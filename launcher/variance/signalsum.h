@@ -25,4 +25,10 @@ int signalsum_add(struct signalsum *s, const Aolani__NodeSignals *m);
 const Aolani__NodeSignals *signalsum_get(const struct signalsum *s);
 void signalsum_fini(struct signalsum *s); /* and begin anew */
 
+/* How long one is made longer before it is written: a minute; longer where a node has
+ * written very many, or the job has very many nodes, which together write no more than
+ * SIGNALSUM_NODES would. */
+#define SIGNALSUM_NODES 512u
+uint64_t signalsum_every_ms(uint32_t n_nodes, uint32_t written);
+
 #endif

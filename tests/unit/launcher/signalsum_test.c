@@ -42,6 +42,28 @@ static void test_minutes_of_seconds(void **state)
     assert_null(signalsum_get(&s));
 }
 
+static void test_a_journal_has_an_end(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t n_nodes, written;
+        uint64_t minutes;
+    } rows[] = {{1, 0, 1},      {1, 1439, 1},    {1, 1440, 2},   {1, 2159, 2},
+                {1, 2160, 4},   {512, 1439, 1},  {513, 0, 2},    {1024, 0, 2},
+                {16384, 0, 32}, {16384, 44, 32}, {16384, 45, 64}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        assert_int_equal(signalsum_every_ms(rows[i].n_nodes, rows[i].written),
+                         rows[i].minutes * 60000);
+    for (unsigned nodes = 1; nodes <= 262144; nodes *= 4) {
+        uint64_t ms = 0, month = 30ull * 24 * 3600 * 1000;
+        uint32_t written = 0;
+        for (; ms < month; written++)
+            ms += signalsum_every_ms(nodes, written);
+        assert_true((uint64_t)written * nodes <= 4ull * 1440 * SIGNALSUM_NODES);
+    }
+    assert_true(signalsum_every_ms(UINT32_MAX, UINT32_MAX) > 0);
+}
+
 static void test_devices(void **state)
 {
     (void)state;
@@ -124,6 +146,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_minutes_of_seconds),
+        cmocka_unit_test(test_a_journal_has_an_end),
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_bounded),
     };
