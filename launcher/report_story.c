@@ -128,55 +128,41 @@ static void story_of_spells(const struct report_view *v, uint32_t rank,
     }
 }
 
-/* What one rank is blamed for, all of it in `loss_us`; told is the larger mechanism. */
 static void story_of_blames(const struct report_view *v, uint32_t rank,
                             struct story *ret)
 {
-    const struct view_variance *a = &v->variance;
-    const struct view_blame *top = NULL;
+    struct view_late late;
     *ret = (struct story){0};
-    for (size_t i = 0; i < a->n_blames; i++) {
-        const struct view_blame *b = &a->blames[i];
-        if (b->rank != rank)
-            continue;
-        ret->loss_us += b->loss_us;
-        ret->excess_us += b->excess_us;
-        if (!top || (v->n_ranks > 1 ? b->loss_us > top->loss_us
-                                    : b->excess_us > top->excess_us))
-            top = b;
-    }
-    if (!top)
+    if (!view_late(v, rank, &late))
         return;
     story_add_rank(ret, rank);
-    ret->a_step = unit_per(top->excess_us, (double)top->steps);
-    ret->steps = top->steps;
-    ret->first = top->first_step;
-    ret->last = top->last_step;
-    ret->what = top->what;
-    ret->mostly = top->excess_us < MOSTLY * ret->excess_us;
-    if (top->first_step == top->last_step)
-        snprintf(ret->ranges, sizeof ret->ranges, "in step %u", top->first_step);
-    else if (top->steps == (uint64_t)top->last_step - top->first_step + 1)
-        snprintf(ret->ranges, sizeof ret->ranges, "in steps %u to %u", top->first_step,
-                 top->last_step);
+    ret->loss_us = late.loss_us;
+    ret->excess_us = late.excess_us;
+    memcpy(ret->part_us, late.part_us, sizeof ret->part_us);
+    ret->a_step = unit_per(late.excess_us, (double)late.steps);
+    ret->steps = late.steps;
+    ret->first = late.first_step;
+    ret->last = late.last_step;
+    ret->what = late.what;
+    if (late.first_step == late.last_step)
+        snprintf(ret->ranges, sizeof ret->ranges, "in step %u", late.first_step);
+    else if (late.steps == (uint64_t)late.last_step - late.first_step + 1)
+        snprintf(ret->ranges, sizeof ret->ranges, "in steps %u to %u", late.first_step,
+                 late.last_step);
     else
         snprintf(ret->ranges, sizeof ret->ranges, "in %llu of the steps %u to %u",
-                 (unsigned long long)top->steps, top->first_step, top->last_step);
+                 (unsigned long long)late.steps, late.first_step, late.last_step);
 }
 
 /* The rank that cost most. With one rank nobody waits: then by its excess. */
 static int find_rank(const struct report_view *v, struct story *ret)
 {
     const struct view_variance *a = &v->variance;
-    double *cost = calloc(v->n_ranks + 1, sizeof *cost);
+    double *cost = view_late_costs(v);
     struct story spells, blames;
     size_t top = 0;
     if (!cost)
         return -ENOMEM;
-    for (size_t i = 0; i < a->n_blames; i++)
-        if (a->blames[i].rank < v->n_ranks)
-            cost[a->blames[i].rank] +=
-                v->n_ranks > 1 ? a->blames[i].loss_us : a->blames[i].excess_us;
     for (size_t i = 0; i < v->n_ranks; i++)
         top = cost[i] > cost[top] ? i : top;
     free(cost);
@@ -283,7 +269,7 @@ static void say_mixed(const struct story *s, struct buf *out)
     }
 }
 
-/* Of a rank that was slow several times the mechanism may be of some of them only. */
+/* Of a rank that was late many times the mechanism may be that of some of them only. */
 static void say_mechanism(const struct story *s, struct buf *out)
 {
     double part = s->what < MECH_N ? s->part_us[s->what] : 0;
@@ -294,7 +280,7 @@ static void say_mechanism(const struct story *s, struct buf *out)
         buf_printf(out, "mostly %s (%s of it)", mech_phrase(s->what),
                    format_us(unit_per(part, (double)s->steps), us));
     else
-        buf_printf(out, "%s%s", s->mostly ? "mostly " : "", mech_phrase(s->what));
+        buf_printf(out, "%s", mech_phrase(s->what));
 }
 
 static void say_rank(const struct report_view *v, const struct story *s,

@@ -1,10 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* report_variance.c - what waiting for the slowest rank cost, by mechanism: first the three
  * by which virtualization is said to cost, each with its figure or why there is none; the
- * times in which a rank was slow; what more ranks like these would lose; and what others
- * took at least. What articles say of it stands beside that as theirs. A part of report. */
+ * times in which a rank was slow; and the other ranks that were late. What may be concluded
+ * from that is report_beyond.c. A part of report. */
 #include <errno.h>
-#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -12,15 +11,12 @@
 #include "launcher/report_table.h"
 #include "launcher/report_units.h"
 #include "launcher/report_view.h"
-#include "launcher/variance/amplify.h"
 
 #define SHOWN         0.05 /* percent of the step time: less is no row */
 #define SPELLS_SHOWN  10u
 #define BLAMES_SHOWN  5u
+#define BLAMES_TRIED  64u /* of a file that anyone may have written, not all */
 #define BLAME_MATTERS 0.5 /* percent of the step time */
-#define MANY_RANKS    1024u
-#define GROWS         1.0 /* percent more: then a larger job is told of unasked */
-#define HAS_CAUSE     0.1 /* of the loss: so much by slow ranks is said beside it */
 
 double view_loss_us(const struct report_view *v)
 {
@@ -144,7 +140,8 @@ static void page_losses(struct page *p, const struct report_view *v)
         common += a->common_us[m];
     most = unit_per(l.all, (double)a->steps);
     l.unit = unit_for(most > 0 ? most : 1);
-    l.common = percent_of(&l, common) >= SHOWN;
+    /* Of one rank they are the same. */
+    l.common = v->n_ranks > 1 && percent_of(&l, common) >= SHOWN;
     table_init(&l.t, l.common ? "lrrrr" : "lrrr");
     table_cell(&l.t, v->n_ranks > 1 ? "straggler loss by mechanism"
                                     : "longer than usual, by mechanism");
@@ -257,135 +254,60 @@ static void page_spells(struct page *p, const struct report_view *v)
 }
 
 /* What spells already tell of is not said twice. */
-static bool is_told(const struct report_view *v, const struct view_blame *b)
+static bool is_told(const struct report_view *v, uint32_t rank, double cost)
 {
     double told = 0;
     for (size_t i = 0; i < v->variance.n_spells; i++)
-        if (v->variance.spells[i].rank == b->rank)
-            told += v->variance.spells[i]
-                        .part_us[b->what == MECH_MIXED ? MECH_UNKNOWN : b->what];
-    return told >= 0.8 * b->excess_us;
+        if (v->variance.spells[i].rank == rank)
+            told += v->variance.spells[i].loss_us;
+    return told >= 0.8 * cost;
 }
 
+static void late_row(struct table *t, const struct report_view *v, uint32_t rank,
+                     const struct view_late *late)
+{
+    char text[UNITS_TEXT];
+    cell_where(t, v, rank);
+    table_cell(t, "%s", mech_name(late->what));
+    table_cell(t, "%llu", (unsigned long long)late->steps);
+    table_cell(t, "%u to %u", late->first_step, late->last_step);
+    table_cell(t, "%s", format_time(late->loss_us, text));
+    table_cell(t, "%.1f %%", unit_percent(late->loss_us, v->variance.t_us));
+}
+
+/* Of one rank the first sentence tells all. */
 static void page_blames(struct page *p, const struct report_view *v)
 {
     static const char *const heads[] = {"late rank", "node", "by",     "times",
                                         "steps",     "cost", "of step"};
-    const struct view_variance *a = &v->variance;
+    double *cost = view_late_costs(v);
+    struct view_late late;
     struct table t;
     size_t n = 0;
-    char text[UNITS_TEXT];
+    if (!cost) {
+        p->rc = -ENOMEM;
+        return;
+    }
     table_init(&t, "rllrlrr");
-    for (size_t i = 0; i < a->n_blames && n < BLAMES_SHOWN; i++) {
-        const struct view_blame *b = &a->blames[i];
-        if (unit_percent(b->loss_us, a->t_us) < BLAME_MATTERS || is_told(v, b))
+    for (size_t i = 0; v->n_ranks > 1 && n < BLAMES_SHOWN && i < BLAMES_TRIED; i++) {
+        uint32_t top = 0;
+        for (uint32_t k = 1; k < v->n_ranks; k++)
+            top = cost[k] > cost[top] ? k : top;
+        if (unit_percent(cost[top], v->variance.t_us) < BLAME_MATTERS)
+            break;
+        bool shown = !is_told(v, top, cost[top]) && view_late(v, top, &late);
+        cost[top] = 0;
+        if (!shown)
             continue;
         for (size_t k = 0; k < sizeof heads / sizeof *heads && n == 0; k++)
             table_cell(&t, "%s", heads[k]);
         n++;
-        cell_where(&t, v, b->rank);
-        table_cell(&t, "%s", mech_name(b->what));
-        table_cell(&t, "%llu", (unsigned long long)b->steps);
-        table_cell(&t, "%u to %u", b->first_step, b->last_step);
-        table_cell(&t, "%s", format_time(b->loss_us, text));
-        table_cell(&t, "%.1f %%", unit_percent(b->loss_us, a->t_us));
+        late_row(&t, v, top, &late);
     }
+    free(cost);
     page_printf(p, n > 0 ? "\n" : "");
     table_print(&t, p, 1);
     table_fini(&t);
-}
-
-/* ---- beyond this run */
-
-/* What spells are of the loss. A slow rank has a cause of its own, and is no noise of which
- * a larger job has more. */
-static double caused_part(const struct report_view *v)
-{
-    double sum = 0, all = view_loss_us(v);
-    for (size_t i = 0; i < v->variance.n_spells; i++)
-        sum += v->variance.spells[i].loss_us;
-    return all > 0 ? fmin(sum / all, 1) : 0;
-}
-
-/* Both as a share of the step time: a loss of l of the median turns 1 - s + s * r out of 1,
- * where s is the share now and r how it grows. */
-static void page_amplified(struct page *p, const struct report_view *v)
-{
-    const struct view_variance *a = &v->variance;
-    uint32_t ranks = v->ask_ranks ? v->ask_ranks : MANY_RANKS;
-    double s = unit_per(view_loss_us(v), a->t_us), caused = caused_part(v), with;
-    struct amplify now, then;
-    if (!a->excess.counts || (!v->ask_ranks && v->n_ranks >= MANY_RANKS))
-        return;
-    amplify_to(&a->excess, v->n_ranks ? (uint32_t)v->n_ranks : 1, &now);
-    amplify_to(&a->excess, ranks, &then);
-    if (!(now.loss > 0) || !(s > 0 && s < 1)) {
-        if (v->ask_ranks)
-            page_printf(p, "  with %u ranks: unknown, no rank was ever late here\n",
-                        ranks);
-        return;
-    }
-    with = s * then.loss / now.loss;
-    with /= 1 - s + with;
-    if (!v->ask_ranks && (with - s < GROWS / 100 || caused >= 0.5))
-        return;
-    page_printf(
-        p,
-        "  with %u ranks that are like these: straggler loss %.1f %% instead of "
-        "%.1f %%%s\n",
-        ranks, 100 * with, 100 * s, then.reach < ranks ? ", at least" : "");
-    if (then.reach < ranks)
-        page_printf(p, "  (the data reach %.0f ranks: what is rarer was not seen)\n",
-                    then.reach);
-    if (caused >= HAS_CAUSE)
-        page_printf(
-            p,
-            "  (%.0f %% of the loss here was by the slow ranks above: what slows "
-            "a rank down need not\n  come more often in a larger job)\n",
-            100 * caused);
-}
-
-/* ---- virtualization */
-
-/* What exits cost at most: every interrupt one exit, each at the price of the probe. */
-static double exit_share(const struct report_view *v, const struct signals_node **ret)
-{
-    double most = NAN;
-    for (size_t i = 0; v->signals && i < v->n_nodes; i++) {
-        const struct signals_node *n = &v->signals[i];
-        double share = n->exits_per_second * n->exit_ns * 1e-9;
-        if (!isnan(share) && !(share <= most)) {
-            most = share;
-            *ret = n;
-        }
-    }
-    return most;
-}
-
-static void page_outside(struct page *p, const struct report_view *v)
-{
-    const struct view_variance *a = &v->variance;
-    const struct signals_node *worst = NULL;
-    double left = a->t_us - a->outside_us, share = exit_share(v, &worst);
-    double percent = left > 0 ? unit_percent(a->outside_us, left) : 0;
-    char text[200];
-    snprintf(
-        text, sizeof text,
-        "others made the steps at least %.1f %% longer (lower bound: only CPU time "
-        "and memory bandwidth that were seen to go elsewhere)",
-        percent);
-    if (percent >= SHOWN)
-        page_wrap(p, "  ", text);
-    if (worst) {
-        snprintf(
-            text, sizeof text,
-            "exits to a hypervisor for interrupts: at most %.2f %% of a CPU (%.0f a "
-            "second and CPU, at %.2f us)",
-            100 * share, worst->exits_per_second, worst->exit_ns / 1e3);
-        page_wrap(p, "  ", text);
-    }
-    page_printf(
-        p, "  said of virtualization in articles: 15 to 25 %%; not measured here\n");
 }
 
 void page_variance(struct page *p, const struct report_view *v)
@@ -402,6 +324,5 @@ void page_variance(struct page *p, const struct report_view *v)
     page_spells(p, v);
     page_blames(p, v);
     page_printf(p, "\n");
-    page_amplified(p, v);
-    page_outside(p, v);
+    page_beyond(p, v);
 }

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "launcher/report_view.h"
+#include "launcher/variance/excess.h"
 
 void view_free_variance(struct report_view *v)
 {
@@ -150,4 +151,36 @@ int view_copy_variance(struct report_view *v, const struct summary *s)
     v->cost = s->cost;
     v->variance.not_measured = not_measured(v);
     return 0;
+}
+
+bool view_late(const struct report_view *v, uint32_t rank, struct view_late *ret)
+{
+    const struct view_variance *a = &v->variance;
+    *ret = (struct view_late){.first_step = UINT32_MAX};
+    for (size_t i = 0; i < a->n_blames; i++) {
+        const struct view_blame *b = &a->blames[i];
+        if (b->rank != rank)
+            continue;
+        ret->steps += b->steps < UINT64_MAX - ret->steps ? b->steps : 0;
+        ret->first_step =
+            b->first_step < ret->first_step ? b->first_step : ret->first_step;
+        ret->last_step = b->last_step > ret->last_step ? b->last_step : ret->last_step;
+        ret->loss_us += b->loss_us;
+        ret->excess_us += b->excess_us;
+        ret->part_us[b->what < MECH_N ? b->what : MECH_UNKNOWN] += b->excess_us;
+    }
+    ret->what = excess_class(ret->part_us, ret->excess_us);
+    return ret->steps > 0;
+}
+
+double *view_late_costs(const struct report_view *v)
+{
+    const struct view_variance *a = &v->variance;
+    double *cost = calloc(v->n_ranks + 1, sizeof *cost);
+    for (size_t i = 0; cost && i < a->n_blames; i++) {
+        const struct view_blame *b = &a->blames[i];
+        if (b->rank < v->n_ranks)
+            cost[b->rank] += v->n_ranks > 1 ? b->loss_us : b->excess_us;
+    }
+    return cost;
 }

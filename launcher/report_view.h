@@ -131,14 +131,26 @@ int view_copy_outputs(struct report_view *v, const struct summary *s);
 void view_free_outputs(struct report_view *v);
 void page_outputs(struct page *p, const struct report_view *v);
 
-/* report_story.c, report_ledger.c, report_variance.c */
+/* report_story.c, report_ledger.c, report_variance.c, report_beyond.c */
 void page_story(struct page *p, const struct report_view *v);
 void page_ledger(struct page *p, const struct report_view *v);
 void page_variance(struct page *p, const struct report_view *v);
+void page_beyond(struct page *p, const struct report_view *v);
 /* What spells of several ranks have in common, without the ranks; "": nothing. */
 const char *view_factor(const struct view_spell *s);
 double view_loss_us(const struct report_view *v); /* all straggler loss */
-const char *view_mech_phrase(enum mechanism m);   /* said of the job, not of one rank */
+struct view_late { /* what one rank is blamed for, by whatever */
+    uint64_t steps;
+    uint32_t first_step, last_step;
+    enum mechanism what;
+    double loss_us, excess_us, part_us[MECH_N];
+};
+/* false: for nothing. */
+bool view_late(const struct report_view *v, uint32_t rank, struct view_late *ret);
+/* What lateness of each rank cost (of one rank: how much longer it took), v->n_ranks of
+ * them, to be freed; NULL: no memory. */
+double *view_late_costs(const struct report_view *v);
+const char *view_mech_phrase(enum mechanism m); /* said of the job, not of one rank */
 
 /* report_steps.c */
 void page_steps(struct page *p, const struct report_view *v);
