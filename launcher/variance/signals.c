@@ -13,12 +13,24 @@
 /* Rates of shorter stretches say little: the last interval of a job may have any length. */
 #define RATE_LEAST_NS 100000000ull
 
+/* Together no more than of 16384 nodes with SIGNALS_KEPT_LEAST. */
+#define KEPT_ALL (16384u * SIGNALS_KEPT_LEAST)
+
+static unsigned kept_of(uint32_t n_nodes)
+{
+    unsigned kept = n_nodes ? KEPT_ALL / n_nodes : SIGNALS_KEPT;
+    if (kept > SIGNALS_KEPT)
+        return SIGNALS_KEPT;
+    return kept > SIGNALS_KEPT_LEAST ? kept : SIGNALS_KEPT_LEAST;
+}
+
 int signals_create(uint32_t n_nodes, struct signals **ret)
 {
     struct signals *s = calloc(1, sizeof *s);
     if (!s)
         return -ENOMEM;
     s->n_nodes = n_nodes;
+    s->kept = kept_of(n_nodes);
     s->nodes = calloc(n_nodes ? n_nodes : 1, sizeof(struct node_signals *));
     if (!s->nodes) {
         free(s);
@@ -30,7 +42,7 @@ int signals_create(uint32_t n_nodes, struct signals **ret)
 
 static void forget_intervals(struct node_signals *n)
 {
-    for (size_t i = 0; i < SIGNALS_KEPT; i++) {
+    for (size_t i = 0; i < n->kept; i++) {
         free(n->ring[i]);
         n->ring[i] = NULL;
     }
@@ -79,9 +91,10 @@ struct node_signals *signals_of_node(struct signals *s, uint32_t node)
     struct node_signals *n = s->nodes[node];
     if (n)
         return n;
-    n = calloc(1, sizeof *n);
+    n = calloc(1, sizeof *n + s->kept * sizeof(struct interval *));
     if (!n)
         return NULL;
+    n->kept = s->kept;
     usual_init(&n->triad);
     usual_init(&n->exit);
     usual_init(&n->fault);
@@ -334,7 +347,7 @@ int signals_add(struct signals *s, uint32_t node, const Aolani__NodeSignals *m,
         signals_take_link(n, m->links[i], v->from_ns);
     n->totals.seconds += us / 1e6;
     n->last_ns = m->t_ns;
-    n->next = (n->next + 1) % SIGNALS_KEPT;
+    n->next = (n->next + 1) % n->kept;
     return 0;
 }
 

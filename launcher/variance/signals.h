@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* signals - what the nodes said of themselves in the last minutes, to be asked when a step
- * was late. Pure; memory is bounded (SIGNALS_KEPT intervals a node). Times are the node's
- * CLOCK_MONOTONIC. What was not measured is not known, never zero. */
+ * was late. Pure; memory is bounded (SIGNALS_KEPT intervals a node, at most). Times are the
+ * node's CLOCK_MONOTONIC. What was not measured is not known, never zero. */
 #ifndef LAUNCHER_VARIANCE_SIGNALS_H
 #define LAUNCHER_VARIANCE_SIGNALS_H
 
@@ -11,7 +11,9 @@
 #include "proto/base/err.h"
 #include "proto/wire/aolani.pb-c.h"
 
-#define SIGNALS_KEPT 16u /* intervals of a second or more */
+/* Intervals of a second or more: a step of a minute is covered; of very many nodes fewer. */
+#define SIGNALS_KEPT       64u
+#define SIGNALS_KEPT_LEAST 16u
 
 struct signals;
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* signals_impl - how signals keeps them: shares as sixteen bits of the interval, names once
- * a node. A node with 8 GPUs and 10 ports takes 11 kB, each CPU that has steal 64 B more:
- * 16384 such nodes 190 MB, with steal on all of 192 CPUs 390 MB. A peer that lies can make
- * its node 1 MB.
+ * a node. A node with 8 GPUs and 10 ports takes 11 kB in a job of 16384, each CPU that has
+ * steal 64 B more: all of them 190 MB, with steal on all of 192 CPUs 390 MB. Of fewer nodes
+ * as much is kept, until it is four times that of each. A peer that lies can make its node
+ * 1 MB, or 4.
  */
 #ifndef LAUNCHER_VARIANCE_SIGNALS_IMPL_H
 #define LAUNCHER_VARIANCE_SIGNALS_IMPL_H
@@ -82,8 +83,8 @@ struct signals_totals {
 };
 
 struct node_signals {
-    struct interval *ring[SIGNALS_KEPT];
     unsigned next; /* in the ring: to be written */
+    unsigned kept; /* of the ring: its length */
     uint64_t last_ns;
     char **gpus;
     struct port_known *ports;
@@ -94,10 +95,12 @@ struct node_signals {
     double triad_last, triad_lowest, fault_last; /* NAN */
     uint64_t probe_ns;
     struct signals_totals totals;
+    struct interval *ring[];
 };
 
 struct signals {
     uint32_t n_nodes;
+    unsigned kept;               /* of each node */
     struct node_signals **nodes; /* NULL: it has not spoken */
 };
 

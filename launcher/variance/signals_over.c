@@ -31,9 +31,9 @@ struct stretch {
 
 static void cut(struct stretch *st)
 {
-    for (size_t i = 0; i < SIGNALS_KEPT; i++) {
+    for (size_t i = 0; i < st->n->kept; i++) {
         /* Oldest first. */
-        const struct interval *v = st->n->ring[(st->n->next + i) % SIGNALS_KEPT];
+        const struct interval *v = st->n->ring[(st->n->next + i) % st->n->kept];
         if (!v || v->to_ns <= st->from_ns || v->from_ns >= st->to_ns)
             continue;
         uint64_t from = v->from_ns > st->from_ns ? v->from_ns : st->from_ns;
