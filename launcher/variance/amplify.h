@@ -4,7 +4,7 @@
  * Taken from the measured distribution, with no shape assumed; beyond the largest value
  * seen it knows nothing, and says how far the data reach. Ranks are taken for alike and
  * independent: one rank that is slow for a reason of its own does not become N of them, so
- * the excess of spells is left out by the caller where that matters. Pure. */
+ * the excess of slow spells is left out of the histogram (attribute.h). Pure. */
 #ifndef LAUNCHER_VARIANCE_AMPLIFY_H
 #define LAUNCHER_VARIANCE_AMPLIFY_H
 

@@ -98,8 +98,10 @@ static void measure(const struct attribute *a, const struct steps_closed *c,
         noticeable = INFINITY;
     else if (k->busy.n < USUAL_FEW)
         noticeable = UNSURE;
-    else if (k->cusum.slow)
-        sigmas = 0; /* that it is no chance is known */
+    else if (k->cusum.slow) { /* that it is no chance is known */
+        sigmas = 0;
+        noticeable = fmin(noticeable, expm1(k->cusum.after - k->cusum.before) / 2);
+    }
     *ret_least = fmax(fmax(sigmas, noticeable * fmax(*ret_from, 1)), RESOLUTION_US);
 }
 
@@ -175,10 +177,26 @@ static double others(const struct attribute *a, const struct steps_closed *c,
     return c->busy[1 - i];
 }
 
-/* Nothing that has been charged so far can belong to a spell. */
-static bool is_well(const struct cusum *c)
+static void draws_settle(struct attribute *a, struct attributed *k)
 {
-    return !c->slow && !c->verifying && c->sum <= 0 && c->usual.n >= CUSUM_VERIFY;
+    for (uint32_t i = 0; i < k->n_drawn; i++)
+        hist_add(&a->excess, k->drawn[i]);
+    k->n_drawn = 0;
+}
+
+/* Draws of what may turn out to be a slow time are none of the noise that all ranks have
+ * (amplify.h), so they wait until it is known. */
+static void drawn(struct attribute *a, struct attributed *k,
+                  const struct steps_closed *c, uint32_t busy)
+{
+    double over = busy > c->median ? ((double)busy - c->median) / c->median : 0;
+    if (k->cusum.slow) {
+        k->n_drawn = 0;
+        return;
+    }
+    if (k->n_drawn == DRAWN || cusum_is_well(&k->cusum))
+        draws_settle(a, k);
+    k->drawn[k->n_drawn++] = (uint16_t)fmin(over * EXCESS_UNIT + 0.5, UINT16_MAX);
 }
 
 static void watch(struct attribute *a, const struct steps_closed *c, uint32_t i)
@@ -187,14 +205,12 @@ static void watch(struct attribute *a, const struct steps_closed *c, uint32_t i)
     double busy = c->busy[i], other = others(a, c, i);
     if (busy > 0 && other > 0)
         spell_news(a, i, cusum_add(&k->cusum, c->step, log(busy / other)), c);
-    if (k->toll.steps > 0 && is_well(&k->cusum))
+    if (k->toll.steps > 0 && cusum_is_well(&k->cusum)) /* of no spell to be */
         k->toll = (struct toll){0};
     if (!is_frozen(k))
         usual_add(&k->busy, busy);
-    if (c->median == 0)
-        return;
-    double over = busy > c->median ? (busy - c->median) / c->median : 0;
-    hist_add(&a->excess, (uint64_t)fmin(over * EXCESS_UNIT + 0.5, UINT32_MAX));
+    if (c->median > 0)
+        drawn(a, k, c, c->busy[i]);
 }
 
 void attribute_step(void *arg, const struct steps_closed *c)
@@ -226,6 +242,8 @@ void attribute_tick(struct attribute *a, uint64_t now_ms)
 void attribute_finish(struct attribute *a, uint64_t now_ms)
 {
     charge_settle(a, now_ms, true);
+    for (uint32_t i = 0; i < a->world_size; i++)
+        draws_settle(a, &a->ranks[i]);
 }
 
 static double taken(const double us[MECH_N])

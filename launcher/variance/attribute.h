@@ -4,7 +4,8 @@
  *
  * Of each step in the statistics: M = median busy, E = max busy - M. Culprits are the ranks
  * (three at most) whose busy is above M by more than 6 sigma of their own usual spread and
- * 5 % of M (with one rank: above its own usual). The excess of a culprit is busy minus the lesser of M and its own
+ * 5 % of M (with one rank: above its own usual); in a slow spell by more than half of what
+ * it is slow by, or by 5 %. The excess of a culprit is busy minus the lesser of M and its own
  * usual, split by excess.h. E is charged to the slowest rank, divided as its excess is, so
  * that the losses by mechanism sum up to the straggler loss. Where the slowest is no
  * culprit no rank is named; of an E above 5 % of M what was measured (throttled to page
@@ -50,7 +51,7 @@ struct spell { /* a rank that was slow for some time */
         last_step;           /* last: so far, or of the recovery */
     uint64_t from_ms, to_ms; /* the caller's clock, when it was noticed */
     bool over;
-    double percent;      /* slower than before, or than the others */
+    double percent;      /* slower than before, or than the others: its mean so far */
     uint64_t steps;      /* in which it was a culprit */
     double part[MECH_N]; /* its excess in them, us */
     double excess_us, loss_us;
@@ -78,7 +79,9 @@ struct attribution {          /* all borrowed from the attribute, until the next
     const struct spell *spells; /* in order of their beginning */
     size_t n_spells;
     uint64_t more_spells;
-    const struct hist *excess; /* of (busy - M)+ in 1/10000 of M, all ranks and steps */
+    const struct hist
+        *excess; /* of (busy - M)+ in 1/10000 of M, all ranks and steps but
+                                  those of slow spells; at most 65535 */
 };
 
 struct attribute_ops {

@@ -13,6 +13,7 @@
 #define RESOLUTION_US    5.0 /* of times that are rounded to one, added and subtracted */
 #define USUAL_ENOUGH     16u /* values, before a rank's own usual counts */
 #define NO_SPELL         UINT32_MAX
+#define DRAWN            40u    /* steps until a slow time is known to be one, about */
 #define ATTRIBUTE_TOP    64u    /* blames that are reported */
 #define ATTRIBUTE_BLAMES 65536u /* kept; a power of two */
 
@@ -41,6 +42,8 @@ struct attributed { /* a rank; there may be very many, so under 2 KiB */
     struct cusum cusum;
     struct toll toll; /* since the CUSUM left 0: of the spell that it may become */
     uint32_t spell;   /* the latest; NO_SPELL */
+    uint32_t n_drawn; /* for the histogram of excess, once it is no slow time: */
+    uint16_t drawn[DRAWN];
 };
 _Static_assert(sizeof(struct attributed) <= 2048, "16,384 of them in 32 MiB");
 

@@ -73,11 +73,17 @@ static void spell_begin(struct attribute *a, uint32_t rank,
     tell_later(a, i, false, c->now_ms);
 }
 
+static double percent_of(const struct cusum *c)
+{
+    return 100 * expm1(cusum_size(c));
+}
+
 void spell_end(struct attribute *a, uint32_t rank, uint32_t last_step, uint64_t now_ms)
 {
     uint32_t i = a->ranks[rank].spell;
     if (i == NO_SPELL || a->spells[i].over)
         return;
+    a->spells[i].percent = percent_of(&a->ranks[rank].cusum);
     a->spells[i].last_step = last_step;
     a->spells[i].to_ms = now_ms;
     a->spells[i].over = true;
@@ -93,6 +99,7 @@ void spell_news(struct attribute *a, uint32_t rank, enum cusum_news news,
     } else if (news == CUSUM_RECOVERED) {
         spell_end(a, rank, k->cusum.recovered, c->now_ms);
     } else if (k->cusum.slow && k->spell != NO_SPELL && !a->spells[k->spell].over) {
+        a->spells[k->spell].percent = percent_of(&k->cusum);
         a->spells[k->spell].last_step = c->step;
         a->spells[k->spell].to_ms = c->now_ms;
     }

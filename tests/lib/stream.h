@@ -26,6 +26,7 @@
 enum plant {
     PLANT_THROTTLED,
     PLANT_PREEMPTED,
+    PLANT_HOG, /* preempted for another time in each step: up to twice us */
     PLANT_STOLEN,
     PLANT_HIDDEN, /* stolen, in a step that also sleeps as usual */
     PLANT_STOPPED,
@@ -108,16 +109,22 @@ static inline bool stream_is_on(const struct planted *p, uint32_t rank, uint32_t
            step < p->to && (step - p->from) % (p->every ? p->every : 1) == 0;
 }
 
-/* Returns the busy time that it adds. */
-static inline uint32_t stream_plant(struct steprec *r, const struct planted *p)
+static inline uint32_t stream_us(struct stream *s, const struct planted *p)
 {
-    uint32_t us = p->us;
+    return p->what == PLANT_HOG ? (uint32_t)(2 * p->us * stream_uniform(s)) : p->us;
+}
+
+/* Returns the busy time that it adds. */
+static inline uint32_t stream_plant(struct steprec *r, const struct planted *p,
+                                    uint32_t us)
+{
     switch (p->what) {
     case PLANT_THROTTLED:
         r->throttled_us += us;
         r->rundelay_us += us;
         break;
     case PLANT_PREEMPTED:
+    case PLANT_HOG:
         r->rundelay_us += us;
         r->nivcsw++;
         break;
@@ -183,7 +190,7 @@ static inline void stream_make(struct stream *s, uint32_t step)
         };
         for (size_t p = 0; p < s->n_planted; p++)
             if (stream_is_on(&s->planted[p], i, step))
-                busy += stream_plant(r, &s->planted[p]);
+                busy += stream_plant(r, &s->planted[p], stream_us(s, &s->planted[p]));
         r->wall_us = busy; /* for now */
         longest = busy > longest ? busy : longest;
     }

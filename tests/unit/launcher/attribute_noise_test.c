@@ -77,6 +77,15 @@ static void test_noise_makes_no_one_slow(void **state)
          * late now and then, and in truth. */
         {4, 0.05, 0.5, 0, 25, 3},
         {8, 0.05, 0.5, 0, 10, 2},
+        /* So slow a noise makes some ranks slower than the others for a while, by what it
+         * always does: that is no change. */
+        {1, 0.05, 0.9, 0, 0, 0},
+        {2, 0.05, 0.9, 0, 10, 2},
+        {4, 0.02, 0.9, 0, 50, 4},
+        {4, 0.05, 0.9, 0, 100, 5},
+        {4, 0.10, 0.9, 0, 500, 6},
+        {8, 0.05, 0.9, 0, 50, 2},
+        {4, 0.05, 0.98, 0, 600, 12},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct stream s = {.world = cases[i].world,
@@ -92,7 +101,7 @@ static void test_noise_makes_no_one_slow(void **state)
                 s.world, s.sigma, s.correlation, (unsigned long long)n.culprits,
                 (unsigned long long)n.slow);
         /* Run delay is a part of the noise, and measured: so much is charged to it. */
-        assert_true(s.world == 1 || n.small > 40 * n.loss);
+        assert_true(s.world == 1 || s.correlation > 0.9 || n.small > 40 * n.loss);
     }
 }
 
@@ -192,16 +201,19 @@ static void one_change(uint64_t seed, double sigma, double factor, struct delays
 static void test_delays(void **state)
 {
     (void)state;
-    /* The sum crosses its limit after `cross` steps; 16 more verify it, or 32 where it is
-     * less than 3 sigma. 5 % are seen and never told: the least is 7 %. */
+    /* The sum crosses its limit after `cross` steps; 16 more verify it, or some blocks of
+     * as many where it is less than 7 % or 3 sigma. 4 % are seen and not told. */
     static const struct {
         double sigma, factor;
         unsigned crossed, told_least, told_most;
         double cross, tell, since; /* at most */
     } cases[] = {
-        {0.01, 1.05, 100, 0, 0, 4.5, 0, 0},
-        {0.02, 1.05, 100, 0, 0, 7.5, 0, 0},
+        {0.01, 1.04, 100, 0, 0, 5, 0, 0},
+        {0.02, 1.04, 100, 0, 5, 12, 60, 4},
         {0.05, 1.05, 60, 0, 2, 35, 60, 20},
+        {0.01, 1.06, 100, 100, 100, 4.5, 40, 0.2},
+        {0.02, 1.06, 100, 95, 100, 7, 60, 1.5},
+        {0.03, 1.06, 100, 75, 100, 14, 70, 3},
         {0.01, 1.10, 100, 100, 100, 4.5, 21, 0.1},
         {0.02, 1.10, 100, 100, 100, 4.5, 21, 0.1},
         {0.05, 1.10, 100, 60, 75, 11, 42, 2},

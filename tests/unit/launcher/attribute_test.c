@@ -5,6 +5,7 @@
 #include <cmocka.h>
 
 #include <math.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "launcher/variance/attribute.h"
@@ -238,6 +239,115 @@ static void test_slow_from_some_step_on(void **state)
             p.to = 5000;
             one_spell(worlds[w], &p, causes[i].what);
         }
+}
+
+/* A hog on the core of one rank from some step on: its first values may be of both states,
+ * and it may lose another part of each step, or one of two steps. */
+static void one_hog(uint32_t world, uint32_t from, enum plant how, uint32_t every)
+{
+    struct planted p = {1, from, 5000, every, how, 4000 * every};
+    struct run *r = the_run();
+    struct stream s = quiet(world, &p, 1);
+    s.seed += from;
+    open_run(r, &s, 5, NULL, NULL);
+    stream_run(&r->stream, r->steps, 0, 1000);
+    end_run(r);
+    const struct spell *is = r->is.spells;
+    double steps = (1000.0 - fmax(from, 5)) / every, loss = steps * 4000 * every;
+    if (r->is.n_spells != 1 || is->rank != 1 || is->over ||
+        abs((int)is->first_step - (int)fmax(from, 5)) > 20 ||
+        is->what != MECH_PREEMPTED || (double)is->steps < 0.8 * steps ||
+        is->percent < 24 || is->percent > 42 ||
+        fabs(r->is.loss_us[MECH_PREEMPTED] - loss) >
+            (how == PLANT_HOG ? 0.08 : 0.05) * loss)
+        fail_msg(
+            "%u ranks, from %u, 1 of %u steps: %zu spells, rank %u since %u%s, %s, "
+            "%.0f %%, %llu steps, %.0f of %.0f us",
+            world, from, every, r->is.n_spells, is->rank, is->first_step,
+            is->over ? ", over" : "", mech_name(is->what), is->percent,
+            (unsigned long long)is->steps, r->is.loss_us[MECH_PREEMPTED], loss);
+    close_run(r);
+}
+
+static void test_a_hog_from_early_on(void **state)
+{
+    (void)state;
+    static const uint32_t worlds[] = {2, 4, 8};
+    for (size_t w = 0; w < 3; w++)
+        for (uint32_t from = 0; from <= 50; from++) {
+            one_hog(worlds[w], from, PLANT_PREEMPTED, 1);
+            one_hog(worlds[w], from, PLANT_HOG, 1);
+            one_hog(worlds[w], from, PLANT_PREEMPTED, 2);
+        }
+}
+
+/* A third of the time on one of four. */
+static void test_a_hog_for_a_while(void **state)
+{
+    (void)state;
+    for (uint32_t from = 5; from <= 700; from += 99) {
+        struct planted p = {3, from, from + 300, 1, PLANT_HOG, 5000};
+        struct run *r = the_run();
+        struct stream s = quiet(4, &p, 1);
+        open_run(r, &s, 5, NULL, NULL);
+        stream_run(&r->stream, r->steps, 0, 1100);
+        end_run(r);
+        const struct spell *is = r->is.spells;
+        if (r->is.n_spells != 1 || is->rank != 3 || !is->over ||
+            abs((int)is->first_step - (int)from) > 8 ||
+            abs((int)is->last_step - (int)from - 300) > 8 || is->steps < 230 ||
+            is->loss_us < 0.85 * 300 * 5000 || fabs(is->percent - 46) > 6)
+            fail_msg("from %u: %zu spells, [%u, %u), %.0f %%, %llu steps, %.0f us",
+                     from, r->is.n_spells, is->first_step, is->last_step, is->percent,
+                     (unsigned long long)is->steps, is->loss_us);
+        close_run(r);
+    }
+}
+
+/* Slower still, or partly well again: the spell is told by its mean. */
+static void test_a_spell_that_changes(void **state)
+{
+    (void)state;
+    static const struct {
+        uint32_t first, then; /* us of 300 steps and of 300 more */
+        double percent;
+    } cases[] = {{2000, 5000, 34}, {6000, 1500, 36}, {1500, 1500, 15}, {600, 1200, 9}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct planted p[] = {{2, 200, 500, 1, PLANT_WORK, cases[i].first},
+                              {2, 500, 800, 1, PLANT_WORK, cases[i].then}};
+        struct run *r = the_run();
+        struct stream s = quiet(8, p, 2);
+        open_run(r, &s, 5, NULL, NULL);
+        stream_run(&r->stream, r->steps, 0, 1000);
+        end_run(r);
+        const struct spell *is = r->is.spells;
+        if (r->is.n_spells != 1 || !is->over ||
+            fabs(is->percent - cases[i].percent) > 1.5)
+            fail_msg("%u, then %u us: %zu spells, %.1f %%", cases[i].first,
+                     cases[i].then, r->is.n_spells, is->percent);
+        close_run(r);
+    }
+}
+
+/* Of a rank that is slow for long, nothing is noise that a larger job would have more of. */
+static void test_a_spell_is_no_noise(void **state)
+{
+    (void)state;
+    static const uint32_t froms[] = {0, 10, 300};
+    for (size_t i = 0; i < 3; i++) {
+        struct planted p = {1, froms[i], 800, 1, PLANT_WORK, 4000};
+        struct run *r = the_run();
+        struct stream s = quiet(8, &p, 1);
+        open_run(r, &s, 5, NULL, NULL);
+        stream_run(&r->stream, r->steps, 0, 1000);
+        end_run(r);
+        if (hist_quantile(r->is.excess, 1) > 1000 || r->is.excess->count < 7 * 950 ||
+            r->is.excess->count > 8 * 1000 - 790 + froms[i])
+            fail_msg("from %u: %llu draws, at most %llu", froms[i],
+                     (unsigned long long)r->is.excess->count,
+                     (unsigned long long)hist_quantile(r->is.excess, 1));
+        close_run(r);
+    }
 }
 
 static void test_a_rank_alone_is_its_own_measure(void **state)
@@ -646,6 +756,10 @@ int main(void)
         cmocka_unit_test(test_single_late_steps),
         cmocka_unit_test(test_a_burst),
         cmocka_unit_test(test_slow_from_some_step_on),
+        cmocka_unit_test(test_a_hog_from_early_on),
+        cmocka_unit_test(test_a_hog_for_a_while),
+        cmocka_unit_test(test_a_spell_that_changes),
+        cmocka_unit_test(test_a_spell_is_no_noise),
         cmocka_unit_test(test_a_rank_alone_is_its_own_measure),
         cmocka_unit_test(test_two_causes_in_one_step),
         cmocka_unit_test(test_two_culprits_in_one_step),

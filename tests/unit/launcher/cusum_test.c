@@ -66,7 +66,8 @@ static void test_changes(void **state)
         {"from the beginning", {{0, 0.2}}, true, 1, 0, 0, 0, 0.2},
         {"from the beginning, and back", {{0, 0.2}, {600, 0}}, true, 1, 1, 0, 600, 0.2},
         {"alone, who is to say", {{0, 0.2}}, false, 0, 0, 0, 0, 0},
-        {"too little", {{500, 0.05}}, true, 0, 0, 0, 0, 0},
+        {"too little", {{500, 0.04}}, true, 0, 0, 0, 0, 0},
+        {"six percent", {{500, 0.0583}}, true, 1, 0, 500, 0, 0.0583},
         {"faster", {{500, -0.3}}, true, 0, 0, 0, 0, 0},
         {"as the others at last", {{0, -0.3}, {500, 0}}, true, 0, 0, 0, 0, 0},
         {"slower than the others", {{0, -0.3}, {500, 0.2}}, true, 1, 0, 500, 0, 0.2},
@@ -99,7 +100,8 @@ static void test_changes(void **state)
                          cases[i].what, sigmas[g], n.n_slow, n.since, n.size,
                          n.n_recovered, n.recovered);
             if (n.n_slow > 0 &&
-                (n.slow - n.since > 22 || n.recovered_at - n.recovered > 40))
+                (n.slow - n.since > (n.size < 0.1 ? 70 : 22) ||
+                 n.recovered_at - n.recovered > 40))
                 fail_msg("%s, sigma %.3f: told at %u and %u", cases[i].what, sigmas[g],
                          n.slow, n.recovered_at);
         }

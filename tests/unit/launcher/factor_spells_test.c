@@ -146,7 +146,7 @@ static void test_sentences(void **state)
 #define CHANGE  8120u
 #define UNTIL   8400u
 #define BUSY_US 10000u
-#define SLOW_US 900u
+#define SLOW_US 600u
 
 struct heard {
     uint32_t ranks[64];
