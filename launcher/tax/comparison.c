@@ -99,6 +99,7 @@ static void sum_unmeasured(struct comparison *c)
             c->not_measured |= c->side[k].runs[i].view.variance.not_measured;
 }
 
+/* One price for both, as of one job file, says nothing about where a job should run. */
 static void take_prices(struct comparison *c, const struct compare_ask *ask)
 {
     c->days = ask->days;
@@ -108,7 +109,8 @@ static void take_prices(struct comparison *c, const struct compare_ask *ask)
     for (int k = 0; k < 2; k++)
         if (!isnan(ask->price[k]))
             c->side[k].device_hour = ask->price[k];
-    if (isnan(c->price_ratio) && c->side[1].device_hour > 0)
+    if (isnan(c->price_ratio) && c->side[1].device_hour > 0 &&
+        c->side[0].device_hour != c->side[1].device_hour)
         c->price_ratio = c->side[0].device_hour / c->side[1].device_hour;
 }
 

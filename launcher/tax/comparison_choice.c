@@ -13,6 +13,12 @@ static const char *const vm_is_right = "a VM is right where jobs are short or co
                                        "bursts, and where snapshots or MIG slices "
                                        "are wanted";
 
+/* The interval does not hold 0, and it knows how much runs differ. */
+static bool is_shown(const struct tax *t)
+{
+    return t->between && (t->range.low > 0 || t->range.high < 0);
+}
+
 /* ---- days and money */
 
 static void page_length(struct page *p, const struct comparison *c)
@@ -65,8 +71,8 @@ void page_price(struct page *p, const struct comparison *c)
     const struct tax *t = &c->tax;
     const char *a = c->side[0].label, *b = c->side[1].label;
     char share[UNITS_TEXT], text[480], between[160] = "";
-    bool sure = t->between && (t->range.low > 0 || t->range.high < 0);
-    page_printf(p, sure ? "\nWhat it costs\n" : "\nWhat it would cost, were it so\n");
+    page_printf(p, is_shown(t) ? "\nWhat it costs\n"
+                               : "\nWhat it would cost, were it so\n");
     page_length(p, c);
     if (t->tau > 0)
         page_printf(p, "  at equal prices by the hour, %s of the bill of %s is tax\n",
@@ -87,6 +93,7 @@ static void ask_length(struct table *t, const struct comparison *c)
 {
     char hours[UNITS_TEXT], lost[UNITS_TEXT];
     double h = isnan(c->days) ? c->side[0].hours : c->days * 24;
+    bool loses = is_shown(&c->tax) && c->tax.tau > 0;
     table_cell(t, "longer than 72 h?");
     format_time(h * HOUR_US, hours);
     format_time(h * fmax(c->tax.tau, 0) * HOUR_US, lost);
@@ -94,8 +101,8 @@ static void ask_length(struct table *t, const struct comparison *c)
         table_cell(t, "the runs: %s (%s); the job: not given (--days)",
                    c->decision.is_long == ANSWER_YES ? "yes" : "no", hours);
     else
-        table_cell(t, "%s (%s): it would lose %s",
-                   c->decision.is_long == ANSWER_YES ? "yes" : "no", hours, lost);
+        table_cell(t, "%s (%s)%s%s", c->decision.is_long == ANSWER_YES ? "yes" : "no",
+                   hours, loses ? ": it would lose " : "", loses ? lost : "");
 }
 
 static void ask_waiting(struct table *t, const struct comparison *c)
@@ -130,7 +137,9 @@ static void ask_price(struct table *t, const struct comparison *c)
 {
     table_cell(t, "price by the hour?");
     if (isnan(c->price_ratio))
-        table_cell(t, "not given (--price, --price-ratio): equal");
+        table_cell(t, isnan(c->side[0].device_hour) || isnan(c->side[1].device_hour)
+                          ? "not given (--price, --price-ratio): equal"
+                          : "the same on both sides");
     else
         table_cell(t, "%s costs %.2f times as much as %s; break-even at %.2f",
                    c->side[0].label, c->price_ratio, c->side[1].label,

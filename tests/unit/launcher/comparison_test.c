@@ -109,6 +109,9 @@ static void test_pages(void **state)
          VERDICT_MAYBE, false},
         {"matters", &metal, &slow, 3, NOT_ASKED, VERDICT_MATTERS, false},
         {"none", &metal, &alike, 3, NOT_ASKED, VERDICT_NONE, true},
+        /* The job file gives one price for both: no threshold of 0 comes of it. */
+        {"equal", &metal, &alike, 3, ASK(30, 2.5, 2.5, NAN, NAN, false, "A", "B"),
+         VERDICT_NONE, true},
         {"small", &near_by, &nearer, 3, ASK(2, NAN, NAN, 1.25, NAN, false, "A", "B"),
          VERDICT_SMALL, true},
         {"short", &metal, &slow, 3, ASK(1, NAN, NAN, NAN, NAN, true, "metal", "vm"),
