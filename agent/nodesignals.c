@@ -80,7 +80,7 @@ static bool signals_send(struct nodesignals *s)
 static void signals_take(struct nodesignals *s, bool last)
 {
     bool quiet = nodesignals_sum_is_quiet(&s->now) && !last;
-    if (s->held.known != s->now.known || !quiet)
+    if (!quiet || !nodesignals_sum_is_alike(&s->held, &s->now))
         (void)signals_send(s);
     nodesignals_sum_merge(&s->held, &s->now);
     nodesignals_sum_clear(&s->now);

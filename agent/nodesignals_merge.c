@@ -219,6 +219,12 @@ void nodesignals_sum_merge(struct nodesignals_sum *into,
 
 /* ---- quiet ---- */
 
+bool nodesignals_sum_is_alike(const struct nodesignals_sum *a,
+                              const struct nodesignals_sum *b)
+{
+    return a->known == b->known && a->n_gpus == b->n_gpus && a->n_ports == b->n_ports;
+}
+
 static bool sum_gpu_is_quiet(const Aolani__GpuSignal *g, int64_t little_us)
 {
     return g->power_us <= little_us && g->heat_us <= little_us &&

@@ -83,6 +83,10 @@ int nodesignals_sum_link(struct nodesignals_sum *s, const char *text);
  * makes its kind unknown. */
 void nodesignals_sum_merge(struct nodesignals_sum *into,
                            const struct nodesignals_sum *later);
+/* Both know the same of as many devices. Else one that has vanished would be told as known
+ * to the end: they are better not merged. */
+bool nodesignals_sum_is_alike(const struct nodesignals_sum *a,
+                              const struct nodesignals_sum *b);
 /* Nothing in it a step could be late by: no news until there is some. */
 bool nodesignals_sum_is_quiet(const struct nodesignals_sum *s);
 /* 0, or as upward's send, or -ENOMEM. */

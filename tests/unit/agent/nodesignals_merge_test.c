@@ -157,6 +157,27 @@ static void test_what_nobody_believes(void **state)
     nodesignals_sum_fini(&b);
 }
 
+static void test_what_is_merged_is_alike(void **state)
+{
+    (void)state;
+    struct nodesignals_sum a = make(10), b = make(11);
+    struct nodesignals_port p = {.nic = "mlx5_0", .number = 1};
+    Aolani__GpuSignal g = gpu("GPU-a");
+    assert_true(nodesignals_sum_is_alike(&a, &b));
+    assert_int_equal(nodesignals_sum_gpu(&a, &g), 0);
+    assert_false(nodesignals_sum_is_alike(&a, &b)); /* it fell off the bus */
+    assert_int_equal(nodesignals_sum_gpu(&b, &g), 0);
+    assert_true(nodesignals_sum_is_alike(&a, &b));
+    assert_int_equal(nodesignals_sum_port(&b, &p), 0);
+    assert_false(nodesignals_sum_is_alike(&a, &b));
+    assert_int_equal(nodesignals_sum_port(&a, &p), 0);
+    assert_true(nodesignals_sum_is_alike(&a, &b));
+    a.known &= ~(uint32_t)NODESIGNALS_PSI;
+    assert_false(nodesignals_sum_is_alike(&a, &b));
+    nodesignals_sum_fini(&a);
+    nodesignals_sum_fini(&b);
+}
+
 static void test_lists_are_bounded(void **state)
 {
     (void)state;
@@ -351,6 +372,7 @@ int main(void)
         cmocka_unit_test(test_counts_are_added),
         cmocka_unit_test(test_devices),
         cmocka_unit_test(test_what_nobody_believes),
+        cmocka_unit_test(test_what_is_merged_is_alike),
         cmocka_unit_test(test_lists_are_bounded),
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_message),
