@@ -296,6 +296,22 @@ static void say_rank(const struct report_view *v, const struct story *s,
     say_mechanism(s, out);
 }
 
+/* A rank that is the slowest again and again need not be late in any single step. */
+static void say_slowest(const struct report_view *v, struct buf *out)
+{
+    for (size_t i = 0; i < v->n_ranks && v->culprit >= 0; i++) {
+        const struct view_rank *k = &v->ranks[i];
+        if (k->rank != v->culprit)
+            continue;
+        buf_printf(out,
+                   "rank %u on %.200s was waited for most (%.1f %% of the step time)",
+                   k->rank, view_node_name(v, k->node),
+                   unit_percent((double)k->steps.loss_sum, (double)v->job.t_sum));
+        return;
+    }
+    buf_printf(out, "no single rank stands out");
+}
+
 /* Where the loss has no single rank to it: of what it is made. */
 static void say_loss(const struct report_view *v, struct buf *out)
 {
@@ -309,11 +325,10 @@ static void say_loss(const struct report_view *v, struct buf *out)
         most = a->loss_us[m];
         phrase = view_mech_phrase((enum mechanism)m);
     }
-    buf_printf(out,
-               "no single rank stands out: a step waited %s for its slowest rank (%.1f "
-               "%% of the step time)",
-               format_us(unit_per(all, (double)a->steps), us),
-               unit_percent(all, a->t_us));
+    say_slowest(v, out);
+    buf_printf(
+        out, ": a step waited %s for its slowest rank (%.1f %% of the step time)",
+        format_us(unit_per(all, (double)a->steps), us), unit_percent(all, a->t_us));
     buf_printf(out, "%s %s (%s)",
                2 * most >= all ? ", mostly" : "; the largest part:", phrase,
                format_us(unit_per(most, (double)a->steps), us));

@@ -477,6 +477,20 @@ static void test_who_is_told_of(void **state)
                "(11 % of a usual step): mostly page faults (597 us of it); it cost the "
                "job 241 ms");
 
+    r = run_quiet(); /* never late, and yet the slowest each time */
+    for (uint32_t step = 1201; step <= 2400; step++)
+        for (uint32_t k = 0; k < 4; k++) {
+            struct steprec rec = {.rank = k,
+                                  .step = step,
+                                  .wall_us = 10000,
+                                  .wait_us = k == 1 ? 1000 : 2000};
+            steps_add(r->steps, &rec, step);
+        }
+    r->a.small_us = 600000;
+    expect_top(r, "rank 1 on n1 was waited for most (5.0 % of the step time): a step "
+                  "waited 500 us for its slowest rank (5.0 % of the step time), mostly "
+                  "small differences between ranks (500 us); it cost the job 600 ms");
+
     r = run_quiet();
     r->a.common_us[MECH_NETWORK] = 600000;
     expect_top(
