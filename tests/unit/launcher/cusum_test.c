@@ -99,9 +99,8 @@ static void test_changes(void **state)
                 fail_msg("%s, sigma %.3f: slow %u since %u by %.3f, recovered %u at %u",
                          cases[i].what, sigmas[g], n.n_slow, n.since, n.size,
                          n.n_recovered, n.recovered);
-            if (n.n_slow > 0 &&
-                (n.slow - n.since > (n.size < 0.1 ? 70 : 22) ||
-                 n.recovered_at - n.recovered > 40))
+            if (n.n_slow > 0 && (n.slow - n.since > (n.size < 0.1 ? 70 : 22) ||
+                                 n.recovered_at - n.recovered > 40))
                 fail_msg("%s, sigma %.3f: told at %u and %u", cases[i].what, sigmas[g],
                          n.slow, n.recovered_at);
         }
