@@ -137,17 +137,21 @@ def run(where, lines, seconds, ranks, groups):
     injector = subprocess.Popen(
         [os.path.join(BUILD, "tests/score/injector"), shared, plan, oracle, str(ranks)]
         + ([groups.prefix] if groups.prefix else []), start_new_session=True)
+    log = open(os.path.join(where, "log"), "w")
+    job = subprocess.Popen([os.path.join(BUILD, "aolani-run"), "job.toml"], cwd=where,
+                           stdin=subprocess.DEVNULL, stdout=log, stderr=subprocess.STDOUT)
     try:
-        with open(os.path.join(where, "log"), "w") as log:
-            status = subprocess.call([os.path.join(BUILD, "aolani-run"), "job.toml"],
-                                     cwd=where, stdin=subprocess.DEVNULL, stdout=log,
-                                     stderr=subprocess.STDOUT)
+        status = job.wait()
         if status == 0:
             injector.wait(timeout=60)
     finally:
+        log.close()
         if injector.poll() is None:
             os.killpg(injector.pid, signal.SIGKILL)
             injector.wait()
+        if job.poll() is None:
+            job.terminate()
+            job.wait()
     if status != 0:
         sys.stderr.write(open(os.path.join(where, "log")).read())
         sys.exit(f"score: the job in {where} ended with status {status}")
@@ -276,6 +280,7 @@ def main():
     if why:
         print(f"score: not run: {why}")
         return 77
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that groups are removed
     base = os.environ.get("KEEP") or tempfile.mkdtemp(prefix="aolani-score-")
     groups, counts, verdicts = Groups(ranks), {"void": 0}, []
     kinds = [k for k in CLASS if k != "quota" or groups.prefix]
