@@ -47,6 +47,7 @@ $(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
 
 # What `make score` runs: the ranks, and what is done to them.
 SCORE_BIN := $(BUILD)/tests/score/emulator $(BUILD)/tests/score/injector
+$(BUILD)/tests/score/injector: tests/score/witness.c tests/score/witness.h
 $(BUILD)/tests/score/%: tests/score/%.c tests/score/shared.c tests/score/shared.h $(BUILD)/libaolani.so
 	$(call say,CC,$@)mkdir -p $(@D); $(CC) $(filter-out -MMD -MP,$(our_cppflags) $(our_cflags)) $(LDFLAGS) -o $@ \
 	  $(filter %.c,$^) -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN/../..'

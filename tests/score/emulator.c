@@ -256,6 +256,7 @@ int main(int argc, char **argv)
     barrier(e);
     run_steps(e);
     atomic_store(&e->shared->over, 1);
+    wake_all(&e->shared->over);
     snprintf(name, sizeof name, "rank%u", e->rank);
     oracle_write(e->oracle, name, e->done, e->n_done);
     free(e);

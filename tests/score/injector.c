@@ -8,7 +8,8 @@
  * (in a session of its own: the kernel shares a core between sessions) computes until it has
  * had `size` of CPU time. quota: the control group GROUPS<rank> gets QUOTA_SHARE of a core
  * for `size`; what the kernel says it held back is the size that is written down. All by
- * absolute times: a poller would disturb more than it injects.
+ * absolute times: a poller would disturb more than it injects. Meanwhile the kernel writes
+ * down who else ran on the cores of the ranks (witness.h).
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -22,6 +23,7 @@
 #include <unistd.h>
 
 #include "tests/score/shared.h"
+#include "tests/score/witness.h"
 
 #define QUOTA_PERIOD_US 20000
 #define QUOTA_US        5000
@@ -33,6 +35,7 @@ struct injector {
     size_t n_events;
     struct done done[SCORE_EVENTS];
     size_t n_done;
+    struct witness witness[SCORE_RANKS];
 };
 
 static bool is_over(const struct injector *i, uint32_t rank)
@@ -173,6 +176,25 @@ static void run_schedule(struct injector *i)
     oracle_write(i->oracle, "injector", i->done, i->n_done);
 }
 
+/* ---- what else runs there */
+
+static void watch(struct injector *i, uint32_t ranks)
+{
+    for (uint32_t r = 0; r < ranks; r++) {
+        cpu_set_t set;
+        int cpu = 0;
+        if (sched_getaffinity(atomic_load(&i->shared->pid[r]), sizeof set, &set) < 0 ||
+            CPU_COUNT(&set) != 1)
+            continue;
+        while (!CPU_ISSET(cpu, &set))
+            cpu++;
+        int rc = witness_open(&i->witness[r], cpu);
+        if (rc < 0)
+            fprintf(stderr, "score: who else runs on CPU %d is not known: %s\n", cpu,
+                    strerror(-rc));
+    }
+}
+
 /* The period first, once: the quota is then one short write. Version 1 alone has it apart. */
 static void groups_init(const struct injector *i, uint32_t ranks)
 {
@@ -197,6 +219,7 @@ int main(int argc, char **argv)
     groups_init(&i, ranks);
     while (atomic_load(&i.shared->started) == 0)
         wait_while(&i.shared->started, 0);
+    watch(&i, ranks);
     for (uint32_t r = 0; r < ranks; r++) {
         pid_t pid = fork();
         if (pid < 0)
@@ -207,5 +230,9 @@ int main(int argc, char **argv)
     run_schedule(&i);
     while (wait(NULL) > 0 || errno == EINTR)
         ;
+    while (atomic_load(&i.shared->over) == 0)
+        wait_while(&i.shared->over, 0);
+    for (uint32_t r = 0; r < ranks; r++)
+        witness_write(&i.witness[r], i.oracle, r, atomic_load(&i.shared->pid[r]));
     return 0;
 }

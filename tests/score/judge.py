@@ -5,7 +5,9 @@ An event is a line of the oracle; an alarm is a culprit record whose excess is a
 ALARM of the rank's usual step. They meet by time: an event covers the steps of its rank
 that overlap it, one before, one after, and up to three after when it was longer than a
 step. Alarms of other classes beside an event or outside all events are no mistakes of a
-class: what else runs on the machine is really there.
+class: what else runs on the machine is really there. That a rank was preempted by others
+than the hog is held true where the scheduler's events (witness.c) say that others had its
+core for half of that time at least.
 """
 from collections import Counter, namedtuple
 from statistics import median
@@ -27,6 +29,7 @@ CLASS = {"stop": "stopped", "blocked": "blocked", "work": "own work", "hog": "pr
 DEMANDED = {"stop": (0.90, 0.95, 0.10), "blocked": (0.90, 0.95, 0.10),
             "work": (0.90, 0.95, 0.10), "hog": (0.85, 0.85, None),
             "quota": (0.80, 0.90, None), "faults": (None, None, None)}
+OTHER = "other"          # not injected: what the witness saw
 QUIET = ("stopped", "blocked", "own work")  # no alarm of these where nothing was done
 
 
@@ -122,8 +125,27 @@ def foreign_share(lines, dones):
     return lost / time if time else 0.0
 
 
+def crowded_us(lines, others):
+    """By rank and step: for how long others ran on the rank's core while it computed."""
+    lost = Counter()
+    for rank, line in lines.items():
+        mine = sorted(d for d in others if d.rank == rank)
+        first = 0
+        for s in line.steps:
+            while first < len(mine) and mine[first].to_ns <= s.from_ns:
+                first += 1
+            for d in mine[first:]:
+                if d.from_ns >= s.busy_ns:
+                    break
+                lost[rank, s.step] += overlap(d.from_ns, d.to_ns, s.from_ns, s.busy_ns) / 1000
+    return lost
+
+
 def judge(steps, dones, culprits):
+    """dones: what was injected, and as "other" what else ran on the cores of the ranks."""
     v = Verdict()
+    others = [d for d in dones if d.what == OTHER]
+    dones = [d for d in dones if d.what != OTHER]
     lines = {}
     for rank in {s.rank for s in steps}:
         lines[rank] = Timeline([s for s in steps if s.rank == rank])
@@ -158,11 +180,16 @@ def judge(steps, dones, culprits):
         if named:
             part = sum(records[k].parts.get(name, 0.0) for k in keys if k in records)
             v.errors.setdefault(d.what, []).append(abs(part - effect) / effect)
-    for k in explained:
+    # What else ran there is as true as what was injected; but nobody asks for all of it.
+    crowd = crowded_us(lines, others)
+    seen = {k for k, c in alarms.items() if c.what == CLASS["hog"] and k not in explained and
+            crowd[k] >= 0.5 * c.parts.get(c.what, c.excess_us)}
+    for k in explained | seen:
         v.right[alarms[k].what] += 1
     for k, c in alarms.items():
-        if k not in beside:
-            v.matrix.setdefault("nothing", Counter())[c.what] += 1
+        if k not in beside or k in seen:
+            row = "others" if k in seen else "nothing"
+            v.matrix.setdefault(row, Counter())[c.what] += 1
     return v
 
 

@@ -84,6 +84,18 @@ class JudgeTest(unittest.TestCase):
         self.assertAlmostEqual(judge(steps(2000, {}), [], []).foreign, 0.2)
         self.assertAlmostEqual(judge(steps(), [], []).foreign, 0.0)
 
+    def test_others_are_as_true_as_a_hog(self):
+        there = Done(2002 * MS, 2005 * MS, "other", 0, 3000)
+        for name, seen, precision in (("seen", [there], 1.0), ("not seen", [], 0.0),
+                                      ("of the other rank", [there._replace(rank=1)], 0.0),
+                                      ("too short", [there._replace(to_ns=2003 * MS)], 0.0)):
+            with self.subTest(name):
+                v = judge(steps(late={200: 3}), seen, [named("preempted", 200, 3000)])
+                self.assertEqual(v.precision("hog"), precision)
+                self.assertEqual(v.recall("hog"), None)
+                row = "others" if precision else "nothing"
+                self.assertEqual(v.matrix, {row: {"preempted": 1}})
+
     def test_matrix(self):
         v = judge(steps(late={100: 6, 150: 6, 170: 8}),
                   [done(), done("work", 151), done("hog", 172)],

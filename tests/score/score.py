@@ -13,9 +13,10 @@ delay outside the injections take more than 10 % of the time proves nothing: it 
 counted, and repeated.
 
 How to read the matrix: a row is what was done, a column what was named; "missed" is an event
-near which nothing was named. The row "nothing" has the late steps that were named where
-nothing was done: what else runs on the machine is really there, so only alarms of stop,
-blocked and own work are held against a class, and those of its own class.
+near which nothing was named. "others" has the late steps that were named preempted while,
+as the scheduler's own events say, other programs than the hog did run on the rank's core.
+"nothing" has those that were named where nothing is known to have happened: they count
+against the class that was named, and no other.
 Exit status: 0 all that is demanded is met, 1 it is not, 77 it cannot be run here.
 """
 import json
@@ -196,7 +197,7 @@ def number(v, form="{:6.2f}"):
 
 
 def print_matrix(verdicts):
-    rows = list(CLASS) + ["nothing"]
+    rows = list(CLASS) + ["others", "nothing"]
     total = {}
     for v in verdicts:
         for row, named in v.matrix.items():
