@@ -87,14 +87,16 @@ void witness_write(const struct witness *w, const char *prefix, uint32_t rank,
         size = ring_read(w, at, &s);
         if (size == 0)
             break;
-        /* Of each switch the half that says who comes. */
-        if (s.header.type != PERF_RECORD_SWITCH_CPU_WIDE ||
-            s.header.misc & PERF_RECORD_MISC_SWITCH_OUT)
+        if (s.header.type != PERF_RECORD_SWITCH_CPU_WIDE)
             continue;
+        /* Some processes have no records of their own (those that may not be dumped); who
+         * leaves for them says so. */
+        bool out = s.header.misc & PERF_RECORD_MISC_SWITCH_OUT;
+        uint32_t comes = out ? s.next_prev_pid : s.pid;
         if (other)
             fprintf(f, "%" PRIu64 " %" PRIu64 " other %" PRIu32 " %.1f\n", from_ns,
                     s.time_ns, rank, (double)(s.time_ns - from_ns) / 1000);
-        other = s.pid != 0 && (pid_t)s.pid != pid;
+        other = comes != 0 && (pid_t)comes != pid;
         from_ns = s.time_ns;
     }
     if (fclose(f) != 0)
