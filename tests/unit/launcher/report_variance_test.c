@@ -147,8 +147,10 @@ static void run_spell(struct run *r, uint32_t rank, enum mechanism what, uint32_
                         .excess_us = us,
                         .loss_us = 0.9 * us,
                         .what = what};
-    s->part[what] = 0.96 * us;
-    s->part[MECH_UNKNOWN] = 0.04 * us;
+    if (what != MECH_MIXED) {
+        s->part[what] = 0.96 * us;
+        s->part[MECH_UNKNOWN] = 0.04 * us;
+    }
     r->said[r->a.n_spells++].common = common;
     r->s.n_spells = r->a.n_spells;
 }
