@@ -12,7 +12,7 @@
 #include <string.h>
 
 #include "launcher/report.h"
-#include "tests/lib/golden.h"
+#include "tests/lib/golden_report.h"
 
 /* ---- runs */
 
@@ -298,17 +298,7 @@ static void test_golden(void **state)
     (void)state;
     for (size_t i = 0; i < N_RUNS; i++) {
         struct run *r = runs[i].make();
-        struct buf page, json;
-        buf_init(&page, 1u << 20);
-        buf_init(&json, 1u << 20);
-        assert_int_equal(report_text(&r->s, &page), 0);
-        assert_int_equal(report_json(&r->s, &json), 0);
-        golden_check_width((const char *)page.data);
-        golden_check("report", runs[i].name, "txt", &page);
-        if (r->s.n_ranks < 10)
-            golden_check("report", runs[i].name, "json", &json);
-        buf_fini(&page);
-        buf_fini(&json);
+        golden_report(runs[i].name, &r->s);
         run_free(r);
     }
 }
@@ -318,19 +308,7 @@ static void test_json_gives_the_same_page(void **state)
     (void)state;
     for (size_t i = 0; i < N_RUNS; i++) {
         struct run *r = runs[i].make();
-        struct buf page, json, again;
-        struct err e = {0};
-        buf_init(&page, 1u << 20);
-        buf_init(&json, 1u << 20);
-        buf_init(&again, 1u << 20);
-        assert_int_equal(report_text(&r->s, &page), 0);
-        assert_int_equal(report_json(&r->s, &json), 0);
-        assert_int_equal(
-            report_text_from_json((const char *)json.data, json.len, 0, &again, &e), 0);
-        assert_string_equal((const char *)again.data, (const char *)page.data);
-        buf_fini(&page);
-        buf_fini(&json);
-        buf_fini(&again);
+        golden_report_again(&r->s);
         run_free(r);
     }
 }
