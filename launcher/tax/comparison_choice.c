@@ -59,10 +59,9 @@ static void page_bill(struct page *p, const struct comparison *c)
     }
     if (isnan(b->device_hour) || b->devices == 0 || c->tax.tau <= 0)
         return;
-    snprintf(
-        text, sizeof text, "of what %s costs a day, the tax is %s %s", b->label,
-        format_amount(24 * b->devices * b->device_hour * tax_share(c->tax.tau), amount),
-        c->currency);
+    double day = 24 * b->devices * b->device_hour;
+    snprintf(text, sizeof text, "of what %s costs a day, the tax is %s %s", b->label,
+             format_amount(day - tax_money_fast(day, c->tax.tau), amount), c->currency);
     page_wrap(p, "  ", text);
 }
 

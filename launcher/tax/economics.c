@@ -17,11 +17,6 @@ double tax_money_fast(double money_slow, double tau)
     return money_slow / (1 + tau);
 }
 
-double tax_money_fast_at(double money_slow, double tau, double price_ratio)
-{
-    return tax_money_fast(money_slow, tau) * price_ratio;
-}
-
 double tax_break_even(double tau)
 {
     return 1 + tau;

@@ -10,7 +10,6 @@ double tax_share(double tau);                  /* s */
 double tax_days(double days_fast, double tau); /* on the slow one */
 double tax_money_fast(double money_slow,
                       double tau); /* for the same work, equal prices */
-double tax_money_fast_at(double money_slow, double tau, double price_ratio);
 double tax_break_even(double tau); /* p* */
 
 #endif

@@ -110,26 +110,13 @@ void charge_top(struct attribute *a)
 
 /* ---- one late step */
 
-static void nothing_seen(struct signals_seen *ret)
-{
-    *ret = (struct signals_seen){.steal = NAN,
-                                 .psi_cpu = NAN,
-                                 .psi_memory = NAN,
-                                 .psi_io = NAN,
-                                 .gpu_throttle = NAN,
-                                 .gpu_mhz = NAN,
-                                 .xmit_wait = NAN,
-                                 .memory_ratio = NAN,
-                                 .fault_ns = NAN};
-}
-
 static void look(const struct attribute *a, uint32_t rank, uint32_t wall_us,
                  uint64_t end_ns, struct signals_seen *ret)
 {
     uint32_t node = 0;
     const char *cpus = NULL, *gpu = NULL, *nic = NULL;
     uint64_t wall_ns = (uint64_t)wall_us * 1000;
-    nothing_seen(ret);
+    signals_nothing(ret);
     ret->covered = true; /* there is nothing to wait for */
     if (!a->signals || !a->ops.where)
         return;
@@ -206,7 +193,7 @@ void charge_settle(struct attribute *a, uint64_t now_ms, bool all)
     while (a->n_queue > 0) {
         struct charge *c = &a->queue[a->head];
         struct signals_seen seen;
-        nothing_seen(&seen);
+        signals_nothing(&seen);
         if (c->kind != CHARGE_SPELL)
             look(a, c->r.rank, c->r.wall_us, c->r.t_end_ns, &seen);
         if (c->kind != CHARGE_SPELL && !seen.covered && !all && now_ms < c->deadline_ms)

@@ -10,7 +10,7 @@ static const struct {
     enum mech_kind kind;
 } mechanisms[MECH_N + 1] = {
     [MECH_THROTTLED] = {"throttled", "a CPU quota", KIND_LIMIT},
-    [MECH_PREEMPTED] = {"preempted", "other programs on its core", KIND_NEIGHBOUR},
+    [MECH_PREEMPTED] = {"preempted", "other processes on its core", KIND_NEIGHBOUR},
     [MECH_STOLEN] = {"stolen", "CPU time taken by the hypervisor", KIND_HYPERVISOR},
     [MECH_STOPPED] = {"stopped", "a signal that stopped it", KIND_LIMIT},
     [MECH_BLOCKED] = {"blocked", "waiting for input, output, a lock or a timer",
@@ -28,17 +28,15 @@ static const struct {
     [MECH_MIXED] = {"mixed", "several things at once", KIND_UNKNOWN},
 };
 
-static const struct {
-    const char *name, *phrase;
-} kinds[KIND_N] = {
-    [KIND_HYPERVISOR] = {"hypervisor", "VM exits and stolen CPU time"},
-    [KIND_BANDWIDTH] = {"bandwidth", "contention for memory and links"},
-    [KIND_NEIGHBOUR] = {"neighbour", "other programs on the cores"},
-    [KIND_LIMIT] = {"limit", "quotas and stop signals"},
-    [KIND_GPU] = {"gpu", "GPUs slowed down"},
-    [KIND_NETWORK] = {"network", "the network"},
-    [KIND_OWN] = {"own", "the program itself"},
-    [KIND_UNKNOWN] = {"unknown", "not known"},
+static const char *const kinds[KIND_N] = {
+    [KIND_HYPERVISOR] = "VM exits and stolen CPU time",
+    [KIND_BANDWIDTH] = "contention for memory and links",
+    [KIND_NEIGHBOUR] = "other processes on the cores",
+    [KIND_LIMIT] = "quotas and stop signals",
+    [KIND_GPU] = "GPUs slowed down",
+    [KIND_NETWORK] = "the network",
+    [KIND_OWN] = "the program itself",
+    [KIND_UNKNOWN] = "not known",
 };
 
 const char *mech_name(enum mechanism m)
@@ -64,12 +62,7 @@ enum mech_kind mech_kind(enum mechanism m)
     return mechanisms[m].kind;
 }
 
-const char *mech_kind_name(enum mech_kind k)
-{
-    return kinds[k].name;
-}
-
 const char *mech_kind_phrase(enum mech_kind k)
 {
-    return kinds[k].phrase;
+    return kinds[k];
 }

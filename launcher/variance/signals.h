@@ -36,6 +36,8 @@ struct signals_seen {
     double fault_ns;      /* cost of a page fault there; NAN */
 };
 
+void signals_nothing(struct signals_seen *ret); /* all of it not known */
+
 int signals_create(uint32_t n_nodes, struct signals **ret);
 void signals_destroy(struct signals *s);
 /* Where a GPU (UUID) or NIC (name) is plugged in, so that a PCI link that changes is told of

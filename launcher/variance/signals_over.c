@@ -281,12 +281,8 @@ static void see_probes(const struct stretch *st, struct signals_seen *ret)
     ret->fault_ns = n->fault_last;
 }
 
-void signals_over(const struct signals *s, uint32_t node, uint64_t from_ns,
-                  uint64_t to_ns, const char *cpus, const char *gpu, const char *nic,
-                  struct signals_seen *ret)
+void signals_nothing(struct signals_seen *ret)
 {
-    uint64_t errors[LINK_ERRORS] = {0};
-    struct stretch st = {.from_ns = from_ns, .to_ns = to_ns};
     *ret = (struct signals_seen){.steal = NAN,
                                  .psi_cpu = NAN,
                                  .psi_memory = NAN,
@@ -296,6 +292,15 @@ void signals_over(const struct signals *s, uint32_t node, uint64_t from_ns,
                                  .xmit_wait = NAN,
                                  .memory_ratio = NAN,
                                  .fault_ns = NAN};
+}
+
+void signals_over(const struct signals *s, uint32_t node, uint64_t from_ns,
+                  uint64_t to_ns, const char *cpus, const char *gpu, const char *nic,
+                  struct signals_seen *ret)
+{
+    uint64_t errors[LINK_ERRORS] = {0};
+    struct stretch st = {.from_ns = from_ns, .to_ns = to_ns};
+    signals_nothing(ret);
     st.n = node < s->n_nodes ? s->nodes[node] : NULL;
     if (!st.n || to_ns <= from_ns)
         return;
