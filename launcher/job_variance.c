@@ -126,6 +126,14 @@ static int locate_devices(struct job_variance *v)
     return rc;
 }
 
+static bool ranks_share_cores(const struct plan *p)
+{
+    bool shared = false;
+    for (uint32_t i = 0; i < p->n_nodes; i++)
+        shared = shared || p->nodes[i].oversubscribed;
+    return shared;
+}
+
 int job_variance_create(struct job *j)
 {
     struct job_variance *v = calloc(1, sizeof *v);
@@ -135,8 +143,11 @@ int job_variance_create(struct job *j)
     v->job = j;
     series_init(&v->series);
     usual_init(&v->t);
-    const struct attribute_ops found = {
-        .culprit = on_culprit, .spell = on_spell, .where = on_where, .arg = v};
+    const struct attribute_ops found = {.culprit = on_culprit,
+                                        .spell = on_spell,
+                                        .where = on_where,
+                                        .arg = v,
+                                        .shared_cores = ranks_share_cores(&j->plan)};
     const struct steps_ops ops = {.record = on_record, .closed = on_closed, .arg = v};
     uint32_t n = j->plan.world_size;
     int rc = -ENOMEM;

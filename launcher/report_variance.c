@@ -53,7 +53,7 @@ const char *view_mech_phrase(enum mechanism m)
 {
     switch (m) {
     case MECH_PREEMPTED:
-        return "other programs on the cores";
+        return "other processes on the cores";
     case MECH_GPU:
         return "GPUs being slowed down";
     case MECH_GPU_SLOW:

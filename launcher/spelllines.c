@@ -94,7 +94,7 @@ static const char *format_ms(double us, char out[32])
     return out;
 }
 
-/* ": other programs on its core (3.1 ms of 3.2 ms a step)", or nothing. */
+/* ": other processes on its core (3.1 ms of 3.2 ms a step)", or nothing. */
 static const char *format_what(const struct spell *s, char out[200])
 {
     char part[32], all[32];

@@ -246,9 +246,11 @@ void attribute_finish(struct attribute *a, uint64_t now_ms)
         draws_settle(a, &a->ranks[i]);
 }
 
-static double taken(const double us[MECH_N])
+/* By what is not of this job. */
+static double taken(const struct attribute *a, const double us[MECH_N])
 {
-    return us[MECH_STOLEN] + us[MECH_PREEMPTED] + us[MECH_MEMORY];
+    double preempted = a->ops.shared_cores ? 0 : us[MECH_PREEMPTED];
+    return us[MECH_STOLEN] + preempted + us[MECH_MEMORY];
 }
 
 void attribute_result(struct attribute *a, struct attribution *ret)
@@ -260,7 +262,7 @@ void attribute_result(struct attribute *a, struct attribution *ret)
         .steps = a->steps,
         .t_us = a->t_us,
         .small_us = a->small_us,
-        .outside_us = taken(a->loss_us) + taken(a->common_us),
+        .outside_us = taken(a, a->loss_us) + taken(a, a->common_us),
         .blames = a->top,
         .n_blames = a->n_blames < ATTRIBUTE_TOP ? a->n_blames : ATTRIBUTE_TOP,
         .spells = a->spells,

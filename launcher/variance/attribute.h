@@ -73,7 +73,8 @@ struct attribution {          /* all borrowed from the attribute, until the next
     double small_us;          /* straggler loss of no culprit: ranks are never equal */
     double common_us[MECH_N]; /* above the usual, of all ranks together */
     double outside_us;        /* least that others took from the step time: stolen,
-                                    preempted and memory, as straggler loss and in common */
+                                    preempted and memory, as straggler loss and in common;
+                                    without preempted where ranks share cores */
     const struct blame *blames; /* most loss first */
     size_t n_blames;
     const struct spell *spells; /* in order of their beginning */
@@ -92,6 +93,7 @@ struct attribute_ops {
     void (*where)(void *arg, uint32_t rank, uint32_t *ret_node, const char **ret_cpus,
                   const char **ret_gpu, const char **ret_nic);
     void *arg;
+    bool shared_cores; /* ranks of the job preempt each other */
 };
 
 /* signals may be NULL: none are known. Both outlive it. -ENOMEM. */

@@ -7,18 +7,18 @@
 
 enum mechanism {
     MECH_THROTTLED, /* a CPU quota of its control group */
-    MECH_PREEMPTED, /* runnable, while other programs had its core */
-    MECH_STOLEN,    /* a hypervisor ran something else */
-    MECH_STOPPED,   /* by a signal */
-    MECH_BLOCKED,   /* asleep: input, output, a lock, a timer */
-    MECH_FAULTS,    /* page faults */
-    MECH_GPU,       /* its GPU was slowed down: power, heat */
-    MECH_LINK,      /* errors on a link of its GPU or NIC */
-    MECH_MEMORY,    /* memory bandwidth taken by others */
-    MECH_WORK,      /* its own: more CPU time, nothing else to see */
-    MECH_GPU_SLOW,  /* GPU time, and no reason to see */
-    MECH_NETWORK,   /* of all ranks: the collective itself took longer */
-    MECH_UNKNOWN,   /* not explained by what could be measured */
+    MECH_PREEMPTED, /* runnable, while other processes had its core, be they of this job or not */
+    MECH_STOLEN,   /* a hypervisor ran something else */
+    MECH_STOPPED,  /* by a signal */
+    MECH_BLOCKED,  /* asleep: input, output, a lock, a timer */
+    MECH_FAULTS,   /* page faults */
+    MECH_GPU,      /* its GPU was slowed down: power, heat */
+    MECH_LINK,     /* errors on a link of its GPU or NIC */
+    MECH_MEMORY,   /* memory bandwidth taken by others */
+    MECH_WORK,     /* its own: more CPU time, nothing else to see */
+    MECH_GPU_SLOW, /* GPU time, and no reason to see */
+    MECH_NETWORK,  /* of all ranks: the collective itself took longer */
+    MECH_UNKNOWN,  /* not explained by what could be measured */
     MECH_N,
     MECH_MIXED = MECH_N, /* as a class of a whole: no part is half of it */
 };
@@ -27,7 +27,7 @@ enum mechanism {
 enum mech_kind {
     KIND_HYPERVISOR, /* VM exits and steal */
     KIND_BANDWIDTH,  /* contention for memory and links */
-    KIND_NEIGHBOUR,  /* other programs on its cores */
+    KIND_NEIGHBOUR,  /* other processes on its cores */
     KIND_LIMIT,      /* quotas and signals somebody set */
     KIND_GPU,
     KIND_NETWORK,
@@ -39,11 +39,10 @@ enum mech_kind {
 const char *mech_name(enum mechanism m); /* "preempted", "mixed": in files */
 /* NULL-safe reverse; -1: no such name. */
 int mech_find(const char *name);
-/* For a sentence, after "rank 3 was 2.1 ms slower: ": "other programs on its core". */
+/* For a sentence, after "rank 3 was 2.1 ms slower: ": "other processes on its core". */
 const char *mech_phrase(enum mechanism m);
 enum mech_kind mech_kind(enum mechanism m);
-const char *mech_kind_name(enum mech_kind k); /* "neighbour": in files */
 const char *mech_kind_phrase(
-    enum mech_kind k); /* "other programs on the cores": in tables */
+    enum mech_kind k); /* "other processes on the cores": in tables */
 
 #endif

@@ -110,7 +110,7 @@ setup()
     echo "top: $top"
     [[ $top =~ 'rank 3 on local0' ]]
     [[ $top =~ 'steps '[0-9,]+' to '[0-9,]+ ]]
-    [[ $top =~ 'other programs on its core' ]]
+    [[ $top =~ 'other processes on its core' ]]
     [[ $top =~ [0-9]\ ms ]]
     [[ $top =~ USD ]]
 }

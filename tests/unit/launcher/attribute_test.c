@@ -403,6 +403,27 @@ static void test_two_causes_in_one_step(void **state)
     close_run(r);
 }
 
+/* Where ranks of the job share cores, it is they who preempt each other. */
+static void test_what_others_took(void **state)
+{
+    (void)state;
+    static const struct planted p[] = {{2, 100, 400, 10, PLANT_PREEMPTED, 3000},
+                                       {2, 105, 400, 10, PLANT_STOLEN, 2000}};
+    for (int shared = 0; shared < 2; shared++) {
+        struct run *r = the_run();
+        struct stream s = quiet(4, p, 2);
+        struct attribute_ops ops = {.shared_cores = shared};
+        s.sigma = 0;
+        open_run(r, &s, 0, NULL, &ops);
+        stream_run(&r->stream, r->steps, 0, 400);
+        end_run(r);
+        assert_true(fabs(r->is.loss_us[MECH_PREEMPTED] - 30 * 3000) < 1);
+        double want = shared ? 30 * 2000 : 30 * 5000;
+        assert_true(fabs(r->is.outside_us - want) < 1);
+        close_run(r);
+    }
+}
+
 static void test_two_culprits_in_one_step(void **state)
 {
     (void)state;
@@ -762,6 +783,7 @@ int main(void)
         cmocka_unit_test(test_a_spell_is_no_noise),
         cmocka_unit_test(test_a_rank_alone_is_its_own_measure),
         cmocka_unit_test(test_two_causes_in_one_step),
+        cmocka_unit_test(test_what_others_took),
         cmocka_unit_test(test_two_culprits_in_one_step),
         cmocka_unit_test(test_common_mode),
         cmocka_unit_test(test_common_and_culprit_at_once),

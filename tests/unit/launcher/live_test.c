@@ -23,7 +23,8 @@ static const struct steps_now usual = {.step = 1240,
                                        .slowest_rank = 3,
                                        .slowest_percent = 23.4};
 
-static const struct live_slowest known = {"gpu2", "other programs on its core"}, nobody;
+static const struct live_slowest known = {"gpu2", "other processes on its core"},
+                                 nobody;
 
 static void test_the_line_fits_and_keeps_what_matters(void **state)
 {
@@ -33,7 +34,7 @@ static void test_the_line_fits_and_keeps_what_matters(void **state)
         const char *want;
     } cases[] = {
         {200, "step 1240  52.3 steps/s  p50 19.1 ms  p99 240 ms  slowest rank 3 +23 % "
-              "on gpu2: other programs on its core"},
+              "on gpu2: other processes on its core"},
         {100, "step 1240  52.3 steps/s  p50 19.1 ms  p99 240 ms  slowest rank 3 +23 % "
               "on gpu2"},
         {75, "step 1240  52.3 steps/s  p50 19.1 ms  p99 240 ms  slowest rank 3 +23 %"},

@@ -13,7 +13,7 @@
 
 #include "launcher/report.h"
 #include "launcher/report_view.h"
-#include "tests/lib/golden.h"
+#include "tests/lib/golden_report.h"
 
 struct run {
     struct summary s;
@@ -323,17 +323,7 @@ static void test_golden(void **state)
     (void)state;
     for (size_t i = 0; i < N_RUNS; i++) {
         struct run *r = runs[i].make();
-        struct buf page, json;
-        buf_init(&page, 1u << 20);
-        buf_init(&json, 1u << 20);
-        assert_int_equal(report_text(&r->s, &page), 0);
-        assert_int_equal(report_json(&r->s, &json), 0);
-        golden_check_width((const char *)page.data);
-        golden_check("report", runs[i].name, "txt", &page);
-        if (r->s.n_ranks < 10)
-            golden_check("report", runs[i].name, "json", &json);
-        buf_fini(&page);
-        buf_fini(&json);
+        golden_report(runs[i].name, &r->s);
         run_free(r);
     }
 }
@@ -343,19 +333,7 @@ static void test_json_gives_the_same_page(void **state)
     (void)state;
     for (size_t i = 0; i < N_RUNS; i++) {
         struct run *r = runs[i].make();
-        struct buf page, json, again;
-        struct err e = {0};
-        buf_init(&page, 1u << 20);
-        buf_init(&json, 1u << 20);
-        buf_init(&again, 1u << 20);
-        assert_int_equal(report_text(&r->s, &page), 0);
-        assert_int_equal(report_json(&r->s, &json), 0);
-        if (report_text_from_json((const char *)json.data, json.len, 0, &again, &e) < 0)
-            fail_msg("%s: %s", runs[i].name, e.text);
-        assert_string_equal((const char *)again.data, (const char *)page.data);
-        buf_fini(&page);
-        buf_fini(&json);
-        buf_fini(&again);
+        golden_report_again(&r->s);
         run_free(r);
     }
 }
@@ -414,10 +392,10 @@ static void test_who_is_told_of(void **state)
     r = run_quiet(); /* all alike: none is worth a sentence, the loss is */
     for (uint32_t k = 0; k < 4; k++)
         run_late(r, k, MECH_PREEMPTED, 1 + k * 100, 100 + k * 100, 1000);
-    expect_top(r,
-               "no single rank stands out: a step waited 340 us for its slowest rank "
-               "(3.4 % of the step time), mostly other programs on the cores (300 us); "
-               "it cost the job 408 ms");
+    expect_top(
+        r, "no single rank stands out: a step waited 340 us for its slowest rank "
+           "(3.4 % of the step time), mostly other processes on the cores (300 us); "
+           "it cost the job 408 ms");
 
     r = run_quiet();
     r->a.small_us = 600000;
@@ -435,7 +413,7 @@ static void test_who_is_told_of(void **state)
     r->a.small_us = 300000;
     expect_top(r,
                "no single rank stands out: a step waited 2.11 ms for its slowest rank "
-               "(21.1 % of the step time); the largest part: other programs on the "
+               "(21.1 % of the step time); the largest part: other processes on the "
                "cores (1.00 ms); it cost the job 2.5 s: 0.0028 rank hours, 0.0070 USD");
 
     r = run_quiet(); /* neither are two that share something */
@@ -452,10 +430,10 @@ static void test_who_is_told_of(void **state)
     run_late(r, 3, MECH_WORK, 300, 349, 2000);
     run_spell(r, 3, MECH_PREEMPTED, 100, 199, 2000, "");
     run_spell(r, 3, MECH_WORK, 300, 349, 2000, "");
-    expect_top(r,
-               "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 199 and 300 to "
-               "349 (20 % of a usual step): mostly other programs on its core (1.28 ms "
-               "of it); it cost the job 270 ms");
+    expect_top(
+        r, "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 199 and 300 to "
+           "349 (20 % of a usual step): mostly other processes on its core (1.28 ms "
+           "of it); it cost the job 270 ms");
 
     r = run_quiet();
     run_late(r, 3, MECH_PREEMPTED, 100, 399, 2000);
@@ -466,7 +444,7 @@ static void test_who_is_told_of(void **state)
     r->spells[0].part[MECH_FAULTS] = 0.15 * r->spells[0].excess_us;
     expect_top(r,
                "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 399 (20 % of a "
-               "usual step): several things at once, of it other programs on its core "
+               "usual step): several things at once, of it other processes on its core "
                "45 %, more work of its own 40 %; it cost the job 540 ms");
 
     r = run_quiet(); /* single late steps, by this and that: all of them are told */

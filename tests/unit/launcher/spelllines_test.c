@@ -96,7 +96,7 @@ static void test_one_rank_and_its_recovery(void **state)
     add(f, slow(3, 812, 41.2), 1000);
     assert_string_equal(told(f, 2999), "");
     assert_string_equal(told(f, 3000),
-                        "!rank 3 on n1 is 41 % slow since step 812: other programs on "
+                        "!rank 3 on n1 is 41 % slow since step 812: other processes on "
                         "its core (3.1 ms of 3.2 ms a step)\n");
     assert_string_equal(told(f, 4000), "");
     add(f, over(slow(3, 812, 41.2), 990), 5000);
@@ -164,7 +164,7 @@ static void test_common_with_those_that_were_slow_before(void **state)
     f->words.now = &f->now;
     add(f, slow(7, 90, 20), 0);
     assert_string_equal(told(f, 2000),
-                        "!rank 7 on n1 is 20 % slow since step 90: other programs on "
+                        "!rank 7 on n1 is 20 % slow since step 90: other processes on "
                         "its core (2.0 ms of 3.1 ms a step); common to ranks 3, 7: "
                         "node n1\n");
 }
@@ -191,11 +191,11 @@ static void test_a_blink_is_one_line(void **state)
     add(f, slow(5, 10, 30), 0);
     add(f, slow(6, 10, 30), 0);
     add(f, over(slow(5, 10, 30), 28), 1500);
-    assert_string_equal(told(f, 2000),
-                        "!rank 6 on n1 is 30 % slow since step 10: other programs on "
-                        "its core (3.1 ms of 3.2 ms a step)\n"
-                        "rank 5 on n1 was 30 % slow from step 10 to 28: other programs "
-                        "on its core (3.1 ms of 3.2 ms a step)\n");
+    assert_string_equal(
+        told(f, 2000), "!rank 6 on n1 is 30 % slow since step 10: other processes on "
+                       "its core (3.1 ms of 3.2 ms a step)\n"
+                       "rank 5 on n1 was 30 % slow from step 10 to 28: other processes "
+                       "on its core (3.1 ms of 3.2 ms a step)\n");
 }
 
 /* A rank that flaps for 20 minutes, and then ever more of them than can be kept. */
