@@ -13,7 +13,8 @@ LIBS_client   = $(CLIENT) $(WIRE) $(BASE)
 LIBS_launcher = $(LAUNCH) $(WIRE) $(BASE)
 LIBS_agent    = $(AGENT) $(WIRE) $(BASE)
 LIBS_describe = $(DESCRIBE) $(WIRE) $(BASE)
-LIBS_fuzz     = $(LAUNCH) $(AGENT) $(CLIENT) $(WIRE) $(BASE)
+LIBS_audit    = $(AUDIT) $(WIRE) $(BASE)
+LIBS_fuzz     = $(LAUNCH) $(AGENT) $(CLIENT) $(AUDIT) $(WIRE) $(BASE)
 
 test_link = $(CC) $(our_cppflags) $(our_cflags) -MF $@.d -MT $@ $(LDFLAGS) $(san) -o $@ \
             $(filter tests/%.c %.a,$^) $(CMOCKA) $(UV) $(SODIUM) $(PBC) $(SQLITE) $(JANSSON) $(EXPAT) $(test_libs) -lpthread -ldl -lm
@@ -48,6 +49,7 @@ $(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
 # What `make score` runs: the ranks, and what is done to them.
 SCORE_BIN := $(BUILD)/tests/score/emulator $(BUILD)/tests/score/injector
 $(BUILD)/tests/score/injector: tests/score/witness.c tests/score/witness.h
+$(BUILD)/tests/score/emulator: tests/score/speed.c tests/score/speed.h
 $(BUILD)/tests/score/%: tests/score/%.c tests/score/shared.c tests/score/shared.h $(BUILD)/libaolani.so
 	$(call say,CC,$@)mkdir -p $(@D); $(CC) $(filter-out -MMD -MP,$(our_cppflags) $(our_cflags)) $(LDFLAGS) -o $@ \
 	  $(filter %.c,$^) -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN/../..'

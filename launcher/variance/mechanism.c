@@ -20,7 +20,7 @@ static const struct {
     [MECH_LINK] = {"link errors", "errors on a link", KIND_BANDWIDTH},
     [MECH_MEMORY] = {"memory bandwidth", "memory bandwidth taken by others",
                      KIND_BANDWIDTH},
-    [MECH_WORK] = {"own work", "more work of its own", KIND_OWN},
+    [MECH_WORK] = {"own work", "own work or a slower core", KIND_OWN},
     [MECH_GPU_SLOW] = {"gpu slow", "its GPU taking longer, for no reason to be seen",
                        KIND_GPU},
     [MECH_NETWORK] = {"network", "the network", KIND_NETWORK},
@@ -35,7 +35,7 @@ static const char *const kinds[KIND_N] = {
     [KIND_LIMIT] = "quotas and stop signals",
     [KIND_GPU] = "GPUs slowed down",
     [KIND_NETWORK] = "the network",
-    [KIND_OWN] = "the program itself",
+    [KIND_OWN] = "the program itself, or slower cores",
     [KIND_UNKNOWN] = "not known",
 };
 

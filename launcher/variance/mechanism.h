@@ -15,7 +15,7 @@ enum mechanism {
     MECH_GPU,      /* its GPU was slowed down: power, heat */
     MECH_LINK,     /* errors on a link of its GPU or NIC */
     MECH_MEMORY,   /* memory bandwidth taken by others */
-    MECH_WORK,     /* its own: more CPU time, nothing else to see */
+    MECH_WORK,     /* more CPU time, nothing else to see: of its own, or its core is slower */
     MECH_GPU_SLOW, /* GPU time, and no reason to see */
     MECH_NETWORK,  /* of all ranks: the collective itself took longer */
     MECH_UNKNOWN,  /* not explained by what could be measured */

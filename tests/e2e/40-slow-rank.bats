@@ -163,5 +163,5 @@ END
              LIMIT 1")" = "own work" ]
     [ "$(db "SELECT what || over FROM spell WHERE rank = 1 ORDER BY excess_us DESC LIMIT 1")" = \
         "own work1" ]
-    grep -q '^aolani-run: warning: rank 1 on local0 is .* since step .*: more work of its own' log
+    grep -q '^aolani-run: warning: rank 1 on local0 is .* since step .*: own work or a slower core' log
 }

@@ -24,6 +24,7 @@
 
 #include "proto/client/aolani.h"
 #include "tests/score/shared.h"
+#include "tests/score/speed.h"
 
 #define TRIALS     25
 #define TRIAL      400000u
@@ -37,23 +38,12 @@ struct emulator {
     uint64_t steps, work_us;
     double per_us;  /* iterations in a microsecond */
     double page_us; /* the price of a fresh page */
+    struct speed speed;
     struct event events[SCORE_EVENTS];
     size_t n_events, next;
     struct done done[SCORE_EVENTS];
     size_t n_done;
 };
-
-/* Arithmetic that fits into registers: nobody else's use of memory changes its speed. */
-static void compute(uint64_t n)
-{
-    uint64_t x = n | 1;
-    for (uint64_t i = 0; i < n; i++) {
-        x ^= x << 13;
-        x ^= x >> 7;
-        x ^= x << 17;
-    }
-    __asm__ volatile("" : : "r"(x));
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -144,11 +134,13 @@ static void run_steps(struct emulator *e)
 {
     uint64_t half = (uint64_t)((double)e->work_us * e->per_us / 2);
     for (uint64_t step = 0; step < e->steps; step++) {
+        uint64_t from = now_ns();
         aolani_step_begin(step);
-        compute(half);
+        double slower = speed_compute(&e->speed, half);
         inject_due(e);
-        compute(half);
+        slower += speed_compute(&e->speed, half);
         aolani_wait_begin();
+        speed_note(&e->speed, from, now_ns(), slower);
         barrier(e);
         aolani_wait_end();
         aolani_step_end();
@@ -247,6 +239,7 @@ int main(int argc, char **argv)
     struct emulator *e = from_arguments(argc, argv);
     atomic_store(&e->shared->pid[e->rank], getpid());
     calibrate(e);
+    speed_init(&e->speed, e->per_us, e->steps);
     barrier(e);
     if (e->rank == 0) {
         atomic_store(&e->shared->t0_ns, now_ns());
@@ -259,6 +252,7 @@ int main(int argc, char **argv)
     wake_all(&e->shared->over);
     snprintf(name, sizeof name, "rank%u", e->rank);
     oracle_write(e->oracle, name, e->done, e->n_done);
+    speed_write(&e->speed, e->oracle, e->rank);
     free(e);
     return 0;
 }

@@ -7,7 +7,11 @@ that overlap it, one before, one after, and up to three after when it was longer
 step. Alarms of other classes beside an event or outside all events are no mistakes of a
 class: what else runs on the machine is really there. That a rank was preempted by others
 than the hog is held true where the scheduler's events (witness.c) say that others had its
-core for half of that time at least.
+core for half of that time at least. That CPU time rose without more work is held true where
+the rank, which does the same amount of work in each step, took longer for it (speed.c), and
+the scheduler had not taken it off its core nor had the hypervisor taken that, for half of the
+time at least: a guest without an instruction counter cannot tell more work from a slower core,
+so the mechanism is of both, and says so.
 """
 from collections import Counter, namedtuple
 from statistics import median
@@ -29,7 +33,12 @@ CLASS = {"stop": "stopped", "blocked": "blocked", "work": "own work", "hog": "pr
 DEMANDED = {"stop": (0.90, 0.95, 0.10), "blocked": (0.90, 0.95, 0.10),
             "work": (0.90, 0.95, 0.10), "hog": (0.85, 0.85, None),
             "quota": (0.80, 0.90, None), "faults": (None, None, None)}
-OTHER = "other"          # not injected: what the witness saw
+OTHER = "other"          # not injected: others on the rank's core, as the witness saw it
+IDLE = "idle"            # nobody on it: the rank slept or was held back
+SLOW = "slow"            # by what the rank's work took longer than usual
+# not injected, yet there -> the mechanism of it, and the row of the matrix that it is in
+SEEN = {OTHER: ("preempted", "others"), SLOW: ("own work", "slow core")}
+WITNESSED = {OTHER, IDLE, SLOW}
 QUIET = ("stopped", "blocked", "own work")  # no alarm of these where nothing was done
 
 
@@ -125,11 +134,12 @@ def foreign_share(lines, dones):
     return lost / time if time else 0.0
 
 
-def crowded_us(lines, others):
-    """By rank and step: for how long others ran on the rank's core while it computed."""
+def witnessed_us(lines, dones):
+    """By what, rank and step: for how long it was there while the rank computed. Of others
+    and of nobody that is the time itself, of slowness a share of it."""
     lost = Counter()
     for rank, line in lines.items():
-        mine = sorted(d for d in others if d.rank == rank)
+        mine = sorted(d for d in dones if d.rank == rank)
         first = 0
         for s in line.steps:
             while first < len(mine) and mine[first].to_ns <= s.from_ns:
@@ -137,15 +147,28 @@ def crowded_us(lines, others):
             for d in mine[first:]:
                 if d.from_ns >= s.busy_ns:
                     break
-                lost[rank, s.step] += overlap(d.from_ns, d.to_ns, s.from_ns, s.busy_ns) / 1000
+                share = overlap(d.from_ns, d.to_ns, s.from_ns, s.busy_ns) / (d.to_ns - d.from_ns)
+                lost[d.what, rank, s.step] += share * d.size_us
     return lost
 
 
+def is_seen(lost, what, c):
+    """Whether half of what an alarm says was there, by others' word. Without events of the
+    scheduler it is not known why work took longer."""
+    k = (c.rank, c.step)
+    us = lost[(what,) + k]
+    if what == SLOW:
+        us -= lost[(OTHER,) + k] + lost[(IDLE,) + k] + c.parts.get("stolen", 0.0)
+    return us >= 0.5 * c.parts.get(c.what, c.excess_us)
+
+
 def judge(steps, dones, culprits):
-    """dones: what was injected, and as "other" what else ran on the cores of the ranks."""
+    """dones: what was injected, and what was witnessed besides."""
     v = Verdict()
-    others = [d for d in dones if d.what == OTHER]
-    dones = [d for d in dones if d.what != OTHER]
+    there = [d for d in dones if d.what in WITNESSED and d.to_ns > d.from_ns]
+    if not any(d.what in (OTHER, IDLE) for d in there):
+        there = []
+    dones = [d for d in dones if d.what not in WITNESSED]
     lines = {}
     for rank in {s.rank for s in steps}:
         lines[rank] = Timeline([s for s in steps if s.rank == rank])
@@ -180,16 +203,15 @@ def judge(steps, dones, culprits):
         if named:
             part = sum(records[k].parts.get(name, 0.0) for k in keys if k in records)
             v.errors.setdefault(d.what, []).append(abs(part - effect) / effect)
-    # What else ran there is as true as what was injected; but nobody asks for all of it.
-    crowd = crowded_us(lines, others)
-    seen = {k for k, c in alarms.items() if c.what == CLASS["hog"] and k not in explained and
-            crowd[k] >= 0.5 * c.parts.get(c.what, c.excess_us)}
-    for k in explained | seen:
+    # What else was there is as true as what was injected; but nobody asks for all of it.
+    lost = witnessed_us(lines, there)
+    rows = {k: row for what, (name, row) in SEEN.items() for k, c in alarms.items()
+            if c.what == name and k not in explained and is_seen(lost, what, c)}
+    for k in explained | set(rows):
         v.right[alarms[k].what] += 1
     for k, c in alarms.items():
-        if k not in beside or k in seen:
-            row = "others" if k in seen else "nothing"
-            v.matrix.setdefault(row, Counter())[c.what] += 1
+        if k not in beside or k in rows:
+            v.matrix.setdefault(rows.get(k, "nothing"), Counter())[c.what] += 1
     return v
 
 

@@ -88,13 +88,45 @@ class JudgeTest(unittest.TestCase):
         there = Done(2002 * MS, 2005 * MS, "other", 0, 3000)
         for name, seen, precision in (("seen", [there], 1.0), ("not seen", [], 0.0),
                                       ("of the other rank", [there._replace(rank=1)], 0.0),
-                                      ("too short", [there._replace(to_ns=2003 * MS)], 0.0)):
+                                      ("too short", [there._replace(to_ns=2003 * MS, size_us=1000)], 0.0)):
             with self.subTest(name):
                 v = judge(steps(late={200: 3}), seen, [named("preempted", 200, 3000)])
                 self.assertEqual(v.precision("hog"), precision)
                 self.assertEqual(v.recall("hog"), None)
                 row = "others" if precision else "nothing"
                 self.assertEqual(v.matrix, {row: {"preempted": 1}})
+
+    def test_a_slow_core_is_as_true_as_more_work(self):
+        slow = Done(2000 * MS, 2012 * MS, "slow", 0, 2800)
+        ran = Done(1990 * MS, 1991 * MS, "other", 0, 1000)   # there is a witness
+        away = Done(2003 * MS, 2005 * MS, "other", 0, 2000)
+        for name, seen, precision in (("slow", [slow, ran], 1.0), ("not slow", [ran], 0.0),
+                                      ("nobody saw who else ran", [slow], 0.0),
+                                      ("the other rank's", [slow._replace(rank=1), ran], 0.0),
+                                      ("a little slow", [slow._replace(size_us=1400), ran], 0.0),
+                                      ("others ran", [slow, away], 0.0),
+                                      ("it slept", [slow, away._replace(what="idle")], 0.0)):
+            with self.subTest(name):
+                v = judge(steps(late={200: 3}), seen, [named("own work", 200, 3000)])
+                self.assertEqual(v.precision("work"), precision)
+                row = "slow core" if precision else "nothing"
+                self.assertEqual(v.matrix, {row: {"own work": 1}})
+
+    def test_a_core_that_was_stolen_was_not_slow(self):
+        seen = [Done(2000 * MS, 2012 * MS, "slow", 0, 2800),
+                Done(1990 * MS, 1991 * MS, "idle", 0, 1000)]
+        for stolen, precision in ((1400, 1.0), (2400, 0.0)):
+            alarm = named("own work", 200, 3000, 1600)
+            alarm.parts["stolen"] = stolen
+            with self.subTest(stolen):
+                v = judge(steps(late={200: 3}), seen, [alarm])
+                self.assertEqual(v.precision("work"), precision)
+
+    def test_a_slow_core_explains_nothing_else(self):
+        slow = Done(2000 * MS, 2012 * MS, "slow", 0, 2800)
+        ran = Done(1990 * MS, 1991 * MS, "other", 0, 1000)
+        v = judge(steps(late={200: 3}), [slow, ran], [named("preempted", 200, 3000)])
+        self.assertEqual(v.precision("hog"), 0.0)
 
     def test_matrix(self):
         v = judge(steps(late={100: 6, 150: 6, 170: 8}),

@@ -14,7 +14,9 @@ counted, and repeated.
 
 How to read the matrix: a row is what was done, a column what was named; "missed" is an event
 near which nothing was named. "others" has the late steps that were named preempted while,
-as the scheduler's own events say, other programs than the hog did run on the rank's core.
+as the scheduler's own events say, other programs than the hog did run on the rank's core;
+"slow core" those named own work in which the core did the same work slower, as the rank
+itself timed it.
 "nothing" has those that were named where nothing is known to have happened: they count
 against the class that was named, and no other.
 Exit status: 0 all that is demanded is met, 1 it is not, 77 it cannot be run here.
@@ -32,7 +34,7 @@ import time
 
 sys.dont_write_bytecode = True
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from judge import (ALARM, CLASS, COUNTS, DEMANDED, QUIET, VOID, Culprit, Done, Step,  # noqa: E402
+from judge import (ALARM, CLASS, COUNTS, DEMANDED, QUIET, SEEN, VOID, Culprit, Done, Step,  # noqa: E402
                    judge, middle, missed)
 
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -197,7 +199,7 @@ def number(v, form="{:6.2f}"):
 
 
 def print_matrix(verdicts):
-    rows = list(CLASS) + ["others", "nothing"]
+    rows = list(CLASS) + [row for _, row in SEEN.values()] + ["nothing"]
     total = {}
     for v in verdicts:
         for row, named in v.matrix.items():
@@ -233,8 +235,8 @@ def print_quiet(v):
     """What was named where nothing was done; false: a class that may not be."""
     print(f"\nnothing done: {v.steps} steps of ranks, {100 * v.foreign:.1f} % lost to others")
     for name, n in sorted(v.alarms.items()):
-        print(f"  {n} late steps named {name}")
-    bad = [name for name in QUIET if v.alarms[name]]
+        print(f"  {n} late steps named {name}, {v.right[name]} of them seen to be true")
+    bad = [name for name in QUIET if v.alarms[name] > v.right[name]]
     for name in bad:
         print(f"  {name} was named where nothing was done")
     return not bad

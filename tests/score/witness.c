@@ -72,7 +72,7 @@ void witness_write(const struct witness *w, const char *prefix, uint32_t rank,
     char path[SCORE_PATH];
     struct switched s;
     uint64_t from_ns = 0;
-    bool other = false;
+    const char *what = NULL; /* who has the CPU; NULL: the rank, or it is not known */
     if (!w->ring)
         return;
     snprintf(path, sizeof path, "%s.witness%" PRIu32, prefix, rank);
@@ -93,10 +93,10 @@ void witness_write(const struct witness *w, const char *prefix, uint32_t rank,
          * leaves for them says so. */
         bool out = s.header.misc & PERF_RECORD_MISC_SWITCH_OUT;
         uint32_t comes = out ? s.next_prev_pid : s.pid;
-        if (other)
-            fprintf(f, "%" PRIu64 " %" PRIu64 " other %" PRIu32 " %.1f\n", from_ns,
-                    s.time_ns, rank, (double)(s.time_ns - from_ns) / 1000);
-        other = comes != 0 && (pid_t)comes != pid;
+        if (what)
+            fprintf(f, "%" PRIu64 " %" PRIu64 " %s %" PRIu32 " %.1f\n", from_ns,
+                    s.time_ns, what, rank, (double)(s.time_ns - from_ns) / 1000);
+        what = comes == 0 ? "idle" : (pid_t)comes != pid ? "other" : NULL;
         from_ns = s.time_ns;
     }
     if (fclose(f) != 0)

@@ -387,7 +387,7 @@ static void test_who_is_told_of(void **state)
     run_spell(r, 1, MECH_WORK, 30, 40, 1000, "");
     expect_top(r,
                "rank 1 on n1 was 1.00 ms a step slower in steps 1 to 1000 "
-               "(10 % of a usual step): more work of its own; it cost the job 900 ms");
+               "(10 % of a usual step): own work or a slower core; it cost the job 900 ms");
 
     r = run_quiet(); /* all alike: none is worth a sentence, the loss is */
     for (uint32_t k = 0; k < 4; k++)
@@ -445,7 +445,7 @@ static void test_who_is_told_of(void **state)
     expect_top(r,
                "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 399 (20 % of a "
                "usual step): several things at once, of it other processes on its core "
-               "45 %, more work of its own 40 %; it cost the job 540 ms");
+               "45 %, own work or a slower core 40 %; it cost the job 540 ms");
 
     r = run_quiet(); /* single late steps, by this and that: all of them are told */
     run_late(r, 3, MECH_FAULTS, 700, 847, 1000);
@@ -484,7 +484,7 @@ static void test_who_is_told_of(void **state)
     run_late(r, 3, MECH_WORK, 100, 300, 2000);
     expect_top(r,
                "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 300 "
-               "(20 % of a usual step): more work of its own; it cost the job 361 ms");
+               "(20 % of a usual step): own work or a slower core; it cost the job 361 ms");
 
     r = run_quiet(); /* no text on the page is taken for a rank's or a format */
     run_spell(r, 77, MECH_LINK, 10, 30, 1000, "%s%n");
