@@ -69,9 +69,11 @@ CLIENT  := $(BUILD)/libclient.a
 LAUNCH  := $(BUILD)/liblauncher.a
 AGENT   := $(BUILD)/libagent.a
 DESCRIBE := $(BUILD)/libdescribe.a
+AUDIT   := $(BUILD)/libaudit.a
 
 PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so \
-            $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(MPICC),$(BUILD)/trainer-cpu)
+            $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(wildcard agent/audit/main.c),$(BUILD)/aolani-audit) \
+            $(if $(MPICC),$(BUILD)/trainer-cpu)
 MAN_SCD  := $(wildcard doc/*.scd)
 MAN      := $(if $(SCDOC),$(MAN_SCD:doc/%.scd=$(BUILD)/man/%))
 
@@ -83,10 +85,11 @@ all: $(PROGRAMS) $(MAN)
 $(BASE): $(call objs,proto/base)
 $(WIRE): $(call objs,proto/wire) $(PB).o
 $(CLIENT): $(call objs,proto/client)
-$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place) $(call objs,launcher/variance) $(call objs,launcher/tax)
+$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place) $(call objs,launcher/variance) $(call objs,launcher/tax) $(call objs,launcher/audit)
 $(AGENT): $(call nomain,agent)
 $(DESCRIBE): $(call nomain,agent/describe)
-$(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT) $(DESCRIBE):
+$(AUDIT): $(call nomain,agent/audit) $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/describe/nvmllib*.c))
+$(BASE) $(WIRE) $(CLIENT) $(LAUNCH) $(AGENT) $(DESCRIBE) $(AUDIT):
 	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $^
 
 $(BUILD)/aolani-run: $(BUILD)/launcher/main.o $(LAUNCH) $(WIRE) $(BASE)
@@ -109,6 +112,9 @@ HWLOC_A   := $(filter /%,$(shell $(CC) -print-file-name=libhwloc.a))
 HWLOC_OWN  = $(if $(SAN)$(if $(HWLOC_A),,shared),$(HWLOC),-l:libhwloc.a $(filter-out -lhwloc -lpthread -lm,$(shell $(PKG) --static --libs hwloc 2>/dev/null)))
 $(BUILD)/aolani-describe: $(BUILD)/agent/describe/main.o $(DESCRIBE) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(HWLOC_OWN) -lpthread -ldl -lrt -lm
+
+$(BUILD)/aolani-audit: $(BUILD)/agent/audit/main.o $(AUDIT) $(WIRE) $(BASE)
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) -lpthread -ldl -lrt -lm
 
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \
@@ -189,7 +195,7 @@ compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: all
 	install -d $(bindir) $(libdir)/aolani $(incdir) $(docdir)/examples
 	install -m 755 $(BUILD)/aolani-run $(bindir)/aolani-run
-	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-describe) $(libdir)/aolani
+	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-describe $(BUILD)/aolani-audit) $(libdir)/aolani
 	install -m 755 $(BUILD)/libaolani.so $(libdir)/libaolani.so.1
 	ln -sf libaolani.so.1 $(libdir)/libaolani.so
 	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so.1

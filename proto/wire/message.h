@@ -50,6 +50,7 @@ enum phase {
     X(13, REACHED, SENDER_AGENT, PHASE_PREPARED | PHASE_ENDING, 1024, false)      \
     X(14, BINDING, SENDER_AGENT, PHASES_RUN, 1u << 16, false)                     \
     X(15, NODE_SIGNALS, SENDER_AGENT, PHASES_RUN, 1u << 18, true)                 \
+    X(16, AUDIT_SAID, SENDER_AGENT, PHASE_READY | PHASE_ENDING, 1u << 18, false)  \
     X(20, PREPARE, SENDER_HEAD, PHASE_READY, LIMIT_FRAME, false)                  \
     X(21, START, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(22, SIGNAL, SENDER_HEAD, PHASES_RUN, 1u << 20, false)                       \
@@ -57,6 +58,7 @@ enum phase {
     X(24, END, SENDER_HEAD, PHASES_ANY, 64, false)                                \
     X(25, STDIN, SENDER_HEAD, PHASES_RUN, LIMIT_STDIN_CHUNK + 64, false)          \
     X(26, REACH, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
+    X(27, AUDIT_ASK, SENDER_HEAD, PHASE_READY, 4096, false)                       \
     X(30, CREDIT, SENDER_BOTH, PHASES_ANY, 64, false)                             \
     X(31, PING, SENDER_BOTH, PHASES_ANY, 64, false)                               \
     X(32, PONG, SENDER_BOTH, PHASES_ANY, 64, false)                               \

@@ -1,0 +1,206 @@
+/* SPDX-License-Identifier: MIT */
+/* machine_facts.c - the file "facts" of a tree: what was recorded and is no file. */
+#include "agent/audit/machine_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define FACTS_MAX 1024u
+
+enum fact_kind { FACT_ERRNO, FACT_ERRNO_WRITE, FACT_CPUID, FACT_CALL, FACT_NUMBER };
+
+struct machine_fact {
+    enum fact_kind kind;
+    char name[MACHINE_PATH]; /* a path without its first '/', or a name */
+    int code;                /* negative errno */
+    uint32_t leaf, sub, regs[4];
+    double number;
+};
+
+static const char *const call_names[MACHINE_CALLS] = {
+    [MACHINE_PERF_CYCLES] = "perf-cycles",
+    [MACHINE_MEMPOLICY] = "mempolicy",
+    [MACHINE_FIFO] = "fifo",
+    [MACHINE_HUGEPAGE] = "hugepage",
+    [MACHINE_LATENCY] = "cpu-dma-latency",
+};
+
+static const struct {
+    const char *name;
+    int code;
+} errnos[] = {
+    {"0", 0},           {"EACCES", EACCES},         {"EPERM", EPERM},
+    {"EROFS", EROFS},   {"ENOENT", ENOENT},         {"ENOSYS", ENOSYS},
+    {"ENOMEM", ENOMEM}, {"EINVAL", EINVAL},         {"EIO", EIO},
+    {"ENODEV", ENODEV}, {"EOPNOTSUPP", EOPNOTSUPP}, {"EBUSY", EBUSY},
+    {"ENXIO", ENXIO},
+};
+
+static bool errno_parse(const char *word, int *ret)
+{
+    for (size_t i = 0; i < sizeof errnos / sizeof *errnos; i++) {
+        if (!strcmp(errnos[i].name, word)) {
+            *ret = -errnos[i].code;
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_call(const char *word)
+{
+    for (int i = 0; i < MACHINE_CALLS; i++)
+        if (!strcmp(call_names[i], word))
+            return true;
+    return false;
+}
+
+static bool number_parse(const char *word, double *ret)
+{
+    char *end;
+    *ret = strtod(word, &end);
+    return end != word && !*end;
+}
+
+static bool name_take(struct machine_fact *f, const char *word)
+{
+    while (*word == '/')
+        word++;
+    return snprintf(f->name, sizeof f->name, "%s", word) < (int)sizeof f->name;
+}
+
+/* Words that are missing are "". */
+static bool fact_parse(struct machine *m, char words[7][MACHINE_PATH])
+{
+    struct machine_fact *f = &m->facts[m->n_facts];
+    const char *what = words[0];
+    if (!strcmp(what, "uid")) {
+        double uid;
+        bool ok = number_parse(words[1], &uid) && uid >= 0 && uid < 4294967295.0;
+        m->uid = ok ? (uid_t)uid : 0;
+        return ok;
+    }
+    m->n_facts++;
+    if (!strcmp(what, "errno") || !strcmp(what, "errno-write")) {
+        f->kind = what[5] ? FACT_ERRNO_WRITE : FACT_ERRNO;
+        return errno_parse(words[1], &f->code) && f->code && words[2][0] &&
+               name_take(f, words[2]);
+    }
+    if (!strcmp(what, "call")) {
+        f->kind = FACT_CALL;
+        return is_call(words[1]) && name_take(f, words[1]) &&
+               errno_parse(words[2], &f->code);
+    }
+    if (!strcmp(what, "number")) {
+        f->kind = FACT_NUMBER;
+        return words[1][0] && name_take(f, words[1]) &&
+               number_parse(words[2], &f->number);
+    }
+    if (strcmp(what, "cpuid") != 0)
+        return false;
+    f->kind = FACT_CPUID;
+    uint32_t v[6];
+    for (int i = 0; i < 6; i++) {
+        char *end;
+        v[i] = (uint32_t)strtoul(words[i + 1], &end, 16);
+        if (end == words[i + 1] || *end)
+            return false;
+    }
+    f->leaf = v[0];
+    f->sub = v[1];
+    memcpy(f->regs, v + 2, sizeof f->regs);
+    return true;
+}
+
+static bool line_parse(struct machine *m, const char *line)
+{
+    char words[7][MACHINE_PATH] = {{0}};
+    int n = 0;
+    for (const char *at = line; n < 7;) {
+        at += strspn(at, " \t\n");
+        size_t len = strcspn(at, " \t\n");
+        if (!*at || *at == '#')
+            break;
+        if (len >= MACHINE_PATH)
+            return false;
+        memcpy(words[n++], at, len);
+        at += len;
+    }
+    return n == 0 || (m->n_facts < FACTS_MAX && fact_parse(m, words));
+}
+
+int facts_read(struct machine *m, struct err *e)
+{
+    char path[4096 + 8], line[2 * MACHINE_PATH];
+    unsigned at = 0;
+    (void)snprintf(path, sizeof path, "%s/facts", m->root);
+    FILE *f = fopen(path, "re");
+    if (!f)
+        return errno == ENOENT ? 0 : err_sys(e, -errno, "read \"%s\"", path);
+    m->facts = calloc(FACTS_MAX + 1, sizeof *m->facts);
+    int rc = m->facts ? 0 : err_sys(e, -ENOMEM, "read \"%s\"", path);
+    while (rc == 0 && fgets(line, sizeof line, f)) {
+        at++;
+        if (!line_parse(m, line))
+            rc = err_set(e, ERR_USAGE, "%s:%u: no fact: %.60s", path, at, line);
+    }
+    (void)fclose(f);
+    return rc;
+}
+
+void facts_fini(struct machine *m)
+{
+    free(m->facts);
+    m->facts = NULL;
+    m->n_facts = 0;
+}
+
+int facts_errno(const struct machine *m, const char *path, bool write)
+{
+    while (*path == '/')
+        path++;
+    for (size_t i = 0; i < m->n_facts; i++) {
+        const struct machine_fact *f = &m->facts[i];
+        size_t len = strlen(f->name);
+        bool counts = f->kind == FACT_ERRNO || (write && f->kind == FACT_ERRNO_WRITE);
+        if (counts && !strncmp(path, f->name, len) && (!path[len] || path[len] == '/'))
+            return f->code;
+    }
+    return 0;
+}
+
+bool facts_cpuid(const struct machine *m, uint32_t leaf, uint32_t sub, uint32_t ret[4])
+{
+    for (size_t i = 0; i < m->n_facts; i++) {
+        const struct machine_fact *f = &m->facts[i];
+        if (f->kind == FACT_CPUID && f->leaf == leaf && f->sub == sub) {
+            memcpy(ret, f->regs, sizeof f->regs);
+            return true;
+        }
+    }
+    return false;
+}
+
+int facts_call(const struct machine *m, enum machine_call what)
+{
+    for (size_t i = 0; i < m->n_facts; i++) {
+        const struct machine_fact *f = &m->facts[i];
+        if (f->kind == FACT_CALL && !strcmp(f->name, call_names[what]))
+            return f->code;
+    }
+    return -ENOSYS;
+}
+
+bool machine_number(const struct machine *m, const char *name, double *ret)
+{
+    for (size_t i = 0; i < m->n_facts; i++) {
+        const struct machine_fact *f = &m->facts[i];
+        if (f->kind == FACT_NUMBER && !strcmp(f->name, name)) {
+            *ret = f->number;
+            return true;
+        }
+    }
+    return false;
+}
