@@ -20,6 +20,7 @@ struct host {
     char *dir;              /* where the agent and its helpers lie */
     char *pmix_helper;      /* path; NULL: not there */
     char *describe_helper;  /* aolani-describe */
+    char *audit_helper;     /* aolani-audit */
     char *library;          /* libaolani.so.1; NULL: not there */
 };
 

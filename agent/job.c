@@ -64,6 +64,9 @@ static int job_on_prepare(struct job *j, const struct envelope *v, ProtobufCMess
     if (jobstate_next(j->state, JOB_EV_PREPARE) < 0)
         return err_set(e, ERR_PROTO, "take a plan: the job is %s",
                        jobstate_name(j->state));
+    if (j->audit && auditlink_is_busy(j->audit))
+        return err_set(e, ERR_PROTO, "take a plan: the audit is under way");
+    job_end_audit(j);
     j->plan = aolani__prepare__unpack(NULL, v->payload_len, v->payload);
     if (!j->plan)
         return err_sys(e, -ENOMEM, "take a plan");
@@ -162,6 +165,7 @@ int job_message(struct job *j, const struct envelope *v, struct err *e)
         {MSG_START, &aolani__start__descriptor, job_on_start},
         {MSG_SIGNAL, &aolani__signal__descriptor, job_on_signal},
         {MSG_REACH, &aolani__reach__descriptor, job_on_reach},
+        {MSG_AUDIT_ASK, &aolani__audit_ask__descriptor, job_on_audit},
         {MSG_STDIN, &aolani__stdin__descriptor, job_on_stdin},
         {MSG_STOP, &aolani__stop__descriptor, job_on_stop},
         {MSG_END, &aolani__end__descriptor, job_on_end},
@@ -294,6 +298,7 @@ void job_destroy(struct job *j)
 {
     if (!j)
         return;
+    job_end_audit(j);
     recover_destroy(j->recover);
     teardown_destroy(j->teardown);
     pmixlink_destroy(j->pmix);

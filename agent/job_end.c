@@ -64,6 +64,7 @@ void job_end_teardown(struct job *j)
 /* A recovering agent has begun its teardown already: it does not wait for the head. */
 void job_end(struct job *j)
 {
+    job_end_audit(j);
     job_unwatch_signals(j);
     job_unwatch_binding(j);
     if (j->ranks)

@@ -23,6 +23,7 @@
 #include "agent/steprelay.h"
 #include "agent/teardown.h"
 #include "proto/base/log.h"
+#include "proto/wire/auditlink.h"
 
 struct job {
     struct job_config c;
@@ -41,9 +42,10 @@ struct job {
     struct setup *setup; /* NULL: no text; kept until the end */
     bool wants_pmix;
     struct program program;
-    struct masterport port; /* on node 0 */
-    struct reach *reach;    /* NULL: not asked for */
-    bool port_looked_at;    /* whether another has it: at the first failure */
+    struct masterport port;  /* on node 0 */
+    struct reach *reach;     /* NULL: not asked for */
+    struct auditlink *audit; /* NULL: likewise */
+    bool port_looked_at;     /* whether another has it: at the first failure */
     struct reap *reap;
     struct output *output;
     struct ptyrelay *ptys;   /* with -u */
@@ -105,6 +107,11 @@ void job_unwatch_signals(struct job *j);
 /* ---- job_reach.c ---- */
 int job_on_reach(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
                  struct err *e);
+
+/* ---- job_audit.c ---- */
+int job_on_audit(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
+                 struct err *e);
+void job_end_audit(struct job *j); /* its helper; an answer that is owed is not given */
 
 /* ---- job_end.c ---- */
 void job_end(struct job *j);      /* begin: entering JOB_ENDING */

@@ -100,7 +100,9 @@ cluster_up()
     export C=$BATS_FILE_TMPDIR/hosts N_HOSTS=$1
     "$cluster" up "$1" "$C"
     mkdir -p "$C/share/bin"
-    [ ! -x "$BUILD/aolani-describe" ] || cp "$BUILD/aolani-describe" "$C/share/bin/"
+    for helper in aolani-describe aolani-audit; do
+        [ ! -x "$BUILD/$helper" ] || cp "$BUILD/$helper" "$C/share/bin/"
+    done
     cp "$BUILD"/aolani-run "$BUILD"/aolani-agent "$BUILD"/aolani-pmix "$BUILD"/libaolani.so* \
         "$BUILD"/trainer-cpu "$C/share/bin/"
     cp "$plain"/tests/e2e/* "$C/share/bin/" 2>/dev/null || :
