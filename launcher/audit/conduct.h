@@ -18,14 +18,17 @@ struct conduct_ops {
     int (*ask)(void *arg, uint32_t node, const Aolani__AuditAsk *m);
     /* For people: "measuring, 3 of 8 nodes"; percent of the whole. May come often. */
     void (*progress)(void *arg, const char *what, unsigned percent);
+    /* 32 bytes that nobody can guess; NULL where there are no pairs. */
+    void (*token)(void *arg, uint8_t ret[32]);
     void (*done)(void *arg); /* once, from within a call; nothing is asked any more */
 };
 struct conduct_config {
     struct audit *audit; /* hosts, machines and n are set; borrowed, filled in */
     bool measure, pair;
     const char *const *addresses; /* of each node, for pairs; NULL entries: cannot */
-    const char *const *skip;      /* ids of probes, NULL-ended; NULL: none */
-    uint64_t budget_ms;           /* of measuring and pairs together */
+    const char *const *nics; /* HCA of each for RDMA; NULL, or such an entry: TCP */
+    const char *const *skip; /* ids of probes, NULL-ended; NULL: none */
+    uint64_t budget_ms;      /* of measuring and pairs together */
     uint64_t seed;
 };
 

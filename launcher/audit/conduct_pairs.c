@@ -1,0 +1,233 @@
+/* SPDX-License-Identifier: MIT */
+/* conduct_pairs.c - two nodes meet: one listens, is told to the other with a token that only
+ * these two know, and the other comes and measures. Pairs of a round go at once, but for
+ * those that share a machine, which would share its cores and its links. */
+#include "launcher/audit/conduct_impl.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define PAIR_LEAST_MS    100u
+#define PAIR_MOST_MS     1500u
+#define PAIR_OVERHEAD_MS 30u   /* the messages around it, on a busy machine */
+#define COME_LIMIT_MS    3000u /* for the one that comes, beyond the measuring */
+#define ANSWER_SLACK_MS  3000u
+#define OVERTIME_MS      3000u /* beyond the budget; then no pair is begun any more */
+
+/* ---------------------------------------------------------------- a round */
+
+static bool can_meet(const struct conduct *c, uint32_t node)
+{
+    return c->seats[node].usable && c->config.addresses && c->config.addresses[node];
+}
+
+/* Pairs that have to wait for each other, at most. */
+static uint32_t count_in_row(const struct conduct *c)
+{
+    uint32_t most = 1;
+    uint32_t *n = calloc(c->n_machines + 1, sizeof *n);
+    for (size_t i = 0; n && i < c->n_queue; i++) {
+        uint32_t a = c->seats[c->queue[i].a].machine;
+        uint32_t b = c->seats[c->queue[i].b].machine;
+        n[a]++;
+        n[b] += b != a;
+        most = n[a] > most ? n[a] : most;
+        most = n[b] > most ? n[b] : most;
+    }
+    free(n);
+    return most;
+}
+
+static uint64_t pairs_end_ms(const struct conduct *c)
+{
+    return c->looked_ms + c->config.budget_ms;
+}
+
+static uint64_t budget_of_pair(const struct conduct *c)
+{
+    uint64_t end = pairs_end_ms(c), left = end > c->now_ms ? end - c->now_ms : 0;
+    uint32_t rounds = c->round < CONDUCT_ROUNDS ? CONDUCT_ROUNDS - c->round : 1;
+    uint64_t ms = left / rounds / count_in_row(c);
+    ms = ms > PAIR_OVERHEAD_MS ? ms - PAIR_OVERHEAD_MS : 0;
+    ms = ms < PAIR_LEAST_MS ? PAIR_LEAST_MS : ms;
+    return ms > PAIR_MOST_MS ? PAIR_MOST_MS : ms;
+}
+
+static bool begin_round(struct conduct *c)
+{
+    size_t n = c->audit->n;
+    bool *usable = calloc(n + 1, sizeof *usable);
+    if (!usable)
+        return false;
+    for (uint32_t i = 0; i < n; i++)
+        usable[i] = can_meet(c, i);
+    c->n_queue = rounds_next(c->audit, usable, c->round, c->config.seed, c->queue);
+    free(usable);
+    c->n_left = c->n_queue;
+    c->n_of = (uint32_t)c->n_queue;
+    c->n_over = 0;
+    c->pair_budget_ms = budget_of_pair(c);
+    return c->n_queue > 0;
+}
+
+/* ---------------------------------------------------------------- a meeting */
+
+static struct audit_pair *pair_of(const struct conduct *c, uint32_t node)
+{
+    uint32_t at = c->seats[node].meeting;
+    return at == CONDUCT_NONE ? NULL : &c->audit->pairs[c->meetings[at].index];
+}
+
+static uint32_t add_meeting(struct conduct *c, uint32_t a, uint32_t b)
+{
+    struct audit *d = c->audit;
+    struct audit_pair *more = realloc(d->pairs, (d->n_pairs + 1) * sizeof *more);
+    uint32_t at = 0;
+    if (!more)
+        return CONDUCT_NONE;
+    d->pairs = more;
+    d->pairs[d->n_pairs] = (struct audit_pair){.a = a, .b = b, .round = c->round};
+    while (c->meetings[at].taken)
+        at++;
+    c->meetings[at] =
+        (struct conduct_meeting){.taken = true, .n_open = 1, .index = d->n_pairs++};
+    c->n_meetings++;
+    c->seats[a].meeting = c->seats[b].meeting = at;
+    c->machines[c->seats[a].machine].busy = true;
+    c->machines[c->seats[b].machine].busy = true;
+    return at;
+}
+
+static void end_meeting(struct conduct *c, uint32_t at)
+{
+    const struct audit_pair *p = &c->audit->pairs[c->meetings[at].index];
+    c->seats[p->a].meeting = c->seats[p->b].meeting = CONDUCT_NONE;
+    c->machines[c->seats[p->a].machine].busy = false;
+    c->machines[c->seats[p->b].machine].busy = false;
+    memset(&c->meetings[at], 0, sizeof c->meetings[at]);
+    c->n_meetings--;
+    c->n_over++;
+}
+
+void conduct_pair_result(struct conduct *c, uint32_t node, Aolani__AuditPair *p)
+{
+    struct audit_pair *own = pair_of(c, node);
+    if (!own || own->p) {
+        aolani__audit_pair__free_unpacked(p, NULL);
+        return;
+    }
+    own->p = p;
+}
+
+void conduct_pair_over(struct conduct *c, uint32_t node, const char *error)
+{
+    uint32_t at = c->seats[node].meeting;
+    struct audit_pair *own = pair_of(c, node);
+    if (!own)
+        return;
+    /* Whoever comes knows best why it did not: what the other end says only follows. */
+    if (error && !own->p && (!own->error || node == own->a))
+        conduct_text(&own->error, error);
+    if (--c->meetings[at].n_open == 0)
+        end_meeting(c, at);
+}
+
+static const char *nic_of(const struct conduct *c, uint32_t a, uint32_t b, uint32_t of)
+{
+    const char *const *nics = c->config.nics;
+    return nics && nics[a] && nics[b] ? nics[of] : "";
+}
+
+static void begin_meeting(struct conduct *c, uint32_t a, uint32_t b)
+{
+    Aolani__AuditListen listen = AOLANI__AUDIT_LISTEN__INIT;
+    Aolani__AuditAsk m = AOLANI__AUDIT_ASK__INIT;
+    uint32_t at = add_meeting(c, a, b);
+    if (at == CONDUCT_NONE)
+        return;
+    struct conduct_meeting *t = &c->meetings[at];
+    c->ops.token(c->arg, t->token);
+    listen.token.data = t->token;
+    listen.token.len = sizeof t->token;
+    listen.address = (char *)c->config.addresses[b];
+    listen.nic = (char *)nic_of(c, a, b, b);
+    listen.limit_ms = c->pair_budget_ms + COME_LIMIT_MS;
+    m.is_case = AOLANI__AUDIT_ASK__IS_LISTEN;
+    m.listen = &listen;
+    if (conduct_ask(c, b, ASK_LISTEN, &m, listen.limit_ms + ANSWER_SLACK_MS) < 0)
+        conduct_pair_over(c, b, "it could not be asked to listen");
+}
+
+/* The partner listens: now the other one is told where. */
+void conduct_listening(struct conduct *c, uint32_t node, uint32_t port)
+{
+    Aolani__AuditReach reach = AOLANI__AUDIT_REACH__INIT;
+    Aolani__AuditAsk m = AOLANI__AUDIT_ASK__INIT;
+    const struct audit_pair *p = pair_of(c, node);
+    uint32_t at = c->seats[node].meeting;
+    if (!p || c->meetings[at].heard)
+        return;
+    struct conduct_meeting *t = &c->meetings[at];
+    t->heard = true;
+    t->n_open++;
+    uint32_t a = p->a;
+    reach.token.data = t->token;
+    reach.token.len = sizeof t->token;
+    reach.address = (char *)c->config.addresses[node];
+    reach.port = port;
+    reach.nic = (char *)nic_of(c, a, node, a);
+    reach.budget_ms = c->pair_budget_ms;
+    m.is_case = AOLANI__AUDIT_ASK__IS_REACH;
+    m.reach = &reach;
+    if (!c->seats[a].usable)
+        conduct_pair_over(c, a, "it was lost meanwhile");
+    else if (conduct_ask(c, a, ASK_REACH, &m,
+                         reach.budget_ms + COME_LIMIT_MS + ANSWER_SLACK_MS) < 0)
+        conduct_pair_over(c, a, "it could not be asked to measure");
+}
+
+/* ---------------------------------------------------------------- all rounds */
+
+static bool is_free(const struct conduct *c, uint32_t node)
+{
+    return !c->machines[c->seats[node].machine].busy;
+}
+
+/* Those of the round that disturb none of those under way. */
+static void begin_meetings(struct conduct *c)
+{
+    bool late = c->now_ms > pairs_end_ms(c) + OVERTIME_MS;
+    for (size_t i = 0; i < c->n_queue && c->n_left > 0; i++) {
+        struct rounds_pair *q = &c->queue[i];
+        bool lost = q->a != q->b && !(can_meet(c, q->a) && can_meet(c, q->b));
+        if (q->a == q->b)
+            continue;
+        if (lost || late)
+            c->n_over++;
+        else if (is_free(c, q->a) && is_free(c, q->b))
+            begin_meeting(c, q->a, q->b);
+        else
+            continue;
+        q->b = q->a;
+        c->n_left--;
+    }
+}
+
+bool conduct_pairs_step(struct conduct *c)
+{
+    for (;;) {
+        if (c->n_left > 0)
+            begin_meetings(c);
+        conduct_tell(c, NULL);
+        if (c->n_meetings > 0)
+            return true;
+        if (c->n_left > 0)
+            continue;
+        c->round += c->began;
+        c->began = true;
+        if (c->round >= CONDUCT_ROUNDS || !begin_round(c))
+            return false;
+    }
+}
