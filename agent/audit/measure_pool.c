@@ -1,0 +1,176 @@
+/* SPDX-License-Identifier: MIT */
+/* measure_pool.c - see measure_pool.h. */
+#include "agent/audit/measure_pool.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/limits.h"
+
+#define STACK_BYTES (256u << 10)
+/* From the call to the common start: all have to be awake by then. */
+#define LEAD_NS(n) (1000000u + (uint64_t)(n)*20000u)
+
+struct worker {
+    struct measure_pool *pool;
+    size_t index;
+    uint32_t cpu;
+    pthread_t thread;
+    unsigned seen; /* turns */
+};
+
+struct measure_pool {
+    pthread_mutex_t lock;
+    pthread_cond_t begin, done;
+    struct worker *workers;
+    size_t n, left; /* left: still at the job of this turn */
+    unsigned turn;
+    bool ends;
+    const bool *who;
+    measure_job job;
+    void *arg;
+    uint64_t start_ns, end_ns;
+};
+
+static void *work(void *arg)
+{
+    struct worker *w = arg;
+    struct measure_pool *p = w->pool;
+    pthread_mutex_lock(&p->lock);
+    for (;;) {
+        while (!p->ends && w->seen == p->turn)
+            pthread_cond_wait(&p->begin, &p->lock);
+        if (p->ends)
+            break;
+        w->seen = p->turn;
+        if (p->who && !p->who[w->index])
+            continue;
+        pthread_mutex_unlock(&p->lock);
+        p->job(p->arg, w->index, p->start_ns, p->end_ns);
+        pthread_mutex_lock(&p->lock);
+        if (--p->left == 0)
+            pthread_cond_signal(&p->done);
+    }
+    pthread_mutex_unlock(&p->lock);
+    return NULL;
+}
+
+/* The thread begins on its CPU: one that may not be used, or went away, refuses it. */
+static int start(struct measure_pool *p, uint32_t cpu)
+{
+    struct worker *w = &p->workers[p->n];
+    size_t bytes = CPU_ALLOC_SIZE(LIMIT_CPUS);
+    cpu_set_t *one = CPU_ALLOC(LIMIT_CPUS);
+    pthread_attr_t attr;
+    if (!one)
+        return ENOMEM;
+    int rc = pthread_attr_init(&attr);
+    if (rc) {
+        CPU_FREE(one);
+        return rc;
+    }
+    CPU_ZERO_S(bytes, one);
+    CPU_SET_S(cpu, bytes, one);
+    *w = (struct worker){.pool = p, .index = p->n, .cpu = cpu};
+    rc = pthread_attr_setstacksize(&attr, STACK_BYTES);
+    if (!rc)
+        rc = pthread_attr_setaffinity_np(&attr, bytes, one);
+    if (!rc)
+        rc = pthread_create(&w->thread, &attr, work, w);
+    pthread_attr_destroy(&attr);
+    CPU_FREE(one);
+    p->n += rc == 0;
+    return rc;
+}
+
+int measure_pool_create(const uint32_t *cpus, size_t n, struct measure_pool **ret,
+                        struct err *e)
+{
+    struct measure_pool *p = calloc(1, sizeof *p);
+    pthread_condattr_t attr;
+    int rc = n == 0 ? EINVAL : 0;
+    if (!p || !(p->workers = calloc(n + 1, sizeof *p->workers))) {
+        free(p);
+        return err_sys(e, -ENOMEM, "measure %zu CPUs", n);
+    }
+    pthread_condattr_init(&attr);
+    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    pthread_mutex_init(&p->lock, NULL);
+    pthread_cond_init(&p->begin, NULL);
+    pthread_cond_init(&p->done, &attr);
+    pthread_condattr_destroy(&attr);
+    for (size_t i = 0; i < n; i++) {
+        int why = cpus[i] < LIMIT_CPUS ? start(p, cpus[i]) : EINVAL;
+        rc = why ? why : rc;
+    }
+    if (p->n == 0) {
+        measure_pool_destroy(p);
+        return err_sys(e, -rc, "measure %zu CPUs", n);
+    }
+    *ret = p;
+    return 0;
+}
+
+void measure_pool_destroy(struct measure_pool *p)
+{
+    if (!p)
+        return;
+    pthread_mutex_lock(&p->lock);
+    p->ends = true;
+    pthread_cond_broadcast(&p->begin);
+    pthread_mutex_unlock(&p->lock);
+    for (size_t i = 0; i < p->n; i++)
+        pthread_join(p->workers[i].thread, NULL);
+    pthread_cond_destroy(&p->begin);
+    pthread_cond_destroy(&p->done);
+    pthread_mutex_destroy(&p->lock);
+    free(p->workers);
+    free(p);
+}
+
+size_t measure_pool_n(const struct measure_pool *p)
+{
+    return p->n;
+}
+
+uint32_t measure_pool_cpu(const struct measure_pool *p, size_t worker)
+{
+    return p->workers[worker].cpu;
+}
+
+static struct timespec after_ms(uint64_t ms)
+{
+    uint64_t at = clock_mono_ns() + ms * 1000000u;
+    return (struct timespec){.tv_sec = (time_t)(at / 1000000000u),
+                             .tv_nsec = (long)(at % 1000000000u)};
+}
+
+void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
+                      void *arg, uint64_t span_ns, measure_tick tick, void *tick_arg)
+{
+    pthread_mutex_lock(&p->lock);
+    p->who = who;
+    p->job = job;
+    p->arg = arg;
+    p->left = 0;
+    for (size_t i = 0; i < p->n; i++)
+        p->left += !who || who[i];
+    p->start_ns = clock_mono_ns() + LEAD_NS(p->left);
+    p->end_ns = p->start_ns + span_ns;
+    p->turn++;
+    pthread_cond_broadcast(&p->begin);
+    while (p->left > 0) {
+        struct timespec t = after_ms(MEASURE_POOL_TICK_MS);
+        if (pthread_cond_timedwait(&p->done, &p->lock, &t) != ETIMEDOUT || !tick)
+            continue;
+        pthread_mutex_unlock(&p->lock);
+        tick(tick_arg);
+        pthread_mutex_lock(&p->lock);
+    }
+    pthread_mutex_unlock(&p->lock);
+}
