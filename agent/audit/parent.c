@@ -3,7 +3,8 @@
  *
  * A thread of its own sleeps in poll(2) until the other end of a pipe is gone. It costs a
  * measurement nothing, where a signal would interrupt the calls that are timed, and looking
- * now and then would leave a CPU busy until the next look. */
+ * now and then would leave a CPU busy until the next look. It never holds a lock, so that
+ * the main thread may fork as if it were alone. */
 #include "agent/audit/parent.h"
 
 #include <errno.h>
