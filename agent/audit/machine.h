@@ -72,6 +72,20 @@ int machine_link(const struct machine *m, const char *path, char *ret, size_t si
 /* eax, ebx, ecx, edx. false: not x86, or not recorded. */
 bool machine_cpuid(const struct machine *m, uint32_t leaf, uint32_t sub,
                    uint32_t ret[4]);
+/* The same, but nothing but 0 for a leaf that this CPU has not. */
+bool machine_leaf(const struct machine *m, uint32_t leaf, uint32_t sub,
+                  uint32_t ret[4]);
+/* What /proc/cpuinfo says of the first CPU under that key ("microcode"). 0 or -errno;
+ * -ENODATA: nothing. */
+int machine_cpuinfo(const struct machine *m, const char *key, char *ret, size_t size);
+/* Has the first CPU that flag? -1: there are no flags (not x86). */
+int machine_flag(const struct machine *m, const char *flag);
+bool machine_has_word(const char *text, const char *word); /* between white space */
+/* Root of the machine itself, not of a user namespace on it. */
+bool machine_is_root(const struct machine *m);
+/* A whole file, freed by the caller; NULL and *ret negative: -E2BIG, it has more. */
+char *machine_text(const struct machine *m, const char *path, size_t most, int *ret);
+
 /* 0 or -errno; -ENOSYS: the kernel has it not, or it was not recorded. */
 int machine_call(const struct machine *m, enum machine_call what);
 /* A number that was recorded beside the tree; false: not, or this machine is live and the

@@ -1,0 +1,174 @@
+/* SPDX-License-Identifier: MIT */
+/* hypervisor_signs.c - what a hypervisor gives away without being asked (HV7 to HV12). Each
+ * has an innocent reason somewhere, so none of them proves anything alone. */
+#include "agent/audit/hypervisor_impl.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#if defined(__x86_64__)
+#include <cpuid.h>
+#include <x86intrin.h>
+#endif
+
+#define CLOCKS "/sys/devices/system/clocksource/clocksource0/available_clocksource"
+
+/* ---- HV7: every CPUID leaves a guest, and comes back */
+
+#define COST_TRIES    2001u
+#define COST_FEW      500.0 /* cycles: more than any CPU takes by itself */
+#define COST_NS_TRIES 200u
+
+#if defined(__x86_64__)
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static bool cost_measure(double *cycles, double *ns)
+{
+    static const uint32_t leaf = 0;
+    uint64_t *all = malloc(COST_TRIES * sizeof *all);
+    struct timespec from, to;
+    unsigned a, b, c, d, aux;
+    if (!all)
+        return false;
+    for (unsigned i = 0; i < COST_TRIES; i++) {
+        _mm_lfence();
+        uint64_t t = __rdtsc();
+        __cpuid(leaf, a, b, c, d);
+        all[i] = __rdtscp(&aux) - t;
+    }
+    qsort(all, COST_TRIES, sizeof *all, by_number);
+    *cycles = (double)all[COST_TRIES / 2];
+    free(all);
+    (void)clock_gettime(CLOCK_MONOTONIC_RAW, &from);
+    uint64_t t = __rdtsc();
+    for (unsigned i = 0; i < COST_NS_TRIES; i++)
+        __cpuid(leaf, a, b, c, d);
+    t = __rdtsc() - t;
+    (void)clock_gettime(CLOCK_MONOTONIC_RAW, &to);
+    double took =
+        (double)(to.tv_sec - from.tv_sec) * 1e9 + (double)(to.tv_nsec - from.tv_nsec);
+    *ns = t ? *cycles * took / (double)t : 0;
+    return true;
+}
+#else
+static bool cost_measure(double *cycles, double *ns)
+{
+    *cycles = *ns = 0;
+    return false;
+}
+#endif
+
+void hypervisor_look_cost(const struct machine *m, struct findings *f)
+{
+    double cycles = 0, ns = 0;
+    char also[48] = "";
+    bool known = machine_is_live(m) ? cost_measure(&cycles, &ns)
+                                    : machine_number(m, "cpuid-cycles", &cycles);
+    if (!known) {
+        found(f, AUDIT_HV7, AUDIT_UNKNOWN, "CPUID 0x0, timed",
+              machine_is_live(m) ? "no CPUID: not an x86 CPU" : "not recorded");
+        return;
+    }
+    if (!machine_is_live(m))
+        (void)machine_number(m, "cpuid-ns", &ns);
+    if (ns > 0)
+        (void)snprintf(also, sizeof also, ", %.0f ns", ns);
+    bool dear = cycles >= COST_FEW;
+    found(f, AUDIT_HV7, dear ? AUDIT_WARN : AUDIT_PASS, "CPUID 0x0, timed",
+          "median %.0f cycles%s%s", cycles, also,
+          dear ? ": a hypervisor serves it" : "");
+}
+
+/* ---- HV8 */
+
+void hypervisor_look_clock(const struct machine *m, struct findings *f)
+{
+    static const char *const foreign[] = {"kvm-clock", "hyperv_clocksource_tsc_page",
+                                          "hyperv_clocksource_msr",
+                                          "hyperv_clocksource", "xen"};
+    char all[256];
+    int rc = machine_line(m, CLOCKS, all, sizeof all);
+    if (rc < 0) {
+        found(f, AUDIT_HV8, AUDIT_UNKNOWN, CLOCKS, "cannot be read: %s", strerror(-rc));
+        if (rc == -EACCES || rc == -EPERM)
+            found_more(f, "root");
+        return;
+    }
+    for (size_t i = 0; i < sizeof foreign / sizeof *foreign; i++) {
+        if (!machine_has_word(all, foreign[i]))
+            continue;
+        found(f, AUDIT_HV8, AUDIT_WARN, CLOCKS, "\"%s\" among \"%s\"", foreign[i], all);
+        return;
+    }
+    found(f, AUDIT_HV8, AUDIT_PASS, CLOCKS, "\"%s\", all of hardware", all);
+}
+
+/* ---- HV10 */
+
+void hypervisor_look_counters(const struct machine *m, struct findings *f)
+{
+    const char *source = "perf_event_open(cycles)";
+    int rc = machine_call(m, MACHINE_PERF_CYCLES);
+    int64_t paranoid = -100;
+    switch (rc) {
+    case 0:
+        found(f, AUDIT_HV10, AUDIT_PASS, source, "cycles can be counted");
+        return;
+    case -ENOENT:
+    case -ENODEV:
+    case -EOPNOTSUPP:
+        found(f, AUDIT_HV10, AUDIT_WARN, source, "%s: the CPU has no counters",
+              strerror(-rc));
+        return;
+    case -ENOSYS:
+        found(f, AUDIT_HV10, AUDIT_UNKNOWN, source, "the kernel has no such call");
+        return;
+    default:
+        break;
+    }
+    (void)machine_int(m, "/proc/sys/kernel/perf_event_paranoid", &paranoid);
+    if (rc != -EACCES && rc != -EPERM)
+        found(f, AUDIT_HV10, AUDIT_UNKNOWN, source, "%s", strerror(-rc));
+    else if (paranoid == -100)
+        found(f, AUDIT_HV10, AUDIT_UNKNOWN, source, "not allowed here");
+    else
+        found(f, AUDIT_HV10, AUDIT_UNKNOWN, source,
+              "not allowed here (kernel.perf_event_paranoid is %lld)",
+              (long long)paranoid);
+    if (rc == -EACCES || rc == -EPERM)
+        found_more(f, machine_uid(m) ? "root" : "CAP_PERFMON, and no seccomp filter");
+}
+
+/* ---- HV12 */
+
+void hypervisor_look_steal(const struct machine *m, const struct hypervisor_seen *s,
+                           struct findings *f)
+{
+    char line[512];
+    unsigned long long ticks = 0;
+    uint32_t r[4];
+    int rc = machine_line(m, "/proc/stat", line, sizeof line);
+    bool told =
+        rc == 0 && sscanf(line, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks) == 1;
+    if (!told) {
+        found(f, AUDIT_HV12, AUDIT_UNKNOWN, "/proc/stat",
+              rc < 0 ? "cannot be read: %s" : "it tells no stolen time", strerror(-rc));
+        return;
+    }
+    if (ticks) {
+        found(f, AUDIT_HV12, AUDIT_WARN, "/proc/stat",
+              "%.2f s stolen since the start, of all CPUs", (double)ticks / 100);
+        return;
+    }
+    bool mute =
+        s->kvm_base && machine_cpuid(m, s->kvm_base + 1, 0, r) && !(r[0] >> 5 & 1);
+    found(f, AUDIT_HV12, mute ? AUDIT_UNKNOWN : AUDIT_PASS, "/proc/stat",
+          mute ? "0 s, but this KVM does not tell it" : "0 s stolen since the start");
+}
