@@ -6,7 +6,8 @@
  * does what each record says. A record has 64 bytes and no length in it, so nothing that a
  * peer says makes the other one allocate: "AOPR", op, and three numbers, little endian.
  * An op of which more is to be said is followed by PAIR_MORE bytes, always.
- * A stream is chunks of PAIR_CHUNK bytes; the first byte of one is 0 when it is the last.
+ * A stream is chunks of PAIR_CHUNK bytes. The first byte of one is 0 when it is the last;
+ * bytes 8 to 15 say how often the sender has had to send something again.
  */
 #ifndef AGENT_AUDIT_PAIR_IMPL_H
 #define AGENT_AUDIT_PAIR_IMPL_H
@@ -21,6 +22,7 @@
 #define PAIR_RECORD    64u
 #define PAIR_MORE      256u
 #define PAIR_CHUNK     65536u
+#define PAIR_HEAD      16u
 #define PAIR_SLOTS     100u
 #define PAIR_TRIPS     16384u /* timed, at most */
 #define PAIR_WINDOW_MS 10000u /* of one stream, at most, whatever a peer asks for */
@@ -81,18 +83,21 @@ int pair_recv(const struct pair_link *l, void *ret, size_t len);
 int pair_send_record(const struct pair_link *l, const struct pair_record *r);
 /* -EPROTO: it is none. */
 int pair_recv_record(const struct pair_link *l, struct pair_record *ret);
+/* Numbers on the wire, little endian, of n bytes. */
+void pair_put(unsigned char *out, uint64_t v, unsigned n);
+uint64_t pair_get(const unsigned char *in, unsigned n);
 void pair_record_encode(const struct pair_record *r, unsigned char out[PAIR_RECORD]);
 int pair_record_decode(const unsigned char in[PAIR_RECORD], struct pair_record *ret);
 
 /* Sends a stream for that long, or until the other end says something or is gone. */
 int pair_stream_out(const struct pair_link *l, uint64_t window_ms);
-/* Takes a stream until it ends or its window is over; *ret_more: chunks are still to come,
- * with the bytes of the one that is begun. */
 struct pair_stream {
-    size_t at;  /* in a chunk */
-    bool last;  /* that chunk is the last */
-    bool ended; /* and has come whole */
+    size_t at;            /* in a chunk */
+    bool ended;           /* the last one has come whole */
+    uint64_t retransmits; /* of who sends it, as the last head says */
+    unsigned char head[PAIR_HEAD];
 };
+/* Takes a stream until it ends or its window is over; it begins with its first byte. */
 int pair_stream_in(const struct pair_link *l, struct pair_stream *s, uint64_t window_ms,
                    struct pair_rate *r);
 /* The rest, unmeasured. */

@@ -114,13 +114,13 @@ int pair_recv(const struct pair_link *l, void *ret, size_t len)
     return 0;
 }
 
-static void put(unsigned char *out, uint64_t v, unsigned n)
+void pair_put(unsigned char *out, uint64_t v, unsigned n)
 {
     for (unsigned i = 0; i < n; i++)
         out[i] = (unsigned char)(v >> (8 * i));
 }
 
-static uint64_t get(const unsigned char *in, unsigned n)
+uint64_t pair_get(const unsigned char *in, unsigned n)
 {
     uint64_t v = 0;
     for (unsigned i = 0; i < n; i++)
@@ -131,22 +131,22 @@ static uint64_t get(const unsigned char *in, unsigned n)
 void pair_record_encode(const struct pair_record *r, unsigned char out[PAIR_RECORD])
 {
     memset(out, 0, PAIR_RECORD);
-    put(out, MAGIC, 4);
-    put(out + 4, r->op, 4);
-    put(out + 8, r->a, 8);
-    put(out + 16, r->b, 8);
-    put(out + 24, r->c, 8);
+    pair_put(out, MAGIC, 4);
+    pair_put(out + 4, r->op, 4);
+    pair_put(out + 8, r->a, 8);
+    pair_put(out + 16, r->b, 8);
+    pair_put(out + 24, r->c, 8);
 }
 
 int pair_record_decode(const unsigned char in[PAIR_RECORD], struct pair_record *ret)
 {
-    uint64_t op = get(in + 4, 4);
-    if (get(in, 4) != MAGIC || op == 0 || op >= PAIR_OPS)
+    uint64_t op = pair_get(in + 4, 4);
+    if (pair_get(in, 4) != MAGIC || op == 0 || op >= PAIR_OPS)
         return -EPROTO;
     ret->op = (enum pair_op)op;
-    ret->a = get(in + 8, 8);
-    ret->b = get(in + 16, 8);
-    ret->c = get(in + 24, 8);
+    ret->a = pair_get(in + 8, 8);
+    ret->b = pair_get(in + 16, 8);
+    ret->c = pair_get(in + 24, 8);
     return 0;
 }
 

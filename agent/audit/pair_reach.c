@@ -37,8 +37,11 @@ static int try_connect(const Aolani__AuditReach *ask, struct pair_link *l,
         if (rc >= 0 && getsockopt(l->fd, SOL_SOCKET, SO_ERROR, &failed, &size) < 0)
             failed = errno;
     }
-    return failed ? err_sys(e, -failed, "reach \"%s\" port %u", ask->address, ask->port)
-                  : 0;
+    if (!failed)
+        return 0;
+    (void)err_sys(e, -failed, "reach \"%s\" port %u", ask->address, ask->port);
+    return err_hint(e, "pairs use ports of the range %s; does a firewall let them in?",
+                    "net.ipv4.ip_local_port_range");
 }
 
 static int introduce(const Aolani__AuditReach *ask, struct pair_link *l, struct err *e)
@@ -109,10 +112,8 @@ static int run_there(const struct pair_link *l, uint64_t window_ms,
         rc = pair_recv_record(l, &r);
     if (rc == 0 && r.op != PAIR_DONE)
         rc = -EPROTO;
-    if (rc == 0) {
+    if (rc == 0)
         p->there_mbytes = pair_mbytes(r.a, r.b);
-        p->retransmits += r.c;
-    }
     return rc;
 }
 
@@ -130,6 +131,7 @@ static int run_back(const struct pair_link *l, uint64_t window_ms, Aolani__Audit
         return rc;
     pair_rate_steady(&rate, &bytes, &ns);
     p->back_mbytes = pair_mbytes(bytes, ns);
+    p->retransmits += s.retransmits;
     return 0;
 }
 

@@ -23,16 +23,15 @@ static int sink(const struct pair_link *l, const struct pair_record *ask)
     if (rc < 0)
         return rc;
     pair_rate_steady(&rate, &done.a, &done.b);
-    done.c = pair_retransmits(l->fd);
     rc = pair_send_record(l, &done);
     return rc < 0 ? rc : pair_stream_drain(l, &s);
 }
 
-/* Who asked has what it wants when it ends the connection. */
+/* The last that is done: who asked has what it wants when it ends the connection. */
 static int source(const struct pair_link *l, const struct pair_record *ask)
 {
     int rc = pair_stream_out(l, window_of(ask));
-    return rc == -ECONNRESET ? 0 : rc;
+    return rc == 0 || rc == -ECONNRESET ? 1 : rc;
 }
 
 /* What the record says. 1: it was the last. */

@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "agent/audit/pair_impl.h"
 #include "proto/base/clock.h"
@@ -23,21 +24,24 @@ int pair_stream_out(const struct pair_link *l, uint64_t window_ms)
     while (rc == 0 && !last) {
         last = clock_mono_ns() >= until || is_heard(l->fd);
         chunk[0] = last ? 0 : 1;
+        pair_put(chunk + 8, pair_retransmits(l->fd), 8);
         rc = pair_send(l, chunk, PAIR_CHUNK);
     }
     free(chunk);
     return rc;
 }
 
-/* What came of one chunk. */
+/* What came of one chunk; its head may come in pieces. */
 static void advance(struct pair_stream *s, const unsigned char *got, size_t n)
 {
-    if (s->at == 0 && n > 0)
-        s->last = got[0] == 0;
+    size_t missing = s->at < PAIR_HEAD ? PAIR_HEAD - s->at : 0;
+    memcpy(s->head + (PAIR_HEAD - missing), got, n < missing ? n : missing);
+    if (missing && n >= missing)
+        s->retransmits = pair_get(s->head + 8, 8);
     s->at += n;
     if (s->at == PAIR_CHUNK) {
         s->at = 0;
-        s->ended = s->last;
+        s->ended = s->head[0] == 0;
     }
 }
 
