@@ -1,0 +1,184 @@
+/* SPDX-License-Identifier: MIT */
+/* tunables_network.c - buffers and ports of sockets (KP12), and where the interrupts of NICs
+ * go (KP11): those that arrive far from their card, or on a rank's CPU, cost the job. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/audit/tunables_impl.h"
+
+#define NET          "/proc/sys/net/"
+#define VECTORS_MOST 1024u /* of a card that are looked at */
+#define CPUS_MOST    4096u
+
+/* ---- lists of CPUs: "0-15,32-47" */
+
+struct cpus {
+    unsigned char in[CPUS_MOST / 8];
+};
+
+static bool cpus_read(const struct machine *m, const char *path, struct cpus *ret)
+{
+    char text[2048];
+    memset(ret, 0, sizeof *ret);
+    if (machine_line(m, path, text, sizeof text) < 0)
+        return false;
+    bool any = false;
+    for (char *at = text, *end; *at; at = end + (*end == ',')) {
+        unsigned long a = strtoul(at, &end, 10), b = a;
+        if (end == at)
+            return false;
+        if (*end == '-')
+            b = strtoul(end + 1, &end, 10);
+        for (; a <= b && a < CPUS_MOST; a++, any = true)
+            ret->in[a / 8] |= (unsigned char)(1u << a % 8);
+    }
+    return any;
+}
+
+static bool cpus_within(const struct cpus *a, const struct cpus *b)
+{
+    for (size_t i = 0; i < sizeof a->in; i++)
+        if (a->in[i] & ~b->in[i])
+            return false;
+    return true;
+}
+
+/* ---- KP11 */
+
+struct vectors {
+    unsigned cards, all, far;
+    char worst[64]; /* the card with the first vector that is far */
+    enum tunable_set set;
+};
+
+static void vector_look(const struct machine *m, const char *irq, const char *card,
+                        const struct cpus *local, struct vectors *v)
+{
+    char path[MACHINE_PATH];
+    struct cpus goes;
+    (void)snprintf(path, sizeof path, "/proc/irq/%.32s/smp_affinity_list", irq);
+    if (!machine_exists(m, path))
+        return;
+    v->all++;
+    if (v->all <= 16) /* the same rule for all: no need to try hundreds */
+        v->set = tunable_worse(v->set, tunable_file(m, path));
+    (void)snprintf(path, sizeof path, "/proc/irq/%.32s/effective_affinity_list", irq);
+    bool known = cpus_read(m, path, &goes);
+    if (!known) {
+        (void)snprintf(path, sizeof path, "/proc/irq/%.32s/smp_affinity_list", irq);
+        known = cpus_read(m, path, &goes);
+    }
+    if (!known || !local || cpus_within(&goes, local))
+        return;
+    v->far++;
+    if (!v->worst[0])
+        (void)snprintf(v->worst, sizeof v->worst, "%.60s", card);
+}
+
+static void card_look(const struct machine *m, const char *class, const char *card,
+                      struct vectors *v)
+{
+    char path[MACHINE_PATH], **irqs;
+    struct cpus local;
+    (void)snprintf(path, sizeof path, "%s/%.100s/device/msi_irqs", class, card);
+    int n = machine_list(m, path, &irqs);
+    if (n <= 0) {
+        machine_free_names(irqs, n);
+        return;
+    }
+    (void)snprintf(path, sizeof path, "%s/%.100s/device/local_cpulist", class, card);
+    bool has_local = cpus_read(m, path, &local);
+    v->cards++;
+    for (int i = 0; i < n && i < (int)VECTORS_MOST; i++)
+        vector_look(m, irqs[i], card, has_local ? &local : NULL, v);
+    machine_free_names(irqs, n);
+}
+
+static void class_look(const struct machine *m, const char *class, struct vectors *v)
+{
+    char **cards;
+    int n = machine_list(m, class, &cards);
+    for (int i = 0; i < n; i++)
+        card_look(m, class, cards[i], v);
+    machine_free_names(cards, n);
+}
+
+/* No card with vectors of its own: may any interrupt be moved? */
+static void look_any(const struct machine *m, struct findings *f)
+{
+    char path[MACHINE_PATH], **irqs;
+    int n = machine_list(m, "/proc/irq", &irqs);
+    enum tunable_set set = TUNABLE_ABSENT;
+    for (int i = 0; i < n && set == TUNABLE_ABSENT; i++) {
+        (void)snprintf(path, sizeof path, "/proc/irq/%.32s/smp_affinity_list", irqs[i]);
+        set = tunable_file(m, path);
+    }
+    machine_free_names(irqs, n);
+    if (set == TUNABLE_ABSENT)
+        found(f, AUDIT_KP11, AUDIT_UNKNOWN, "/proc/irq", "no interrupt is to be seen");
+    else
+        tunable_found(m, f, AUDIT_KP11, set, true, "/proc/irq/*/smp_affinity_list", "",
+                      "no NIC with interrupts of its own; where interrupts go");
+}
+
+void tunables_look_interrupts(const struct machine *m, struct findings *f)
+{
+    struct vectors v = {.set = TUNABLE_ABSENT};
+    char text[256];
+    class_look(m, "/sys/class/infiniband", &v);
+    if (!v.all)
+        class_look(m, "/sys/class/net", &v);
+    if (!v.all) {
+        look_any(m, f);
+        return;
+    }
+    if (v.far)
+        (void)snprintf(text, sizeof text,
+                       "%u of %u interrupts of NICs go to CPUs far from the card (%s)",
+                       v.far, v.all, v.worst);
+    else
+        (void)snprintf(text, sizeof text,
+                       "%u interrupts of %u NICs go to CPUs near them", v.all, v.cards);
+    tunable_found(m, f, AUDIT_KP11, v.set, !v.far,
+                  "/proc/irq/*/effective_affinity_list", "", text);
+}
+
+/* ---- KP12 */
+
+static const char *const sockets[] = {NET "core/rmem_max", NET "core/wmem_max",
+                                      NET "ipv4/tcp_rmem", NET "ipv4/tcp_wmem",
+                                      NET "ipv4/ip_local_port_range"};
+
+void tunables_look_network(const struct machine *m, struct findings *f)
+{
+    enum tunable_set set = TUNABLE_ABSENT;
+    char text[FINDING_TEXT] = "", line[128];
+    int absent = 0, denied = 0;
+    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
+        size_t at = strlen(text);
+        int rc = machine_line(m, sockets[i], line, sizeof line);
+        absent += rc == -ENOENT;
+        denied += rc == -EACCES || rc == -EPERM;
+        if (rc < 0)
+            continue;
+        set = tunable_worse(set, tunable_file(m, sockets[i]));
+        for (char *tab = line; (tab = strchr(tab, '\t'));)
+            *tab = ' ';
+        (void)snprintf(text + at, sizeof text - at, "%s%s %s", at ? ", " : "",
+                       strrchr(sockets[i], '/') + 1, line);
+    }
+    if (set == TUNABLE_ABSENT) {
+        found(f, AUDIT_KP12, AUDIT_UNKNOWN, NET, "none of them can be read");
+        if (denied)
+            found_more(f, "root");
+        return;
+    }
+    /* Older kernels keep the limits of net.core in the machine's own name space. */
+    bool foreign = absent > 0;
+    size_t at = strlen(text);
+    if (foreign)
+        (void)snprintf(text + at, sizeof text - at, "; %d more not there", absent);
+    tunable_found(m, f, AUDIT_KP12, set, !foreign, NET, text, text);
+}
