@@ -22,6 +22,7 @@ enum nvmllib_code { /* those that we tell apart */
                     NVMLLIB_NOT_FOUND = 6,
                     NVMLLIB_TOO_SMALL = 7,
                     NVMLLIB_NO_DRIVER = 9,
+                    NVMLLIB_TIMEOUT = 10,
                     NVMLLIB_NO_FUNCTION = 13,
                     NVMLLIB_LOST = 15,
                     NVMLLIB_RESET_REQUIRED = 16,

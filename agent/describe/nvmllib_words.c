@@ -15,7 +15,7 @@ static const struct {
     {NVMLLIB_NOT_FOUND, false, "there is no such thing"},
     {8, true, "its power cables are not attached"},
     {NVMLLIB_NO_DRIVER, true, "the driver is not loaded"},
-    {10, true, "it did not answer in time"},
+    {NVMLLIB_TIMEOUT, true, "it did not answer in time"},
     {11, true, "its interrupts do not arrive"},
     {NVMLLIB_NO_FUNCTION, false, "this driver does not know the question"},
     {NVMLLIB_LOST, true, "it is lost: it has fallen off the bus"},
