@@ -25,11 +25,12 @@ static const char *relative(const char *path)
 
 static int open_below(const struct machine *m, const char *path, int flags)
 {
-    struct open_how how = {.flags =
-                               (uint64_t)(flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY),
+    /* openat2, unlike open, refuses flags that mean nothing to O_PATH. */
+    flags |= O_CLOEXEC | (flags & O_PATH ? 0 : O_NONBLOCK | O_NOCTTY);
+    struct open_how how = {.flags = (uint64_t)flags,
                            .resolve = RESOLVE_IN_ROOT | RESOLVE_NO_MAGICLINKS};
     if (m->root_fd < 0) {
-        int live = open(path, flags | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+        int live = open(path, flags);
         return live < 0 ? -errno : live;
     }
     int fd = (int)syscall(SYS_openat2, m->root_fd, relative(path), &how, sizeof how);
