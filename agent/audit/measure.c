@@ -1,5 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* measure.c - see measure.h. */
+/* measure.c - see measure.h.
+ *
+ * In turn, for each thing disturbs the others. What needs less time than its part of the
+ * budget leaves it to noise, the last: there alone more time tells more. */
 #include "agent/audit/measure_impl.h"
 
 #include <errno.h>
@@ -9,12 +12,21 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/audit/measure_copies.h"
 #include "agent/audit/measure_cost.h"
+#include "agent/audit/measure_cpus.h"
+#include "agent/audit/measure_memory.h"
+#include "agent/audit/measure_noise.h"
+#include "agent/audit/measure_others.h"
 #include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/base/utf8.h"
 
 #define NS_PER_MS   1000000u
+#define LOOK_PART   10u /* percent of the budget, at most, for a look at all processes */
+#define LOOK_LEAST  (30u * NS_PER_MS)
+#define COPY_PART   35u
+#define MEMORY_PART 45u /* percent of what is left then */
 #define COST_PART   50u /* of the budget, for each cost */
 #define COST_MOST   (50u * NS_PER_MS)
 #define NOTES_MOST  32u
@@ -92,6 +104,48 @@ static int measure_stand(struct measuring *r, struct err *e)
     return rc;
 }
 
+static uint64_t left_ns(uint64_t end_ns)
+{
+    uint64_t now = clock_mono_ns();
+    return now < end_ns ? end_ns - now : 0;
+}
+
+static void measure_bandwidth(struct measuring *r, uint64_t end_ns)
+{
+    size_t n = measure_pool_n(r->pool);
+    uint32_t *numbers = calloc(n, sizeof *numbers);
+    struct measure_cpus cpus = {0};
+    measure_next(r, "memory bandwidth");
+    for (size_t i = 0; numbers && i < n; i++)
+        numbers[i] = measure_pool_cpu(r->pool, i);
+    if (numbers && measure_cpus_read(r->machine, numbers, n, &cpus) == 0)
+        measure_memory(r, &cpus, end_ns);
+    measure_cpus_fini(&cpus);
+    free(numbers);
+}
+
+static int measure_all(struct measuring *r, struct err *e)
+{
+    struct measure_others others = {0};
+    uint64_t all = r->end_ns - r->began_ns, look = all * LOOK_PART / 100;
+    look = look > LOOK_LEAST ? look : LOOK_LEAST;
+    uint64_t end = r->end_ns - look;
+    measure_next(r, "other processes");
+    measure_others_begin(&others, r, r->began_ns + look);
+    measure_next(r, "copies to and from GPUs");
+    measure_copies(r, all * COPY_PART / 100 / NS_PER_MS);
+    int rc = measure_stand(r, e);
+    if (rc == 0) {
+        measure_costs(r);
+        measure_bandwidth(r, clock_mono_ns() + left_ns(end) * MEMORY_PART / 100);
+        measure_next(r, "noise");
+        measure_noise(r, end);
+    }
+    measure_next(r, "other processes");
+    measure_others_end(&others, r, r->end_ns);
+    return rc;
+}
+
 int measure_run(uint64_t budget_ms, measure_progress progress, void *arg,
                 Aolani__AuditMeasured **ret, struct err *e)
 {
@@ -105,9 +159,7 @@ int measure_run(uint64_t budget_ms, measure_progress progress, void *arg,
     aolani__audit_measured__init(r.m);
     int rc = machine_open(NULL, &r.machine, e);
     if (rc == 0)
-        rc = measure_stand(&r, e);
-    if (rc == 0)
-        measure_costs(&r);
+        rc = measure_all(&r, e);
     measure_pool_destroy(r.pool);
     machine_close(r.machine);
     if (rc < 0) {

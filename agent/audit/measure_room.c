@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: MIT */
+/* measure_room.c - see measure_room.h. A limit that is exceeded ends the job beside us, so
+ * each one up to the root counts. */
+#include "agent/audit/measure_room.h"
+
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define TEXT_BYTES  16384u
+#define CGROUP_ROOT "/sys/fs/cgroup"
+
+/* "name   123 kB" or "name 123", anywhere in a line. */
+static bool field(const char *text, const char *name, uint64_t *ret)
+{
+    size_t len = strlen(name);
+    for (const char *at = text; (at = strstr(at, name)); at += len) {
+        bool begins = at == text || at[-1] == '\n' || at[-1] == ' ';
+        if (!begins || !strchr(": ", at[len]))
+            continue;
+        char *end;
+        const char *from = at + len + (at[len] == ':');
+        *ret = strtoull(from, &end, 10);
+        if (end == from)
+            return false;
+        *ret *= strncmp(end, " kB", 3) ? 1 : 1024;
+        return true;
+    }
+    return false;
+}
+
+uint64_t measure_room_numa(const struct machine *m, uint32_t numa)
+{
+    char path[MACHINE_PATH], text[TEXT_BYTES];
+    uint64_t free_bytes, cached = 0;
+    (void)snprintf(path, sizeof path, "/sys/devices/system/node/node%u/meminfo", numa);
+    if (machine_read(m, path, text, sizeof text) > 0 &&
+        field(text, "MemFree", &free_bytes)) {
+        (void)field(text, "Inactive(file)", &cached);
+        return free_bytes + cached;
+    }
+    if (machine_read(m, "/proc/meminfo", text, sizeof text) > 0 &&
+        field(text, "MemAvailable", &free_bytes))
+        return free_bytes;
+    return UINT64_MAX;
+}
+
+/* What one group's files say: those of version 2, or of version 1. */
+static uint64_t of_group(const struct machine *m, const char *dir, bool v2)
+{
+    char path[MACHINE_PATH + 64], text[TEXT_BYTES];
+    int64_t most, used;
+    uint64_t cached = 0;
+    (void)snprintf(path, sizeof path, "%s/%s", dir,
+                   v2 ? "memory.max" : "memory.limit_in_bytes");
+    if (machine_int(m, path, &most) < 0) /* "max" is no number */
+        return UINT64_MAX;
+    (void)snprintf(path, sizeof path, "%s/%s", dir,
+                   v2 ? "memory.current" : "memory.usage_in_bytes");
+    if (machine_int(m, path, &used) < 0)
+        return UINT64_MAX;
+    (void)snprintf(path, sizeof path, "%s/memory.stat", dir);
+    if (machine_read(m, path, text, sizeof text) > 0)
+        (void)field(text, v2 ? "inactive_file" : "total_inactive_file", &cached);
+    uint64_t taken = (uint64_t)used > cached ? (uint64_t)used - cached : 0;
+    return (uint64_t)most > taken ? (uint64_t)most - taken : 0;
+}
+
+/* From the group up to the root, which has no limit of its own but in a container. */
+static uint64_t of_groups(const struct machine *m, const char *root, const char *group,
+                          bool v2)
+{
+    char dir[MACHINE_PATH];
+    uint64_t least = UINT64_MAX;
+    int n = snprintf(dir, sizeof dir, "%s%s", root, group);
+    if (n < 0 || (size_t)n >= sizeof dir)
+        return least;
+    for (;;) {
+        uint64_t room = of_group(m, dir, v2);
+        least = room < least ? room : least;
+        char *slash = strrchr(dir, '/');
+        if (!slash || strlen(dir) <= strlen(root))
+            return least;
+        *slash = '\0';
+    }
+}
+
+uint64_t measure_room_cgroup(const struct machine *m)
+{
+    char text[TEXT_BYTES], *save = NULL;
+    uint64_t least = UINT64_MAX, room;
+    if (machine_read(m, "/proc/self/cgroup", text, sizeof text) <= 0)
+        return least;
+    for (char *line = strtok_r(text, "\n", &save); line;
+         line = strtok_r(NULL, "\n", &save)) {
+        char *names = strchr(line, ':'), *group = names ? strchr(names + 1, ':') : NULL;
+        if (!group)
+            continue;
+        *group++ = '\0';
+        bool v2 = !names[1];
+        if (!v2 && strcmp(names + 1, "memory") != 0)
+            continue;
+        room = of_groups(m, v2 ? CGROUP_ROOT : CGROUP_ROOT "/memory", group, v2);
+        least = room < least ? room : least;
+    }
+    return least;
+}
