@@ -2,16 +2,16 @@
 /* show.c - see show.h. */
 #include "agent/audit/show.h"
 
-#include <stdbool.h>
+#include <string.h>
 
 #include "proto/wire/auditlist.h"
 
-static int show_finding(const Aolani__AuditFinding *a, struct buf *out)
+static int show_finding(const Aolani__AuditFinding *a, const struct audit_probe_info *p,
+                        struct buf *out)
 {
-    int p = audit_probe_find(a->id);
-    int rc = buf_printf(out, "  %-7s  %-4s  %s\n",
-                        audit_verdict_name((enum audit_verdict)a->verdict), a->id,
-                        p < 0 ? "" : audit_probe_info((enum audit_probe)p)->title);
+    int rc =
+        buf_printf(out, "  %-7s  %-4s  %s\n",
+                   audit_verdict_name((enum audit_verdict)a->verdict), p->id, p->title);
     if (rc == 0)
         rc = buf_printf(out, "                 %s (%s)\n", a->evidence, a->source);
     if (rc == 0 && a->more[0])
@@ -19,19 +19,16 @@ static int show_finding(const Aolani__AuditFinding *a, struct buf *out)
     return rc;
 }
 
+/* In the order of the list, not of looking. */
 static int show_topic(const Aolani__AuditFindings *m, enum audit_topic t,
                       struct buf *out)
 {
-    int rc = 0;
-    bool any = false;
-    for (size_t i = 0; i < m->n_findings && rc == 0; i++) {
-        int p = audit_probe_find(m->findings[i]->id);
-        if (p < 0 || audit_probe_info((enum audit_probe)p)->topic != t)
-            continue;
-        if (!any)
-            rc = buf_printf(out, "%s\n", audit_topic_name(t));
-        any = true;
-        rc = rc == 0 ? show_finding(m->findings[i], out) : rc;
+    int rc = buf_printf(out, "%s\n", audit_topic_name(t));
+    for (int p = 0; p < AUDIT_N_PROBES; p++) {
+        const struct audit_probe_info *info = audit_probe_info((enum audit_probe)p);
+        for (size_t i = 0; i < m->n_findings && info->topic == t && rc == 0; i++)
+            if (!strcmp(m->findings[i]->id, info->id))
+                rc = show_finding(m->findings[i], info, out);
     }
     return rc;
 }
