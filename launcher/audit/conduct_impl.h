@@ -9,6 +9,7 @@
 
 #define CONDUCT_ROUNDS (ROUNDS_FIRST + ROUNDS_REGROUP)
 #define CONDUCT_NONE   UINT32_MAX
+#define MEASURE_SHARE  60u /* percent of the budget, where pairs come after it */
 
 enum conduct_stage { STAGE_IDLE, STAGE_LOOK, STAGE_MEASURE, STAGE_PAIRS, STAGE_DONE };
 
@@ -47,7 +48,7 @@ struct conduct {
     void *arg;
     struct audit *audit;
     enum conduct_stage stage;
-    uint64_t now_ms, start_ms, looked_ms; /* looked: all have, and measuring begins */
+    uint64_t now_ms, start_ms, looked_ms, pairs_ms; /* when stages began, and ended */
     uint32_t next_id;
     bool in_step;
 

@@ -11,7 +11,8 @@
 
 #define PAIR_LEAST_MS    100u
 #define PAIR_MOST_MS     1500u
-#define PAIR_OVERHEAD_MS 30u   /* the messages around it, on a busy machine */
+#define PAIR_OVERHEAD_MS 30u /* the messages around it, on a busy machine */
+#define LISTEN_LIMIT_MS  2000u
 #define COME_LIMIT_MS    3000u /* for the one that comes, beyond the measuring */
 #define ANSWER_SLACK_MS  3000u
 #define OVERTIME_MS      3000u /* beyond the budget; then no pair is begun any more */
@@ -40,9 +41,12 @@ static uint32_t count_in_row(const struct conduct *c)
     return most;
 }
 
+/* A node that was waited for in vain takes no time from these. */
 static uint64_t pairs_end_ms(const struct conduct *c)
 {
-    return c->looked_ms + c->config.budget_ms;
+    uint64_t share = c->config.budget_ms * (100 - MEASURE_SHARE) / 100;
+    uint64_t end = c->looked_ms + c->config.budget_ms;
+    return c->pairs_ms + share > end ? c->pairs_ms + share : end;
 }
 
 static uint64_t budget_of_pair(const struct conduct *c)
@@ -156,7 +160,7 @@ static void begin_meeting(struct conduct *c, uint32_t a, uint32_t b)
     listen.limit_ms = c->pair_budget_ms + COME_LIMIT_MS;
     m.is_case = AOLANI__AUDIT_ASK__IS_LISTEN;
     m.listen = &listen;
-    if (conduct_ask(c, b, ASK_LISTEN, &m, listen.limit_ms + ANSWER_SLACK_MS) < 0)
+    if (conduct_ask(c, b, ASK_LISTEN, &m, LISTEN_LIMIT_MS) < 0)
         conduct_pair_over(c, b, "it could not be asked to listen");
 }
 
@@ -171,6 +175,8 @@ void conduct_listening(struct conduct *c, uint32_t node, uint32_t port)
         return;
     struct conduct_meeting *t = &c->meetings[at];
     t->heard = true;
+    c->seats[node].deadline_ms =
+        c->now_ms + c->pair_budget_ms + COME_LIMIT_MS + ANSWER_SLACK_MS;
     t->n_open++;
     uint32_t a = p->a;
     reach.token.data = t->token;

@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define MEASURE_SHARE    60u /* percent of the budget, where pairs come after it */
 #define MEASURE_LEAST_MS 200u
 #define MEASURE_MOST_MS  15000u
 #define MEASURE_SLACK_MS 5000u /* of a busy node, beyond what it was allowed */
@@ -125,7 +124,7 @@ static void measure_next(struct conduct *c, struct conduct_machine *mc)
         m.measure = &measure;
         mc->busy = true;
         if (conduct_ask(c, node, ASK_MEASURE, &m,
-                        2 * mc->budget_ms + MEASURE_SLACK_MS) < 0) {
+                        mc->budget_ms * 3 / 2 + MEASURE_SLACK_MS) < 0) {
             conduct_text(&c->audit->nodes[node].measure_error, "it could not be asked");
             conduct_measured(c, node);
         }
@@ -188,12 +187,13 @@ static bool advance(struct conduct *c)
             begin_measuring(c);
         else
             c->stage = STAGE_PAIRS;
-        c->looked_ms = c->now_ms;
+        c->looked_ms = c->pairs_ms = c->now_ms;
         return true;
     case STAGE_MEASURE:
         if (measure_step(c))
             return false;
         c->stage = STAGE_PAIRS;
+        c->pairs_ms = c->now_ms;
         c->n_over = c->n_of = 0;
         return true;
     case STAGE_PAIRS:
