@@ -16,8 +16,6 @@
     0x40000f00u /* one hypervisor poses as another below, and adds its own */
 #define SIGNATURE 12u
 
-#define KVM_STEAL_TIME 5u /* of eax */
-
 static const struct {
     const char *signature, *word;
 } signatures[] = {
@@ -83,7 +81,9 @@ static void look_signature(const struct machine *m, struct hypervisor_seen *s,
     if (!machine_cpuid(m, LEAF_FIRST, 0, r)) {
         found(f, AUDIT_HV2, s->bit == 0 ? AUDIT_PASS : AUDIT_UNKNOWN,
               "CPUID 0x40000000",
-              s->bit < 0 ? "no CPUID: not an x86 CPU" : "no such leaf");
+              s->bit < 0    ? "no CPUID: not an x86 CPU"
+              : s->bit == 0 ? "no such leaf, as its bit is clear"
+                            : "not recorded");
         return;
     }
     (void)signature_at(m, LEAF_FIRST, first);

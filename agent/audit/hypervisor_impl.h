@@ -6,6 +6,8 @@
 
 #include "agent/audit/findings.h"
 
+#define KVM_STEAL_TIME 5u /* bit of eax of KVM's second leaf */
+
 struct hypervisor_seen {
     int bit;           /* CPUID's bit of a hypervisor; -1: not known */
     const char *cpuid; /* by its signature */

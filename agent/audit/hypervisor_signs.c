@@ -124,8 +124,8 @@ void hypervisor_look_counters(const struct machine *m, struct findings *f)
     case -ENOENT:
     case -ENODEV:
     case -EOPNOTSUPP:
-        found(f, AUDIT_HV10, AUDIT_WARN, source, "%s: the CPU has no counters",
-              strerror(-rc));
+        found(f, AUDIT_HV10, AUDIT_WARN, source,
+              "the kernel finds no counters in this CPU");
         return;
     case -ENOSYS:
         found(f, AUDIT_HV10, AUDIT_UNKNOWN, source, "the kernel has no such call");
@@ -148,27 +148,53 @@ void hypervisor_look_counters(const struct machine *m, struct findings *f)
 
 /* ---- HV12 */
 
+#define STEAL      7 /* of the columns of /proc/stat */
+#define STAT_ENDS  8 /* what follows is contained in the first ones */
+#define STAT_TICKS 100.0
+
+static bool stat_parse(const char *line, unsigned long long *steal, double *all)
+{
+    unsigned long long v[STAT_ENDS];
+    int n = sscanf(line, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &v[0], &v[1],
+                   &v[2], &v[3], &v[4], &v[5], &v[6], &v[7]);
+    *all = 0;
+    for (int i = 0; i < n; i++)
+        *all += (double)v[i];
+    *steal = n == STAT_ENDS ? v[STEAL] : 0;
+    return n == STAT_ENDS;
+}
+
+/* A KVM that does not tell it leaves the column at 0. */
+static bool steal_is_mute(const struct machine *m, const struct hypervisor_seen *s)
+{
+    uint32_t r[4];
+    return s->kvm_base && machine_cpuid(m, s->kvm_base + 1, 0, r) &&
+           !(r[0] >> KVM_STEAL_TIME & 1);
+}
+
 void hypervisor_look_steal(const struct machine *m, const struct hypervisor_seen *s,
                            struct findings *f)
 {
+    const char *source = "/proc/stat";
     char line[512];
-    unsigned long long ticks = 0;
-    uint32_t r[4];
-    int rc = machine_line(m, "/proc/stat", line, sizeof line);
-    bool told =
-        rc == 0 && sscanf(line, "cpu %*u %*u %*u %*u %*u %*u %*u %llu", &ticks) == 1;
-    if (!told) {
-        found(f, AUDIT_HV12, AUDIT_UNKNOWN, "/proc/stat",
-              rc < 0 ? "cannot be read: %s" : "it tells no stolen time", strerror(-rc));
-        return;
+    unsigned long long ticks;
+    double all;
+    int rc = machine_line(m, source, line, sizeof line);
+    if (rc < 0) {
+        found(f, AUDIT_HV12, AUDIT_UNKNOWN, source, "cannot be read: %s",
+              strerror(-rc));
+        if (rc == -EACCES || rc == -EPERM)
+            found_more(f, "root");
+    } else if (!stat_parse(line, &ticks, &all)) {
+        found(f, AUDIT_HV12, AUDIT_UNKNOWN, source, "it tells no stolen time");
+    } else if (ticks) {
+        found(f, AUDIT_HV12, AUDIT_WARN, source,
+              "%.2f s of CPUs stolen since the start, %.3g %% of all",
+              (double)ticks / STAT_TICKS, 100 * (double)ticks / all);
+    } else if (steal_is_mute(m, s)) {
+        found(f, AUDIT_HV12, AUDIT_UNKNOWN, source,
+              "0 s, but this KVM does not tell it");
+    } else {
+        found(f, AUDIT_HV12, AUDIT_PASS, source, "0 s stolen since the start");
     }
-    if (ticks) {
-        found(f, AUDIT_HV12, AUDIT_WARN, "/proc/stat",
-              "%.2f s stolen since the start, of all CPUs", (double)ticks / 100);
-        return;
-    }
-    bool mute =
-        s->kvm_base && machine_cpuid(m, s->kvm_base + 1, 0, r) && !(r[0] >> 5 & 1);
-    found(f, AUDIT_HV12, mute ? AUDIT_UNKNOWN : AUDIT_PASS, "/proc/stat",
-          mute ? "0 s, but this KVM does not tell it" : "0 s stolen since the start");
 }

@@ -48,7 +48,7 @@ const char *tunable_words(const struct machine *m, enum tunable_set s)
                                         [TUNABLE_LOCKED] =
                                             "cannot be set, by root either",
                                         [TUNABLE_HIDDEN] = "not to be set by this user",
-                                        [TUNABLE_ABSENT] = "not there"};
+                                        [TUNABLE_ABSENT] = "nothing to set it by"};
     if (s == TUNABLE_LOCKED && machine_uid(m) == 0)
         return "cannot be set, though by root";
     return words[s];
@@ -58,10 +58,10 @@ void tunable_found(const struct machine *m, struct findings *f, enum audit_probe
                    enum tunable_set s, bool wanted, const char *source,
                    const char *value, const char *text)
 {
-    enum audit_verdict v = s == TUNABLE_LOCKED   ? AUDIT_FAIL
-                           : !wanted             ? AUDIT_WARN
-                           : s == TUNABLE_HIDDEN ? AUDIT_UNKNOWN
-                                                 : AUDIT_PASS;
+    enum audit_verdict v = s == TUNABLE_LOCKED     ? AUDIT_FAIL
+                           : !wanted               ? AUDIT_WARN
+                           : s == TUNABLE_SETTABLE ? AUDIT_PASS
+                                                   : AUDIT_UNKNOWN;
     found(f, id, v, source, "%s; %s", text, tunable_words(m, s));
     if (s == TUNABLE_HIDDEN)
         found_more(f, machine_uid(m) ? "root" : "root of the machine itself");
@@ -191,10 +191,10 @@ static void look_reserved(const struct machine *m, struct findings *f)
     bool forbidden = tried == -EPERM || tried == -EACCES;
     (void)snprintf(value, sizeof value, "%lld", (long long)n);
     (void)snprintf(text, sizeof text, "%lld set aside%s", (long long)n,
-                   forbidden          ? ", and to map one is forbidden"
-                   : tried == 0       ? ", and one can be mapped"
-                   : tried == -ENOMEM ? ", and none is free to be mapped"
-                                      : "");
+                   forbidden                   ? ", and to map one is forbidden"
+                   : tried == 0                ? ", one can be mapped"
+                   : n > 0 && tried == -ENOMEM ? ", none of them free"
+                                               : "");
     tunable_found(m, f, AUDIT_KP4, tunable_file(m, path), !forbidden, path, value,
                   text);
 }

@@ -82,13 +82,20 @@ static void card_look(const struct machine *m, const char *class, const char *ca
 {
     char path[MACHINE_PATH], **irqs;
     struct cpus local;
+    const char *up = "";
     (void)snprintf(path, sizeof path, "%s/%.100s/device/msi_irqs", class, card);
     int n = machine_list(m, path, &irqs);
+    if (n == -ENOENT) { /* a virtio device has them at its PCI function */
+        up = "/..";
+        (void)snprintf(path, sizeof path, "%s/%.100s/device/../msi_irqs", class, card);
+        n = machine_list(m, path, &irqs);
+    }
     if (n <= 0) {
         machine_free_names(irqs, n);
         return;
     }
-    (void)snprintf(path, sizeof path, "%s/%.100s/device/local_cpulist", class, card);
+    (void)snprintf(path, sizeof path, "%s/%.100s/device%s/local_cpulist", class, card,
+                   up);
     bool has_local = cpus_read(m, path, &local);
     v->cards++;
     for (int i = 0; i < n && i < (int)VECTORS_MOST; i++)
@@ -120,7 +127,7 @@ static void look_any(const struct machine *m, struct findings *f)
         found(f, AUDIT_KP11, AUDIT_UNKNOWN, "/proc/irq", "no interrupt is to be seen");
     else
         tunable_found(m, f, AUDIT_KP11, set, true, "/proc/irq/*/smp_affinity_list", "",
-                      "no NIC with interrupts of its own; where interrupts go");
+                      "no NIC has interrupts of its own, others do");
 }
 
 void tunables_look_interrupts(const struct machine *m, struct findings *f)

@@ -60,10 +60,12 @@ static void look_locked(const struct machine *m, struct findings *f)
 
 /* ---- KP14 */
 
+/* Where the CPU has nothing to drive the watchdog by, it is off and cannot be set, by nobody:
+ * so it counts only where it is on. */
 static void look_watchdog(const struct machine *m, struct findings *f)
 {
-    static const char *const dog = KERNEL "nmi_watchdog", *const perf = KERNEL
-                                                          "perf_event_paranoid";
+    const char *dog = KERNEL "nmi_watchdog";
+    const char *perf = KERNEL "perf_event_paranoid";
     int64_t on = 0, paranoid = 0;
     char text[160], value[64], d[24] = "not there", p[24] = "not there";
     int rc = machine_int(m, dog, &on), rp = machine_int(m, perf, &paranoid);
@@ -82,10 +84,11 @@ static void look_watchdog(const struct machine *m, struct findings *f)
                    rc == 0 && on ? " (wanted 0)" : "", p,
                    rp == 0 && paranoid > 1 ? " (wanted 1 or less)" : "");
     (void)snprintf(value, sizeof value, "%s, %s", d, p);
-    tunable_found(m, f, AUDIT_KP14,
-                  tunable_worse(rc == 0 ? tunable_file(m, dog) : TUNABLE_ABSENT,
-                                rp == 0 ? tunable_file(m, perf) : TUNABLE_ABSENT),
-                  wanted, dog, value, text);
+    enum tunable_set set = rp == 0 ? tunable_file(m, perf) : TUNABLE_ABSENT;
+    if (rp < 0 || (rc == 0 && on))
+        set = tunable_worse(set, tunable_file(m, dog));
+    tunable_found(m, f, AUDIT_KP14, set, wanted, rp < 0 || (rc == 0 && on) ? dog : perf,
+                  value, text);
 }
 
 /* ---- KP15 */
