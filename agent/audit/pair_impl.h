@@ -51,17 +51,21 @@ struct pair_link {
     uint64_t until_ns; /* CLOCK_MONOTONIC: when all has to be over */
 };
 
-/* What came when, for a rate that leaves out the start: the first part of a stream runs on
- * what buffers and a shaper's bucket take at once. */
+/* How much had come when, for a rate that leaves out the start: the first part of a stream
+ * runs on what buffers and a shaper's bucket take at once. */
 struct pair_rate {
-    uint64_t from_ns, slot_ns, last_ns;
-    uint64_t bytes[PAIR_SLOTS];
+    uint64_t from_ns, slot_ns;
+    size_t n;                    /* of these, at most one for each slot of the window */
+    uint64_t ns[PAIR_SLOTS + 1]; /* rising */
+    uint64_t total[PAIR_SLOTS + 1];
 };
 
 /* window_ns: how long it is meant to last. from_ns: the first byte's. */
 void pair_rate_start(struct pair_rate *r, uint64_t from_ns, uint64_t window_ns);
-/* false: the window is over. */
-bool pair_rate_add(struct pair_rate *r, uint64_t now_ns, size_t bytes);
+/* Is the total of now wanted? One for each slot is enough. */
+bool pair_rate_wants(const struct pair_rate *r, uint64_t now_ns);
+/* total: of all bytes, from any beginning on. false: the window is over. */
+bool pair_rate_add(struct pair_rate *r, uint64_t now_ns, uint64_t total);
 /* Bytes, and how long they took, of the later part. */
 void pair_rate_steady(const struct pair_rate *r, uint64_t *ret_bytes, uint64_t *ret_ns);
 uint64_t pair_mbytes(uint64_t bytes, uint64_t ns); /* MB/s; ns 0: 0 */
@@ -74,6 +78,9 @@ int pair_address(const char *text, uint32_t port, struct sockaddr_storage *ret,
                  socklen_t *ret_len, struct err *e);
 /* 0 or -errno. */
 int pair_tune(int fd);
+/* Bytes that have come, read or not yet: what a reader that had to wait for its CPU says of
+ * time is then right all the same. own: where the kernel does not say. */
+uint64_t pair_received(int fd, uint64_t own);
 uint64_t pair_retransmits(int fd); /* 0 where the kernel does not say */
 /* -ETIMEDOUT: the link's time is over. */
 int pair_wait(const struct pair_link *l, short events);

@@ -6,6 +6,7 @@
 #include <netdb.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -45,6 +46,16 @@ int pair_tune(int fd)
     /* Old kernels have it not; the end of a stream then only comes later. */
     (void)setsockopt(fd, IPPROTO_TCP, TCP_NOTSENT_LOWAT, &lowat, sizeof lowat);
     return 0;
+}
+
+uint64_t pair_received(int fd, uint64_t own)
+{
+    struct tcp_info info = {0};
+    socklen_t len = sizeof info;
+    if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) < 0 ||
+        len < offsetof(struct tcp_info, tcpi_bytes_received) + 8)
+        return own;
+    return info.tcpi_bytes_received;
 }
 
 uint64_t pair_retransmits(int fd)

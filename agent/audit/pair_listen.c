@@ -96,14 +96,20 @@ static void drop(struct pair_listener *l, size_t i)
     l->pending[i] = l->pending[--l->n_pending];
 }
 
-void pair_listener_destroy(struct pair_listener *l)
+void pair_listener_close(struct pair_listener *l)
 {
-    if (!l)
-        return;
     while (l->n_pending > 0)
         drop(l, 0);
     if (l->fd >= 0)
         close(l->fd);
+    l->fd = -1;
+}
+
+void pair_listener_destroy(struct pair_listener *l)
+{
+    if (!l)
+        return;
+    pair_listener_close(l);
     free(l->nic);
     free(l);
 }

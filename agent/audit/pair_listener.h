@@ -30,6 +30,8 @@ struct pair_listener {
 
 /* The connection of the right one, the caller's; or negative. */
 int pair_listener_partner(struct pair_listener *l, struct err *e);
+/* Nobody else is let in, and who waited is sent away. */
+void pair_listener_close(struct pair_listener *l);
 void pair_listener_destroy(struct pair_listener *l); /* takes NULL */
 
 #endif

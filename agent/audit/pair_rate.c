@@ -4,37 +4,49 @@
 
 #include "agent/audit/pair_impl.h"
 
-/* Left out at the start, of all slots: a shaper's bucket and socket buffers are full. */
-#define START_SLOTS (PAIR_SLOTS * 2 / 5)
+/* Left out at the start, of a hundred: a shaper's bucket and socket buffers are full then. */
+#define START_PART 40u
 
 void pair_rate_start(struct pair_rate *r, uint64_t from_ns, uint64_t window_ns)
 {
-    *r = (struct pair_rate){.from_ns = from_ns, .last_ns = from_ns};
+    *r = (struct pair_rate){.from_ns = from_ns};
     r->slot_ns = window_ns / PAIR_SLOTS ? window_ns / PAIR_SLOTS : 1;
 }
 
-bool pair_rate_add(struct pair_rate *r, uint64_t now_ns, size_t bytes)
+static uint64_t slot_of(const struct pair_rate *r, uint64_t now_ns)
 {
-    uint64_t slot = now_ns > r->from_ns ? (now_ns - r->from_ns) / r->slot_ns : 0;
-    if (slot >= PAIR_SLOTS)
-        return false;
-    r->bytes[slot] += bytes;
-    if (now_ns > r->last_ns)
-        r->last_ns = now_ns;
-    return true;
+    return now_ns > r->from_ns ? (now_ns - r->from_ns) / r->slot_ns : 0;
 }
 
-/* A stream that ended early has its own later part: what came in time counts, and the time
- * goes on to what came last. */
+bool pair_rate_wants(const struct pair_rate *r, uint64_t now_ns)
+{
+    return r->n == 0 || slot_of(r, now_ns) > slot_of(r, r->ns[r->n - 1]);
+}
+
+bool pair_rate_add(struct pair_rate *r, uint64_t now_ns, uint64_t total)
+{
+    if (pair_rate_wants(r, now_ns) && r->n <= PAIR_SLOTS) {
+        r->ns[r->n] = now_ns;
+        r->total[r->n++] = total;
+    }
+    return slot_of(r, now_ns) < PAIR_SLOTS;
+}
+
+/* Of what there was: a stream that ended early has a later part too. */
 void pair_rate_steady(const struct pair_rate *r, uint64_t *ret_bytes, uint64_t *ret_ns)
 {
-    uint64_t len = r->last_ns - r->from_ns, slots = len / r->slot_ns;
-    uint64_t first = slots >= PAIR_SLOTS / 2 ? START_SLOTS : slots * 2 / 5;
-    uint64_t bytes = 0;
-    for (uint64_t i = first; i < PAIR_SLOTS; i++)
-        bytes += r->bytes[i];
-    *ret_bytes = bytes;
-    *ret_ns = len - first * r->slot_ns;
+    *ret_bytes = *ret_ns = 0;
+    if (r->n < 2)
+        return;
+    uint64_t end = r->ns[r->n - 1];
+    uint64_t start = r->from_ns + (end - r->from_ns) * START_PART / 100;
+    size_t first = 0;
+    while (first + 2 < r->n && r->ns[first] < start)
+        first++;
+    if (end <= r->ns[first] || r->total[r->n - 1] < r->total[first])
+        return;
+    *ret_bytes = r->total[r->n - 1] - r->total[first];
+    *ret_ns = end - r->ns[first];
 }
 
 uint64_t pair_mbytes(uint64_t bytes, uint64_t ns)

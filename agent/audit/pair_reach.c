@@ -3,11 +3,12 @@
  * on the way; then there, then back. */
 #include <errno.h>
 #include <poll.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/audit/pair_impl.h"
+#include "agent/audit/pair_rdma.h"
 #include "proto/base/clock.h"
 
 #define LEAST_MS   50u /* of a budget: less says nothing of a bandwidth */
@@ -163,23 +164,46 @@ static uint64_t budget_of(const Aolani__AuditReach *ask)
     return ms < LEAST_MS ? LEAST_MS : ms;
 }
 
+static uint64_t end_of(uint64_t budget_ms)
+{
+    return clock_mono_ns() + (budget_ms + GRACE_MS) * 1000000;
+}
+
+/* By RDMA where that is wanted and goes; else by TCP, with a note. */
+static int run(const Aolani__AuditReach *ask, struct pair_link *l, uint64_t budget_ms,
+               Aolani__AuditPair *p)
+{
+    struct err why = {0};
+    char note[sizeof why.text + 64];
+    int rc = *ask->nic ? pair_rdma_reach(l, ask->nic, budget_ms, p, &why) : 1;
+    if (rc == 0) {
+        rc = set_text(&p->transport, "rdma");
+        return rc < 0 ? rc : set_text(&p->nic, ask->nic);
+    }
+    if (rc < 0)
+        return rc;
+    (void)snprintf(note, sizeof note, "rdma was tried first: %s", why.text);
+    rc = *ask->nic ? set_text(&p->note, note) : 0;
+    if (rc == 0)
+        rc = set_text(&p->transport, "tcp");
+    l->until_ns = end_of(budget_ms);
+    return rc < 0 ? rc : run_tcp(l, budget_ms, p);
+}
+
 int pair_reach(const Aolani__AuditReach *ask, Aolani__AuditPair **ret, struct err *e)
 {
     if (ask->token.len != PAIR_TOKEN_BYTES)
         return err_set(e, ERR_PROTO, "reach a pair: its token has %zu bytes, not %u",
                        ask->token.len, PAIR_TOKEN_BYTES);
     uint64_t budget = budget_of(ask);
-    struct pair_link l = {.fd = -1,
-                          .until_ns = clock_mono_ns() + (budget + GRACE_MS) * 1000000};
+    struct pair_link l = {.fd = -1, .until_ns = end_of(budget)};
     Aolani__AuditPair *p = malloc(sizeof *p);
     if (!p)
         return err_sys(e, -ENOMEM, "reach a pair");
     aolani__audit_pair__init(p);
     int rc = introduce(ask, &l, e);
     if (rc == 0) {
-        rc = set_text(&p->transport, "tcp");
-        if (rc == 0)
-            rc = run_tcp(&l, budget, p);
+        rc = run(ask, &l, budget, p);
         if (rc < 0)
             (void)err_sys(e, rc, "measure the way to \"%s\"", ask->address);
     }

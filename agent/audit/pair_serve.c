@@ -7,6 +7,7 @@
 
 #include "agent/audit/pair_impl.h"
 #include "agent/audit/pair_listener.h"
+#include "agent/audit/pair_rdma.h"
 #include "proto/base/clock.h"
 
 static uint64_t window_of(const struct pair_record *r)
@@ -35,8 +36,11 @@ static int source(const struct pair_link *l, const struct pair_record *ask)
 }
 
 /* What the record says. 1: it was the last. */
-static int obey(const struct pair_link *l, const struct pair_record *r)
+static int obey(struct pair_rdma *rdma, const struct pair_link *l,
+                const struct pair_record *r)
 {
+    if (pair_rdma_is(r))
+        return pair_rdma_obey(rdma, l, r);
     switch (r->op) {
     case PAIR_ECHO:
         return pair_send_record(l, r);
@@ -51,28 +55,31 @@ static int obey(const struct pair_link *l, const struct pair_record *r)
     }
 }
 
-static int serve_partner(const struct pair_link *l, struct err *e)
+static int serve_partner(const struct pair_link *l, const char *nic, struct err *e)
 {
     struct pair_record r = {.op = PAIR_WELCOME};
+    struct pair_rdma rdma = {.nic = nic};
     int rc = pair_tune(l->fd);
     if (rc == 0)
         rc = pair_send_record(l, &r);
     while (rc == 0) {
         rc = pair_recv_record(l, &r);
         if (rc == 0)
-            rc = obey(l, &r);
+            rc = obey(&rdma, l, &r);
     }
+    verbs_close(rdma.v);
     return rc > 0 ? 0 : err_sys(e, rc, "be the other end of a pair");
 }
 
 int pair_serve(struct pair_listener *l, struct err *e)
 {
     struct pair_link link = {.until_ns = l->until_ns};
-    link.fd = pair_listener_partner(l, e);
+    int rc = link.fd = pair_listener_partner(l, e);
+    pair_listener_close(l);
+    if (rc >= 0)
+        rc = serve_partner(&link, l->nic, e);
+    if (link.fd >= 0)
+        close(link.fd);
     pair_listener_destroy(l);
-    if (link.fd < 0)
-        return link.fd;
-    int rc = serve_partner(&link, e);
-    close(link.fd);
     return rc;
 }

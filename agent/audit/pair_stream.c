@@ -61,30 +61,44 @@ static ssize_t take(const struct pair_link *l, struct pair_stream *s,
     return n;
 }
 
+/* The window begins with the first byte. */
+static void begin(const struct pair_link *l, struct pair_link *window, uint64_t now,
+                  uint64_t window_ms, struct pair_rate *r)
+{
+    pair_rate_start(r, now, window_ms * 1000000);
+    if (now + window_ms * 1000000 < l->until_ns)
+        window->until_ns = now + window_ms * 1000000;
+}
+
+static bool count(const struct pair_link *l, struct pair_rate *r, uint64_t own)
+{
+    uint64_t now = clock_mono_ns();
+    if (!pair_rate_wants(r, now))
+        return true;
+    uint64_t total = pair_received(l->fd, own);
+    return pair_rate_add(r, clock_mono_ns(), total);
+}
+
 int pair_stream_in(const struct pair_link *l, struct pair_stream *s, uint64_t window_ms,
                    struct pair_rate *r)
 {
     unsigned char *scratch = malloc(PAIR_CHUNK);
     struct pair_link window = *l;
-    bool goes_on = true, begun = false;
+    uint64_t own = 0;
+    bool goes_on = true;
     ssize_t n = scratch ? 0 : -ENOMEM;
+    pair_rate_start(r, clock_mono_ns(), 0);
     while (n >= 0 && goes_on && !s->ended) {
         n = take(&window, s, scratch);
-        uint64_t now = clock_mono_ns();
-        if (n > 0 && !begun) {
-            pair_rate_start(r, now, window_ms * 1000000);
-            if (now + window_ms * 1000000 < l->until_ns)
-                window.until_ns = now + window_ms * 1000000;
-            begun = true;
-        }
+        if (n > 0 && own == 0)
+            begin(l, &window, clock_mono_ns(), window_ms, r);
+        own += n > 0 ? (uint64_t)n : 0;
         if (n > 0)
-            goes_on = pair_rate_add(r, now, (size_t)n);
+            goes_on = count(l, r, own);
     }
     free(scratch);
-    if (n == -ETIMEDOUT && begun)
+    if (n == -ETIMEDOUT && own > 0)
         n = 0;
-    if (!begun)
-        pair_rate_start(r, clock_mono_ns(), 0);
     return n < 0 ? (int)n : 0;
 }
 
