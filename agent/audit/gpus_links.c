@@ -68,7 +68,9 @@ void gpus_judge_links(const struct gpus *g, struct findings *f)
         {unsaid, AUDIT_UNKNOWN, "NVLinks not said"},
     };
     gpus_say(g, f, AUDIT_GP9, lines, sizeof lines / sizeof *lines, rest);
-    if (!gpus_any(unsaid))
+    if (gpus_any(fewer))
+        found_value(f, "mixed");
+    else if (!gpus_any(unsaid))
         found_value(f, "%lld of %lld", (long long)most, (long long)total);
 }
 

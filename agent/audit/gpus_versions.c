@@ -94,14 +94,9 @@ static enum audit_verdict loss(const struct gpus *g, gpus_set lost, const char *
     return worst;
 }
 
-static void say_value(const struct gpus *g, struct findings *f, const char *vbios,
-                      const char *inforom, bool is_alike)
+static const char *or_unknown(const char *text)
 {
-    if (!is_alike)
-        found_value(f, "mixed");
-    else if (*g->driver || *vbios)
-        found_value(f, "driver %s, vbios %s, inforom %s, %u gpus", g->driver, vbios,
-                    inforom, g->n);
+    return *text ? text : "?";
 }
 
 void gpus_judge_versions(const struct gpus *g, const struct gpus_pci *p,
@@ -113,8 +108,7 @@ void gpus_judge_versions(const struct gpus *g, const struct gpus_pci *p,
                *inforom = usual(g, inforom_of, &odd_inforom), *why;
     uint32_t n_held = not_ours(g, p, held, sizeof held);
     (void)snprintf(rest, sizeof rest, "driver %.40s, vbios %.30s, inforom %.30s",
-                   *g->driver ? g->driver : "?", *vbios ? vbios : "?",
-                   *inforom ? inforom : "?");
+                   or_unknown(g->driver), or_unknown(vbios), or_unknown(inforom));
     if (gpus_any(lost)) {
         enum audit_verdict v = loss(g, lost, &why);
         found(f, AUDIT_GP7, v, GPUS_SOURCE, "%s: %s; %s",
@@ -133,6 +127,8 @@ void gpus_judge_versions(const struct gpus *g, const struct gpus_pci *p,
     } else {
         found(f, AUDIT_GP7, AUDIT_PASS, GPUS_SOURCE, "%u gpus; %s", g->n, rest);
     }
-    say_value(g, f, vbios, inforom,
-              !gpus_any(lost) && !gpus_any(odd_vbios) && !gpus_any(odd_inforom));
+    if (gpus_any(lost) || gpus_any(odd_vbios) || gpus_any(odd_inforom))
+        found_value(f, "mixed");
+    else
+        found_value(f, "%u gpus; %s", g->n, rest);
 }
