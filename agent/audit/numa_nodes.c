@@ -11,7 +11,9 @@
 #include "agent/audit/pcinote.h"
 
 #define LOCAL 10u /* the distance of a node to itself, by ACPI */
-#define CPUS  "/sys/devices/system/cpu"
+#define HYBRID \
+    "/sys/devices/cpu_atom" /* two kinds of cores, of which one has no threads */
+#define CPUS "/sys/devices/system/cpu"
 
 /* ---- NU2 ---- */
 
@@ -191,7 +193,7 @@ void numa_threads(const struct numa *x, struct findings *f)
               "the kernel does not say what shares a core");
         return;
     }
-    if (c.odd)
+    if (c.odd && !machine_exists(x->m, HYBRID))
         found(f, AUDIT_NU7, AUDIT_WARN, source,
               "%u of %u cpus on cores with fewer threads than the others' %u", c.odd,
               c.cpus, c.most);

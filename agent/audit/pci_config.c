@@ -152,7 +152,10 @@ static void acs_find(const struct config *x, struct findings *f)
     else if (!a.read)
         found(f, AUDIT_PC4, AUDIT_UNKNOWN, SOURCE, "no port above a gpu is shown");
     else
-        found(f, AUDIT_PC4, AUDIT_PASS, SOURCE, "off on %u ports", a.read);
+        found(f, AUDIT_PC4, AUDIT_PASS, SOURCE, "off on %u port%s", a.read,
+              a.read == 1 ? "" : "s");
+    if (a.read && !a.unread.n)
+        found_value(f, "%u of %u ports redirect", a.redirects.n, a.read);
 }
 
 /* ---- atomic operations ---- */
@@ -162,18 +165,27 @@ struct atomics {
     unsigned able;
 };
 
+static bool is_hidden(const struct pcicaps *c)
+{
+    return !c->second && (c->cut || c->broken);
+}
+
 /* Of one GPU: it asks, switches pass on, the root port does. */
 static void atomics_look(const struct config *x, size_t gpu, struct atomics *ret)
 {
     const struct pcilist_device *d = &x->l->d[gpu];
     const struct pcicaps *c = &x->caps[gpu];
     bool passed = true;
-    if (!c->second && (c->cut || c->broken)) {
+    if (is_hidden(c)) {
         pcinote_add(&ret->unread, "%s", d->name);
         return;
     }
     for (unsigned k = 0; k < d->depth; k++) {
         const struct pcicaps *b = &x->caps[d->above[k]];
+        if (is_hidden(b)) {
+            pcinote_add(&ret->unread, "%s", x->l->d[d->above[k]].name);
+            return;
+        }
         if (b->second && b->blocks) {
             pcinote_add(&ret->blocked, "%s at %s", d->name, x->l->d[d->above[k]].name);
             return;
@@ -204,8 +216,9 @@ static void atomics_find(const struct config *x, struct findings *f)
         found(f, AUDIT_PC6, AUDIT_WARN, SOURCE, "none by %s; nccl does without",
               pcinote_text(&a.off));
     else
-        found(f, AUDIT_PC6, AUDIT_PASS, SOURCE, "%u gpus may, up to the root port",
-              a.able);
+        found(f, AUDIT_PC6, AUDIT_PASS, SOURCE,
+              "allowed to %u gpu%s, up to the root port", a.able,
+              a.able == 1 ? "" : "s");
 }
 
 /* ---- power, payload, ordering ---- */
@@ -258,13 +271,13 @@ static void manners_look(const struct config *x, size_t at, struct manners *ret)
 /* "[default] performance powersave powersupersave": the chosen one. */
 static const char *policy_read(const struct machine *m, char ret[32])
 {
-    char text[128];
-    char *from = NULL, *to = NULL;
-    if (machine_line(m, POLICY, text, sizeof text) == 0 && (from = strchr(text, '[')))
+    char text[128], *from = NULL, *to = NULL;
+    int rc = machine_line(m, POLICY, text, sizeof text);
+    if (rc == 0 && (from = strchr(text, '[')))
         to = strchr(from, ']');
     if (to)
         *to = '\0';
-    (void)snprintf(ret, 32, "%s", to ? from + 1 : "unknown");
+    (void)snprintf(ret, 32, "%s", to ? from + 1 : rc == -ENOENT ? "none" : "unknown");
     return ret;
 }
 
@@ -305,8 +318,10 @@ static void manners_find(const struct config *x, struct findings *f)
         found(f, AUDIT_PC8, AUDIT_UNKNOWN, SOURCE, "no gpu or nic is on pci express");
     else
         found(f, AUDIT_PC8, AUDIT_PASS, SOURCE,
-              "aspm policy %s, none enabled; payload as can be, relaxed ordering on",
+              "aspm policy %s, no link sleeps; payload as can be, relaxed ordering on",
               policy);
+    if (x->l->gpus + x->l->nics)
+        found_value(f, "aspm policy %s", policy);
 }
 
 void pci_config(const struct machine *m, const struct pcilist *l, struct findings *f)

@@ -100,7 +100,7 @@ void pci_functions(const struct machine *m, const struct pcilist *l, struct find
     for (size_t i = 0; i < l->n; i++)
         if (l->d[i].kind == PCILIST_GPU || l->d[i].kind == PCILIST_NIC)
             look(m, l, &l->d[i], &x);
-    if (!l->n || l->gpus + l->nics + x.lent.n == 0)
+    if (l->gpus + l->nics + x.lent.n == 0)
         found(f, AUDIT_PC9, AUDIT_UNKNOWN, SOURCE, "there is no gpu and no nic on pci");
     else if (x.lent.n)
         found(f, AUDIT_PC9, AUDIT_FAIL, SOURCE,
@@ -115,4 +115,9 @@ void pci_functions(const struct machine *m, const struct pcilist *l, struct find
     else
         found(f, AUDIT_PC9, AUDIT_PASS, SOURCE, "%s, all whole devices",
               pcilist_count(l, count));
+    found_value(f, "%s",
+                x.lent.n     ? "virtual"
+                : x.shared.n ? "shared"
+                : x.made.n   ? "software"
+                             : "whole");
 }
