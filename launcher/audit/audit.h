@@ -68,6 +68,7 @@ struct audit_remark {
 
 struct audit_past {  /* of a node, by kind of remark */
     uint32_t audits; /* known ones before this, at most HISTORY_KEPT */
+    uint32_t of[REMARK_KINDS]; /* of them could have found it: pairs were measured, ... */
     uint32_t with[REMARK_KINDS];
 };
 

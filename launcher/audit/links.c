@@ -1,0 +1,186 @@
+/* SPDX-License-Identifier: MIT */
+/* links.c - which measurements are slow; see links.h. links_blame.c says whose fault. */
+#include "launcher/audit/links.h"
+
+#include <errno.h>
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/audit/spread.h"
+
+#define MANY 16u /* measurements, from which on their spread can be relied on */
+#define SOME 6u
+#define TRIP_LEAST \
+    10000.0 /* ns more than usual: less is the scheduler's, not the link's */
+#define RDMA_LEAST 3000.0 /* ns; no scheduler is on that way */
+
+static bool is_rdma(const Aolani__AuditPair *p)
+{
+    return p->transport && !strcmp(p->transport, "rdma");
+}
+
+/* What the numbers of a pair say of `a`: the cost of each aspect, 0 where not known. */
+static double cost_of(const Aolani__AuditPair *p, enum links_aspect aspect)
+{
+    uint64_t v = aspect == LINKS_SENDS      ? p->there_mbytes
+                 : aspect == LINKS_RECEIVES ? p->back_mbytes
+                                            : p->p50_ns;
+    if (v == 0)
+        return 0;
+    return aspect == LINKS_TRIPS ? (double)v : 1 / (double)v;
+}
+
+/* Measurements of one kind: of the bandwidth there and back, or of round trips. */
+struct sample {
+    double *x; /* costs */
+    size_t n;
+    double usual, limit;
+};
+
+static bool counts(const struct links *l, const struct audit_pair *p)
+{
+    return p->p && is_rdma(p->p) == l->rdma;
+}
+
+static void note_best(double *best, double cost)
+{
+    if (cost > 0 && (*best <= 0 || cost < *best))
+        *best = cost;
+}
+
+static void take(struct sample *s, double *best, const struct audit_pair *p,
+                 enum links_aspect aspect)
+{
+    double cost = cost_of(p->p, aspect);
+    if (cost <= 0)
+        return;
+    s->x[s->n++] = cost;
+    note_best(&best[p->a], cost);
+    note_best(&best[p->b], cost);
+}
+
+/* A first cut by a factor alone keeps what is slow out of the spread. */
+static void find_limit(struct sample *s, double first)
+{
+    double least = s->n >= MANY ? 1.3 : s->n >= SOME ? 2 : 3;
+    size_t n = 0;
+    for (size_t i = 0; i < s->n; i++)
+        if (s->x[i] < s->usual * first)
+            s->x[n++] = log(s->x[i]);
+    double median = spread_median(s->x, n);
+    for (size_t i = 0; i < n; i++)
+        s->x[i] = fabs(s->x[i] - median);
+    double mads = SPREAD_MADS * 1.4826 * spread_median(s->x, n);
+    /* The usual is of the best of each node; others lie around their own median. */
+    double limit = exp(median + mads) / s->usual;
+    s->limit = limit > least ? limit : least;
+}
+
+static int find_usual(const struct audit *a, const struct links *l, struct sample *s,
+                      bool trips)
+{
+    double *best = calloc(a->n ? a->n : 1, sizeof *best);
+    size_t n = 0;
+    s->x = calloc(a->n_pairs * 2 + 1, sizeof *s->x);
+    if (!best || !s->x) {
+        free(best);
+        return -ENOMEM;
+    }
+    for (size_t i = 0; i < a->n_pairs; i++) {
+        if (!counts(l, &a->pairs[i]))
+            continue;
+        take(s, best, &a->pairs[i], trips ? LINKS_TRIPS : LINKS_SENDS);
+        if (!trips)
+            take(s, best, &a->pairs[i], LINKS_RECEIVES);
+    }
+    for (size_t i = 0; i < a->n; i++)
+        if (best[i] > 0)
+            best[n++] = best[i];
+    s->usual = spread_median(best, n);
+    free(best);
+    find_limit(s, trips ? 3 : 2);
+    return 0;
+}
+
+static void mark(struct links_pair *p, enum links_aspect aspect, double factor)
+{
+    p->slow |= 1u << aspect;
+    if (factor > p->factor)
+        p->factor = factor;
+}
+
+static void weigh(struct links_pair *ret, const struct audit_pair *p,
+                  enum links_aspect aspect, const struct sample *s, double least)
+{
+    double cost = cost_of(p->p, aspect);
+    if (s->usual > 0 && cost > s->usual * s->limit && cost - s->usual > least)
+        mark(ret, aspect, cost / s->usual);
+}
+
+static void judge_pair(const struct links *l, const struct audit_pair *p,
+                       const struct sample *bytes, const struct sample *trips,
+                       struct links_pair *ret)
+{
+    ret->factor = 1;
+    if (!p->p) {
+        mark(ret, LINKS_FAILED, 1e3);
+        return;
+    }
+    if (is_rdma(p->p) != l->rdma) {
+        if (l->rdma)
+            mark(ret, LINKS_FALLBACK, 1e2);
+        return;
+    }
+    weigh(ret, p, LINKS_SENDS, bytes, 0);
+    weigh(ret, p, LINKS_RECEIVES, bytes, 0);
+    weigh(ret, p, LINKS_TRIPS, trips, l->rdma ? RDMA_LEAST : TRIP_LEAST);
+}
+
+static bool most_by_rdma(const struct audit *a)
+{
+    size_t rdma = 0, other = 0;
+    for (size_t i = 0; i < a->n_pairs; i++) {
+        rdma += a->pairs[i].p && is_rdma(a->pairs[i].p);
+        other += a->pairs[i].p && !is_rdma(a->pairs[i].p);
+    }
+    return rdma > other;
+}
+
+int links_make(const struct audit *a, struct links *ret)
+{
+    struct sample bytes = {0}, trips = {0};
+    struct links l = {.n = a->n_pairs, .rdma = most_by_rdma(a)};
+    int rc = -ENOMEM;
+    l.pairs = calloc(l.n ? l.n : 1, sizeof *l.pairs);
+    if (!l.pairs || find_usual(a, &l, &bytes, false) < 0 ||
+        find_usual(a, &l, &trips, true) < 0)
+        goto fail;
+    for (size_t i = 0; i < l.n; i++)
+        judge_pair(&l, &a->pairs[i], &bytes, &trips, &l.pairs[i]);
+    l.mbytes = bytes.usual > 0 ? 1 / bytes.usual : 0;
+    l.trip_ns = trips.usual;
+    *ret = l;
+    l.pairs = NULL;
+    rc = 0;
+fail:
+    free(bytes.x);
+    free(trips.x);
+    links_fini(&l);
+    return rc;
+}
+
+void links_fini(struct links *l)
+{
+    free(l->pairs);
+    *l = (struct links){0};
+}
+
+unsigned links_seen_by(const struct audit_pair *p, unsigned slow, uint32_t x)
+{
+    unsigned sends = slow >> LINKS_SENDS & 1, receives = slow >> LINKS_RECEIVES & 1;
+    if (p->a == x)
+        return slow;
+    return (slow & ~(1u << LINKS_SENDS | 1u << LINKS_RECEIVES)) |
+           sends << LINKS_RECEIVES | receives << LINKS_SENDS;
+}
