@@ -51,10 +51,10 @@ static void find_moving(const struct numa *x, struct findings *f)
     else if (!read)
         found(f, AUDIT_NU6, AUDIT_UNKNOWN, source, "%s",
               strerror(rc == 0 || rc == -ENOENT ? -rc2 : -rc));
+    else if (rc < 0 && rc2 < 0 && machine_exists(x->m, "/proc/sys/vm"))
+        found(f, AUDIT_NU6, AUDIT_PASS, source, "this kernel has neither");
     else if (rc < 0 && rc2 < 0)
-        found(f, AUDIT_NU6,
-              machine_exists(x->m, "/proc/sys/vm") ? AUDIT_PASS : AUDIT_UNKNOWN, source,
-              "this kernel has neither");
+        found(f, AUDIT_NU6, AUDIT_UNKNOWN, source, "/proc/sys is not shown");
     else
         found(f, AUDIT_NU6, AUDIT_PASS, source,
               "numa_balancing %lld, zone_reclaim_mode %lld%s", (long long)balancing,

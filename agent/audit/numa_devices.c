@@ -172,5 +172,6 @@ void numa_near(const struct numa *x, struct findings *f)
               "which cpus are near is not said for %u of %zu gpus", r.nowhere,
               x->pci.gpus);
     else
-        found(f, AUDIT_NU5, AUDIT_PASS, CPU_SOURCE, "all cpus near %u gpus", r.all);
+        found(f, AUDIT_NU5, AUDIT_PASS, CPU_SOURCE, "all cpus near %u gpu%s", r.all,
+              r.all == 1 ? "" : "s");
 }

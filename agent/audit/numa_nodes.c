@@ -80,6 +80,7 @@ static void distances_say(const struct numa *x, const struct distances *d,
                           struct findings *f)
 {
     static const char source[] = NUMA_NODES "/node*/distance";
+    unsigned uneven = lopsided(d);
     if (d->n == 1 && x->pci.guest)
         found(f, AUDIT_NU2, AUDIT_UNKNOWN, source,
               "one node, as this guest is told: its host may have more");
@@ -88,9 +89,10 @@ static void distances_say(const struct numa *x, const struct distances *d,
     else if (d->least <= LOCAL)
         found(f, AUDIT_NU2, AUDIT_FAIL, source,
               "%u nodes, another one as near as %u: made up", d->n, d->least);
-    else if (lopsided(d))
+    else if (uneven)
         found(f, AUDIT_NU2, AUDIT_WARN, source,
-              "%u nodes, %u pairs farther there than back", d->n, lopsided(d));
+              "%u nodes, %u pair%s farther there than back", d->n, uneven,
+              uneven == 1 ? "" : "s");
     else
         found(f, AUDIT_NU2, AUDIT_PASS, source, "%u nodes, %u to %u between them", d->n,
               d->least, d->most);
@@ -101,8 +103,10 @@ static void distances_say(const struct numa *x, const struct distances *d,
 void numa_distances(const struct numa *x, struct findings *f)
 {
     struct distances d = {0};
-    int rc = x->n ? distances_read(x, &d) : -ENOENT;
-    if (rc == 0)
+    int rc = x->n ? distances_read(x, &d) : 0;
+    if (!x->n)
+        found(f, AUDIT_NU2, AUDIT_UNKNOWN, NUMA_NODES, "this kernel shows no numa");
+    else if (rc == 0)
         distances_say(x, &d, f);
     else
         found(f, AUDIT_NU2, AUDIT_UNKNOWN, NUMA_NODES, "distances cannot be read: %s",

@@ -6,7 +6,7 @@
  *       is a blank. Of its own: group=TYPE (an IOMMU group of its own), physfn=ADDRESS, and
  *       config=WORD,... (see config_put).
  *   /proc/sys/kernel/numa_balancing 1
- *       any other file and its text
+ *       any other file and its text, '|' in it is the end of a line
  *   facts uid 1000
  *       a line of the file "facts"
  *
@@ -173,6 +173,8 @@ static void pci_tree_make(char *dir, const char *const texts[], size_t n)
                                "%s\n", at + 6);
             } else if (*at == '/') {
                 *text = '\0';
+                for (char *end = text + 1; has_text && (end = strchr(end, '|'));)
+                    *end = '\n';
                 tree_put(dir, at + 1, has_text ? text + 1 : "");
             } else {
                 pci_tree_device(dir, at);
