@@ -27,8 +27,7 @@
 #define BYTES_LEAST  (64ull << 20)
 #define BYTES_MOST   (4ull << 30) /* of a NUMA node */
 #define CHUNK        (512u << 10) /* of an array, between looks at the clock */
-#define TOUCH_PART   45u          /* percent of the time, at most */
-#define WALK_PART    20u          /* for one core, and for all of them */
+#define WALK_PART    20u /* percent of the time: for one core, and for all of them */
 #define WALK_MOST    (700u * NS_PER_MS)
 
 struct share { /* of one worker, of each array */
@@ -43,7 +42,8 @@ struct node {
     uint32_t numa;
     uint64_t cache_bytes;
     uint8_t *region;
-    size_t bytes, n_cores, first, one, all; /* first: worker; one, all: MB/s */
+    size_t bytes, n_cores, first, n_at_it; /* first: worker */
+    uint64_t one, all;                     /* MB/s */
     const char *why_not;
 };
 
@@ -228,6 +228,7 @@ static void walk_one(struct measuring *r, struct memory *m, uint64_t span_ns)
     for (size_t k = 0; ones && k < m->n_nodes; k++)
         if (!m->nodes[k].why_not)
             any = ones[m->nodes[k].first] = true;
+    measure_tell(r);
     if (any) {
         measure_pool_run(r->pool, ones, one_job, m, span_ns, measure_tell, r);
         for (size_t k = 0; k < m->n_nodes; k++)
@@ -242,12 +243,17 @@ static void walk_all(struct measuring *r, struct memory *m, uint64_t span_ns)
     bool any = false;
     for (size_t i = 0; i < m->n; i++)
         any = any || m->who[i];
+    measure_tell(r);
     if (!any)
         return;
     measure_pool_run(r->pool, m->who, all_job, m, span_ns, measure_tell, r);
-    for (size_t i = 0; i < m->n; i++)
-        if (m->who[i])
-            m->nodes[m->shares[i].node].all += rate(&m->shares[i]);
+    for (size_t i = 0; i < m->n; i++) {
+        struct node *n = &m->nodes[m->shares[i].node];
+        if (!m->who[i] || rate(&m->shares[i]) == 0)
+            continue;
+        n->all += rate(&m->shares[i]);
+        n->n_at_it++;
+    }
 }
 
 /* Was it near? The last page tells: memory that is full is given from elsewhere. */
@@ -279,7 +285,7 @@ static void fill(struct measuring *r, const struct memory *m)
         a->numa = n->numa;
         a->one_mbytes = n->one;
         a->all_mbytes = n->all;
-        a->cores = n->all ? (uint32_t)n->n_cores : 0;
+        a->cores = (uint32_t)n->n_at_it;
         r->m->memory[r->m->n_memory++] = a;
         if (n->why_not)
             measure_note(r, "memory bandwidth of NUMA node %u was not measured: %s",
@@ -312,12 +318,13 @@ void measure_memory(struct measuring *r, const struct measure_cpus *cpus,
         for (size_t k = 0; k < m.n_nodes; k++)
             any = any || m.nodes[k].region;
         if (any)
-            measure_pool_run(r->pool, m.who, touch_job, &m, span * TOUCH_PART / 100,
+            measure_pool_run(r->pool, m.who, touch_job, &m, span - 2 * walks,
                              measure_tell, r);
         leave_out(&m);
         walk_one(r, &m, walks);
         walk_all(r, &m, walks);
         fill(r, &m);
+        measure_tell(r);
     }
     finish(&m);
 }

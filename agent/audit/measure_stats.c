@@ -36,18 +36,20 @@ static uint64_t at_most(uint64_t v, uint64_t most)
     return v < most ? v : most;
 }
 
-/* Of a guest that is told of stolen time the kernel takes it out of a thread's time: what
- * is missing there is exact, but it may be interrupts. Steal itself comes in ticks, so it
- * says within one of them how much of what is missing was stolen. Without any tick nothing
- * is laid to the hypervisor. */
+/* Of a guest that is told of stolen time the kernel usually takes it out of a thread's time:
+ * what is missing there is exact, but may be interrupts too. Steal itself comes in ticks,
+ * and some of it was of those who ran while the thread waited; so it is the bound, and what
+ * counts where the kernel takes nothing out. Without any tick nothing is laid to the
+ * hypervisor. */
 static uint64_t stolen(const struct measure_lost *l, uint64_t waited)
 {
     uint64_t here = l->cpu_ns + waited;
     uint64_t missing = l->wall_ns > here ? l->wall_ns - here : 0;
-    uint64_t least = l->steal_ns > l->tick_ns ? l->steal_ns - l->tick_ns : 0;
-    if (l->steal_ns == 0)
+    if (l->steal_ns == 0 || l->wall_ns == 0)
         return 0;
-    return missing < least ? least : at_most(missing, l->steal_ns + l->tick_ns);
+    double at_it = 1 - (double)at_most(waited, l->wall_ns) / (double)l->wall_ns;
+    uint64_t share = (uint64_t)((double)l->steal_ns * at_it);
+    return missing < share / 2 ? share : at_most(missing, l->steal_ns + l->tick_ns);
 }
 
 void measure_stats_attribute(const struct measure_lost *l, int64_t *ret_stolen,

@@ -1,0 +1,120 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <sched.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "agent/audit/measure_pool.h"
+#include "proto/base/clock.h"
+#include "proto/base/limits.h"
+
+#define MS    1000000u
+#define CROWD 64u
+
+/* Up to n CPUs of ours; there may be one alone. */
+static size_t ours(uint32_t *cpus, size_t n)
+{
+    cpu_set_t set;
+    size_t found = 0;
+    assert_int_equal(sched_getaffinity(0, sizeof set, &set), 0);
+    for (uint32_t i = 0; i < CPU_SETSIZE && found < n; i++)
+        if (CPU_ISSET(i, &set))
+            cpus[found++] = i;
+    return found;
+}
+
+struct turn {
+    struct measure_pool *pool;
+    atomic_uint calls[CROWD], elsewhere, early, others;
+};
+
+static void job(void *arg, size_t worker, uint64_t start_ns, uint64_t end_ns)
+{
+    struct turn *t = arg;
+    cpu_set_t set;
+    atomic_fetch_add(&t->calls[worker], 1);
+    if ((uint32_t)sched_getcpu() != measure_pool_cpu(t->pool, worker))
+        atomic_fetch_add(&t->elsewhere, 1);
+    if (sched_getaffinity(0, sizeof set, &set) < 0 || CPU_COUNT(&set) != 1)
+        atomic_fetch_add(&t->others, 1);
+    if (end_ns < start_ns)
+        atomic_fetch_add(&t->early, 1);
+    while (clock_mono_ns() < end_ns)
+        ;
+}
+
+/* More workers than CPUs: they take turns, and none is forgotten. */
+static void test_turns(void **state)
+{
+    (void)state;
+    uint32_t cpus[CROWD], mine[2];
+    size_t n = ours(mine, 2);
+    bool who[CROWD] = {false};
+    struct turn t = {.pool = NULL};
+    for (size_t i = 0; i < CROWD; i++)
+        cpus[i] = mine[i % n];
+    assert_int_equal(measure_pool_create(cpus, CROWD, &t.pool, NULL), 0);
+    assert_int_equal(measure_pool_n(t.pool), CROWD);
+    measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
+    who[3] = who[60] = true;
+    measure_pool_run(t.pool, who, job, &t, 0, NULL, NULL);
+    memset(who, 0, sizeof who);
+    measure_pool_run(t.pool, who, job, &t, 5 * MS, NULL, NULL); /* nobody */
+    for (size_t i = 0; i < CROWD; i++)
+        assert_int_equal(atomic_load(&t.calls[i]), i == 3 || i == 60 ? 2 : 1);
+    assert_int_equal(atomic_load(&t.elsewhere), 0);
+    assert_int_equal(atomic_load(&t.others), 0);
+    assert_int_equal(atomic_load(&t.early), 0);
+    measure_pool_destroy(t.pool);
+}
+
+static void tick(void *arg)
+{
+    atomic_fetch_add((atomic_uint *)arg, 1);
+}
+
+static void test_tick(void **state)
+{
+    (void)state;
+    struct turn t = {.pool = NULL};
+    atomic_uint ticks = 0;
+    uint32_t cpu;
+    ours(&cpu, 1);
+    assert_int_equal(measure_pool_create(&cpu, 1, &t.pool, NULL), 0);
+    measure_pool_run(t.pool, NULL, job, &t, 3ull * MEASURE_POOL_TICK_MS * MS, tick,
+                     &ticks);
+    assert_true(atomic_load(&ticks) >= 1);
+    measure_pool_destroy(t.pool);
+}
+
+/* Ours, then one that no machine has, then one that there cannot be. */
+static void test_cpus_that_are_not_there(void **state)
+{
+    (void)state;
+    uint32_t cpus[] = {0, LIMIT_CPUS - 1, UINT32_MAX};
+    struct measure_pool *p;
+    struct err e;
+    ours(cpus, 1);
+    assert_int_equal(measure_pool_create(cpus, 3, &p, &e), 0);
+    assert_int_equal(measure_pool_n(p), 1);
+    assert_int_equal(measure_pool_cpu(p, 0), cpus[0]);
+    measure_pool_destroy(p);
+    assert_true(measure_pool_create(cpus + 1, 2, &p, &e) < 0);
+    assert_true(measure_pool_create(cpus, 0, &p, &e) < 0);
+    measure_pool_destroy(NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_tick),
+        cmocka_unit_test(test_cpus_that_are_not_there),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
