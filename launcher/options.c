@@ -18,9 +18,15 @@ enum {
     CHECK = VERB_CHECK,
     REPORT = VERB_REPORT,
     PLAN = VERB_PLAN,
-    COMPARE_ = VERB_COMPARE
+    COMPARE_ = VERB_COMPARE,
+    AUDIT = VERB_AUDIT
 };
-enum { JOB = RUN | CHECK | PLAN, ALL = JOB | REPORT | COMPARE_ };
+/* NODES: which nodes, and how to reach them; JOB: also what runs there. */
+enum {
+    JOB = RUN | CHECK | PLAN,
+    NODES = JOB | AUDIT,
+    ALL = NODES | REPORT | COMPARE_,
+};
 
 enum action {
     SET_KEY,
@@ -36,6 +42,7 @@ enum action {
     SYSFS,
     DRAW,
     COMPARE,
+    AUDITING,
     VERBOSE,
     QUIET,
     HELP,
@@ -53,17 +60,17 @@ struct option_row {
 };
 
 static const struct option_row rows[] = {
-    {'N', "nodes", "N", JOB, SET_KEY, "nodes.count",
+    {'N', "nodes", "N", NODES, SET_KEY, "nodes.count",
      "use N nodes (of the hosts, or simulated)"},
-    {'H', "host", "LIST", JOB, SET_KEY, "nodes.hosts",
+    {'H', "host", "LIST", NODES, SET_KEY, "nodes.hosts",
      "run on these hosts: gpu[01-16],login"},
-    {0, "spares", "N", JOB, SET_KEY, "nodes.spares",
+    {0, "spares", "N", NODES, SET_KEY, "nodes.spares",
      "N more hosts that may take a place"},
-    {0, "hostfile", "FILE", JOB, SET_KEY, "nodes.hostfile",
+    {0, "hostfile", "FILE", NODES, SET_KEY, "nodes.hostfile",
      "run on the hosts of a file"},
-    {0, "local-nodes", "N", JOB, SET_KEY, "local.nodes",
+    {0, "local-nodes", "N", NODES, SET_KEY, "local.nodes",
      "simulate N nodes on this machine"},
-    {0, "backend", "NAME", JOB, SET_KEY, "nodes.backend", "auto, local or ssh"},
+    {0, "backend", "NAME", NODES, SET_KEY, "nodes.backend", "auto, local or ssh"},
     {'r', "ranks-per-node", "N", JOB, SET_KEY, "job.ranks_per_node",
      "start N ranks on every node"},
     {'x', "env", "NAME[=VALUE]", JOB, SET_KEY, "job.env",
@@ -79,12 +86,12 @@ static const struct option_row rows[] = {
     {0, "mpi", "KIND", JOB, SET_KEY, "job.mpi", "auto, pmix or none"},
     {0, "grace", "DURATION", JOB, SET_KEY, "failure.grace",
      "from TERM to KILL when stopping"},
-    {0, "ssh-command", "WORDS", JOB, SET_KEY, "ssh.command",
+    {0, "ssh-command", "WORDS", NODES, SET_KEY, "ssh.command",
      "reach hosts with this in place of ssh"},
-    {0, "ssh-options", "WORDS", JOB, SET_KEY, "ssh.options", "more options for ssh"},
-    {0, "set", "KEY=VALUE", JOB, SET_ANY, NULL,
+    {0, "ssh-options", "WORDS", NODES, SET_KEY, "ssh.options", "more options for ssh"},
+    {0, "set", "KEY=VALUE", NODES, SET_ANY, NULL,
      "set any key of the job file: bind.cpu=none"},
-    {0, "site", "FILE", JOB, SITE, NULL, "read this site file"},
+    {0, "site", "FILE", NODES, SITE, NULL, "read this site file"},
     {'l', "label", NULL, RUN, LABEL, NULL,
      "begin every line of output with node:rank:"},
     {'u', "unbuffered", NULL, JOB, SET_KEY, "job.unbuffered",
@@ -107,7 +114,15 @@ static const struct option_row rows[] = {
      "A is P times as dear as B, by the hour"},
     {0, "gpu-share", "PERCENT", COMPARE_, COMPARE, NULL, "of the cost that is GPUs"},
     {0, "labels", "A,B", COMPARE_, COMPARE, NULL, "what to call the sides: metal,vm"},
-    {0, "json", NULL, REPORT | PLAN | COMPARE_, JSON, NULL, "print it as JSON"},
+    {0, "local", NULL, AUDIT, AUDITING, NULL, "audit this machine; no job, no agent"},
+    {0, "root", "DIR", AUDIT, AUDITING, NULL,
+     "audit the machine whose files are in a folder"},
+    {0, "no-measure", NULL, AUDIT, AUDITING, NULL, "look only, measure nothing"},
+    {0, "no-pairs", NULL, AUDIT, AUDITING, NULL, "do not measure between nodes"},
+    {0, "skip", "ID", AUDIT, AUDITING, NULL, "leave this probe out; may be repeated"},
+    {0, "no-history", NULL, AUDIT, AUDITING, NULL,
+     "neither read nor keep what audits find"},
+    {0, "json", NULL, REPORT | PLAN | COMPARE_ | AUDIT, JSON, NULL, "print it as JSON"},
     {'v', "verbose", NULL, ALL, VERBOSE, NULL, "say more; twice: say all"},
     {'q', "quiet", NULL, ALL, QUIET, NULL, "only errors"},
     {'h', "help", NULL, ALL, HELP, NULL, "print this"},
@@ -292,6 +307,8 @@ static int apply(struct parse *p, const struct option_row *r, const char *value,
         break;
     case COMPARE:
         return options_compare_set(&o->compare, r->name, value, p->e);
+    case AUDITING:
+        return options_audit_set(&o->audit, r->name, value, p->e);
     case VERBOSE:
         o->verbosity = o->verbosity < 0 ? 1 : o->verbosity + 1;
         break;
@@ -456,7 +473,7 @@ int options_parse(const struct verb_info *v, int argc, char **argv, struct optio
         return rc ? rc : 1;
     if (v->bit == VERB_COMPARE && (rc = options_compare_end(&ret->compare, p.e)))
         return rc;
-    if (v->operand && !ret->path) {
+    if (v->operand && !ret->path && v->operand[0] != '[') {
         err_set(e, ERR_USAGE, "which %s? the command line names none", v->operand);
         return err_hint(e, "usage: aolani-run %s [options] %s", v->name, v->operand);
     }
@@ -469,6 +486,7 @@ void options_fini(struct options *o)
 {
     strlist_fini(&o->texts);
     strlist_fini(&o->topologies);
+    options_audit_fini(&o->audit);
     options_compare_fini(&o->compare);
     free(o->flags);
     *o = (struct options){0};

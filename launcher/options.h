@@ -38,6 +38,12 @@ struct options_compare { /* NAN: not given */
     struct strlist labels; /* two, or none */
 };
 
+struct options_audit {
+    bool local, no_measure, no_pairs, no_history;
+    const char *root;    /* NULL: none */
+    struct strlist skip; /* ids of probes, checked */
+};
+
 struct options {
     const char *path;        /* the operand: a job file or a run; NULL when none came */
     const char *site;        /* --site FILE; NULL: the default places */
@@ -56,6 +62,7 @@ struct options {
     const char *sysfs;         /* plan --sysfs; NULL: none */
     const char *draw;          /* plan --draw: "text", "svg"; NULL: the table */
     struct options_compare compare;
+    struct options_audit audit;
 };
 
 /* 0; 1 when --help or --version was asked for and printed on stdout; ERR_USAGE, -ENOMEM.
@@ -73,6 +80,13 @@ int options_compare_split(struct options_compare *c, struct err *e);
 int options_compare_end(struct options_compare *c, struct err *e);
 int options_compare_set(struct options_compare *c, const char *name, const char *value,
                         struct err *e);
+
+/* options_audit.c: an option by its name; ids of probes, as typed, to those there are. */
+int options_audit_set(struct options_audit *a, const char *name, const char *value,
+                      struct err *e);
+int options_audit_skip(struct strlist *ret, const char *words, const char *who,
+                       struct err *e);
+void options_audit_fini(struct options_audit *a);
 
 /* The spec of o's job file, site file, environment and flags. Prints the diagnostics on
  * stderr when there are some and logs the spec's notes as warnings. */

@@ -104,8 +104,8 @@ struct spec {
     } failure;
     struct {
         bool require_bare_metal;
-        char *require_net;
-        struct strlist skip;
+        char *require_net;   /* "none", "ib": InfiniBand or RoCE */
+        struct strlist skip; /* ids of probes there are */
     } audit;
     struct {
         double gpu_hour; /* price of a device and hour; 0: none given */

@@ -13,6 +13,7 @@
 #include "launcher/forward.h"
 #include "launcher/variance/cost.h"
 #include "proto/base/limits.h"
+#include "proto/wire/auditlist.h"
 
 #define CURRENCY_MAX (sizeof((struct cost *)0)->currency - 1)
 #define NIC_NAME_MAX 63u /* of an RDMA device, as the kernel has it */
@@ -217,6 +218,40 @@ static void check_currency(struct spec_loader *l)
             CURRENCY_MAX);
 }
 
+static void check_audit(struct spec_loader *l)
+{
+    const struct strlist *ids = &l->s->audit.skip;
+    for (size_t i = 0; i < ids->n; i++) {
+        if (audit_probe_find(ids->items[i]) < 0)
+            spec_complain_key(
+                l, spec_key("audit.skip"),
+                "there is no probe \"%.40s\"; aolani-run audit --local -v "
+                "names them all",
+                ids->items[i]);
+    }
+}
+
+static bool sets(const struct strlist *env, const char *name)
+{
+    size_t n = strlen(name);
+    for (size_t i = 0; i < env->n; i++) {
+        if (!strncmp(env->items[i], name, n) && env->items[i][n] == '=')
+            return true;
+    }
+    return getenv(name) != NULL;
+}
+
+/* Which network NCCL has taken is known only if it says so. */
+static int ask_nccl(struct spec *s)
+{
+    if (!strcmp(s->audit.require_net, "none") || sets(&s->job.env, "NCCL_DEBUG"))
+        return 0;
+    int rc = strlist_add(&s->job.env, "NCCL_DEBUG=INFO");
+    if (!rc && !sets(&s->job.env, "NCCL_DEBUG_SUBSYS"))
+        rc = strlist_add(&s->job.env, "NCCL_DEBUG_SUBSYS=INIT,NET");
+    return rc;
+}
+
 int spec_resolve(struct spec_loader *l, char *const *extra_args)
 {
     struct spec *s = l->s;
@@ -232,6 +267,9 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_binding(l);
     check_currency(l);
     check_slurm_job(l);
+    check_audit(l);
+    if ((rc = ask_nccl(s)))
+        return rc;
     rc = note_ours(s);
     return rc ? rc : note_later(l);
 }

@@ -96,11 +96,11 @@ const struct spec_key spec_keys[] = {
     {"failure", "head_lease", SPEC_DURATION, 0, AT(failure.head_lease_ms), "60s", NULL,
      SEC, DAY},
 
-    {"audit", "require_bare_metal", SPEC_BOOL, SPEC_LATER, AT(audit.require_bare_metal),
-     "false", NULL, 0, 0},
-    {"audit", "require_net", SPEC_STRING, SPEC_LATER, AT(audit.require_net), NULL, NULL,
-     0, 0},
-    {"audit", "skip", SPEC_LIST, SPEC_LATER, AT(audit.skip), NULL, NULL, 0, 0},
+    {"audit", "require_bare_metal", SPEC_BOOL, 0, AT(audit.require_bare_metal), "false",
+     NULL, 0, 0},
+    {"audit", "require_net", SPEC_WORD, 0, AT(audit.require_net), "none", "none|ib", 0,
+     0},
+    {"audit", "skip", SPEC_LIST, 0, AT(audit.skip), NULL, NULL, 0, 0},
 
     {"cost", "gpu_hour", SPEC_FLOAT, 0, AT(cost.gpu_hour), "0", NULL, 0, 1e9},
     {"cost", "currency", SPEC_STRING, 0, AT(cost.currency), "USD", NULL, 0, 0},

@@ -22,11 +22,13 @@ static const struct verb_info verbs[] = {
     {"compare", VERB_COMPARE, cmd_compare, "A...", "B...",
      "Say how much slower the runs B are than the runs A, how sure, and what it "
      "costs."},
+    {"audit", VERB_AUDIT, cmd_audit, "[job.toml]", NULL,
+     "Say whether machines are bare metal, and which link or node is slow."},
 };
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
-static const char *const later[] = {"audit", "submit", "attach", "status",
-                                    "logs",  "stop",   "resume", "init"};
+static const char *const later[] = {"submit", "attach", "status", "logs",
+                                    "stop",   "resume", "init"};
 
 static const char top[] =
     "usage: aolani-run [run] job.toml [options] [-- more arguments of the program]\n"

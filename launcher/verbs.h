@@ -13,14 +13,16 @@ enum verb_bit {
     VERB_CHECK = 2,
     VERB_REPORT = 4,
     VERB_PLAN = 8,
-    VERB_COMPARE = 16
+    VERB_COMPARE = 16,
+    VERB_AUDIT = 32
 };
 
 struct verb_info {
     const char *name;
     enum verb_bit bit; /* which rows of the option table it takes */
     int (*fn)(int argc, char **argv);
-    const char *operand; /* "job.toml", "RUN"; NULL: takes none */
+    const char *
+        operand; /* "job.toml", "RUN"; "[job.toml]": it may be left out; NULL: takes none */
     const char *rest;    /* what "--" leads to; NULL: nothing may follow */
     const char *summary; /* one line of --help */
 };
@@ -37,5 +39,6 @@ int cmd_check(int argc, char **argv);
 int cmd_plan(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
+int cmd_audit(int argc, char **argv);
 
 #endif

@@ -86,6 +86,10 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
             buf_printf(out, "[\"auto\", \"N%u_*\"]", r % 100);
             break;
         }
+        if (!strcmp(k->name, "skip")) {
+            buf_printf(out, "[\"HV%u\", \"KP1\"]", 1 + r % 13);
+            break;
+        }
         if (strstr(k->name, "nic")) {
             buf_printf(out, "[\"mlx5_%u\", \"bnxt_*\"]", r % 100);
             break;

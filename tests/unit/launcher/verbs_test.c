@@ -46,6 +46,11 @@ int cmd_compare(int argc, char **argv)
     return note("compare", argc, argv);
 }
 
+int cmd_audit(int argc, char **argv)
+{
+    return note("audit", argc, argv);
+}
+
 static void sink(enum log_level level, const char *line, void *arg)
 {
     (void)level;
@@ -73,7 +78,8 @@ static void test_dispatch(void **state)
         {{"chekc", "job.toml"}, NULL, "did you mean \"check\"?"},
         {{"zzz"}, NULL, "no verb and no job file \"zzz\""},
         {{"plan", "job.toml", "--json"}, "plan job.toml --json", ""},
-        {{"audit", "job.toml"}, NULL, "the verb \"audit\" is not in this version"},
+        {{"audit", "--local"}, "audit --local", ""},
+        {{"submit", "job.toml"}, NULL, "the verb \"submit\" is not in this version"},
     };
     log_setup("aolani-run", LOG_NOTE_, sink, NULL);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -94,8 +100,9 @@ static void test_names(void **state)
     (void)state;
     assert_non_null(verbs_find("run"));
     assert_non_null(verbs_find("plan"));
-    assert_null(verbs_find("audit"));
-    assert_true(verbs_name_exists("audit"));
+    assert_non_null(verbs_find("audit"));
+    assert_null(verbs_find("submit"));
+    assert_true(verbs_name_exists("submit"));
     assert_false(verbs_name_exists("job.toml"));
 }
 
