@@ -226,6 +226,9 @@ static void enter_state(struct job *j)
     switch (j->state) {
     case JOB_BOOTING:
         break;
+    case JOB_AUDITING:
+        job_audit_begin(j);
+        break;
     case JOB_PREPARING:
         enter_preparing(j);
         break;
@@ -276,6 +279,7 @@ static void on_tick(void *arg)
     job_variance_tick(j, now);
     job_tell_drift(j, now, false);
     job_show_progress(j, now);
+    job_audit_tick(j, now);
     if (j->state == JOB_ENDING)
         job_watch_ending(j, now);
     if (j->state == JOB_CLOSED)
@@ -377,6 +381,8 @@ void job_destroy(struct job *j)
     loop_timer_destroy(j->grace);
     loop_timer_destroy(j->tick);
     fences_destroy(j->fences);
+    job_audit_destroy(j->audit);
+    job_netwatch_destroy(j->netwatch);
     if (j->outfiles)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);

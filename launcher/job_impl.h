@@ -68,6 +68,8 @@ struct job_rank {
 #define JOB_PHASE_RUN 3
 
 struct job_variance;
+struct job_audit;
+struct job_netwatch;
 
 struct job {
     struct loop *loop;
@@ -94,6 +96,8 @@ struct job {
     uint32_t master_port;
     bool saw_steps, held;
     struct driftlines drifts;
+    struct job_audit *audit;       /* where something is required of the nodes */
+    struct job_netwatch *netwatch; /* where a network is required, while ranks run */
     bool compared_nccl;
     char nccl[200];  /* what it did, in words; "" not known */
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
@@ -162,6 +166,21 @@ void job_env_free(Aolani__KeyValue **list, size_t n);
 int job_make_ranks(struct job *j, struct err *e); /* once planned */
 void job_send_prepare(struct job *j);
 void job_send_start(struct job *j);
+
+/* ---- job_audit.c ---- */
+void job_audit_begin(struct job *j); /* AUDITED or FAILED follows, now or later */
+void job_audit_tick(struct job *j, uint64_t now_ms);
+void job_audit_destroy(struct job_audit *a);
+int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                      struct err *e);
+
+/* ---- job_netwatch.c ---- */
+int job_netwatch_create(struct job *j); /* once there are ranks; -ENOMEM */
+void job_netwatch_destroy(struct job_netwatch *w);
+/* Output of a rank as it comes: the job fails when NCCL says there that it has fallen back
+ * to sockets. */
+void job_netwatch_add(struct job *j, uint32_t rank, int stream, const void *data,
+                      size_t len);
 
 /* ---- job_stdin.c ---- */
 void job_begin_stdin(struct job *j); /* after START */

@@ -136,6 +136,7 @@ static int on_output(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     struct job_rank *r = &j->ranks[m->rank];
     if (m->offset + m->data.len > r->bytes[stream])
         r->bytes[stream] = m->offset + m->data.len;
+    job_netwatch_add(j, m->rank, stream, m->data.data, m->data.len);
     outfiles_write(j->outfiles, m->rank, stream, m->offset, m->data.data, m->data.len);
     if (!j->held && outfiles_backlog(j->outfiles) > BACKLOG_MAX) {
         j->held = true;
@@ -309,6 +310,7 @@ static const struct {
     {MSG_STEPS, &aolani__steps__descriptor, on_steps},
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
     {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor, job_on_signals},
+    {MSG_AUDIT_SAID, &aolani__audit_said__descriptor, job_on_audit_said},
     {MSG_LOG, &aolani__log__descriptor, on_log},
     {MSG_NODE_DONE, &aolani__node_done__descriptor, on_node_done},
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor, job_on_stdin_taken},

@@ -71,6 +71,11 @@ static const char *describe_state(const struct job *j, char *text, size_t len)
         (void)snprintf(text, len, "starting agents: %u of %u nodes are up%s%s",
                        j->n_nodes - awaited - refused, j->n_nodes, failed, names);
         break;
+    case JOB_AUDITING:
+        (void)snprintf(text, len,
+                       "asking %u nodes whether they are what [audit] requires",
+                       j->n_nodes);
+        break;
     case JOB_PREPARING:
         (void)snprintf(text, len, "preparing the ranks on %u nodes%s%s", j->n_nodes,
                        j->config.spec->job.setup ? " (job.setup runs there)" : "",

@@ -8,20 +8,22 @@
 
 #include <stddef.h>
 
-#define JOB_STATES(X)                                                        \
-    X(BOOTING)    /* agents are being started */                             \
-    X(PREPARING)  /* PREPARE was sent */                                     \
-    X(TRYING)     /* a check: the nodes try the way to MASTER_PORT */        \
-    X(COMMITTING) /* the start is being written to the journal */            \
-    X(RUNNING)    /* START was sent */                                       \
-    X(STOPPING)   /* STOP was sent: TERM, then the grace */                  \
-    X(KILLING)    /* STOP without grace was sent */                          \
-    X(ENDING)     /* END was sent: output is drained, the teardown proven */ \
+#define JOB_STATES(X)                                                         \
+    X(BOOTING)    /* agents are being started */                              \
+    X(AUDITING)   /* the nodes are asked whether they are what is required */ \
+    X(PREPARING)  /* PREPARE was sent */                                      \
+    X(TRYING)     /* a check: the nodes try the way to MASTER_PORT */         \
+    X(COMMITTING) /* the start is being written to the journal */             \
+    X(RUNNING)    /* START was sent */                                        \
+    X(STOPPING)   /* STOP was sent: TERM, then the grace */                   \
+    X(KILLING)    /* STOP without grace was sent */                           \
+    X(ENDING)     /* END was sent: output is drained, the teardown proven */  \
     X(CLOSED)
 
 #define JOB_EVENTS(X)                                                      \
     X(ALL_UP)    /* every agent has described its node */                  \
     X(DESCRIBED) /* the same, and that is all that is wanted */            \
+    X(AUDITED)   /* they are, or nothing is required */                    \
     X(ALL_PREPARED)                                                        \
     X(CHECKED)    /* all prepared, and no rank shall be started */         \
     X(TRIED)      /* every node has said whether it reaches MASTER_PORT */ \
