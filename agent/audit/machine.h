@@ -10,7 +10,8 @@
  *   errno-write EROFS proc/sys/x    only for writing. A path stands for all below it.
  *   cpuid LEAF SUB EAX EBX ECX EDX  hexadecimal
  *   call NAME 0|ERRNO               what machine_call(NAME) returned
- *   number NAME VALUE               what machine_number(NAME) measured
+ *   number NAME VALUE               what was measured: cpuid-cycles and cpuid-ns (medians of
+ *                                   CPUID), clock-ns (of clock_gettime)
  *
  * Without a line a call was not recorded: -ENOSYS; a number and a leaf are not known.
  * Nothing here writes, keeps a descriptor of a device open, or follows a link out of a tree.

@@ -25,6 +25,7 @@ bool machine_leaf(const struct machine *m, uint32_t leaf, uint32_t sub, uint32_t
     return true;
 }
 
+/* An empty line ends what is said of a CPU. */
 int machine_cpuinfo(const struct machine *m, const char *key, char *ret, size_t size)
 {
     char text[FIRST_CPU];
@@ -32,7 +33,7 @@ int machine_cpuinfo(const struct machine *m, const char *key, char *ret, size_t 
     ssize_t n = machine_read(m, "/proc/cpuinfo", text, sizeof text);
     if (n < 0)
         return (int)n;
-    for (char *at = text; *at; at += strcspn(at, "\n"), at += *at == '\n') {
+    for (char *at = text; *at && *at != '\n'; at += strcspn(at, "\n"), at += !!*at) {
         if (strncmp(at, key, len) != 0 || at[len + strspn(at + len, " \t")] != ':')
             continue;
         at += strcspn(at, ":") + 1;

@@ -2,12 +2,15 @@
 /* machine_facts.c - the file "facts" of a tree: what was recorded and is no file. */
 #include "agent/audit/machine_impl.h"
 
+#include <ctype.h>
 #include <errno.h>
+#include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #define FACTS_MAX 1024u
+#define WORDS     7 /* of a line, at most */
 
 enum fact_kind { FACT_ERRNO, FACT_ERRNO_WRITE, FACT_CPUID, FACT_CALL, FACT_NUMBER };
 
@@ -61,7 +64,7 @@ static bool number_parse(const char *word, double *ret)
 {
     char *end;
     *ret = strtod(word, &end);
-    return end != word && !*end;
+    return end != word && !*end && isfinite(*ret);
 }
 
 static bool name_take(struct machine_fact *f, const char *word)
@@ -71,64 +74,71 @@ static bool name_take(struct machine_fact *f, const char *word)
     return snprintf(f->name, sizeof f->name, "%s", word) < (int)sizeof f->name;
 }
 
-/* Words that are missing are "". */
-static bool fact_parse(struct machine *m, char words[7][MACHINE_PATH])
+static bool hex_parse(const char *word, uint32_t *ret)
+{
+    char *end;
+    unsigned long v = strtoul(word, &end, 16);
+    *ret = (uint32_t)v;
+    return isxdigit((unsigned char)word[0]) && !*end && v <= UINT32_MAX;
+}
+
+static bool uid_parse(struct machine *m, const char *word)
+{
+    double uid;
+    bool ok = number_parse(word, &uid) && uid >= 0 && uid < 4294967295.0;
+    m->uid = ok ? (uid_t)uid : 0;
+    return ok;
+}
+
+static bool cpuid_parse(struct machine_fact *f, char words[][MACHINE_PATH])
+{
+    f->kind = FACT_CPUID;
+    return hex_parse(words[1], &f->leaf) && hex_parse(words[2], &f->sub) &&
+           hex_parse(words[3], &f->regs[0]) && hex_parse(words[4], &f->regs[1]) &&
+           hex_parse(words[5], &f->regs[2]) && hex_parse(words[6], &f->regs[3]);
+}
+
+static bool fact_parse(struct machine *m, char words[][MACHINE_PATH], int n)
 {
     struct machine_fact *f = &m->facts[m->n_facts];
     const char *what = words[0];
-    if (!strcmp(what, "uid")) {
-        double uid;
-        bool ok = number_parse(words[1], &uid) && uid >= 0 && uid < 4294967295.0;
-        m->uid = ok ? (uid_t)uid : 0;
-        return ok;
-    }
+    if (!strcmp(what, "uid"))
+        return n == 2 && uid_parse(m, words[1]);
     m->n_facts++;
+    if (!strcmp(what, "cpuid"))
+        return n == 7 && cpuid_parse(f, words);
+    if (n != 3)
+        return false;
     if (!strcmp(what, "errno") || !strcmp(what, "errno-write")) {
         f->kind = what[5] ? FACT_ERRNO_WRITE : FACT_ERRNO;
-        return errno_parse(words[1], &f->code) && f->code && words[2][0] &&
-               name_take(f, words[2]);
+        return errno_parse(words[1], &f->code) && f->code && name_take(f, words[2]);
     }
     if (!strcmp(what, "call")) {
         f->kind = FACT_CALL;
         return is_call(words[1]) && name_take(f, words[1]) &&
                errno_parse(words[2], &f->code);
     }
-    if (!strcmp(what, "number")) {
-        f->kind = FACT_NUMBER;
-        return words[1][0] && name_take(f, words[1]) &&
-               number_parse(words[2], &f->number);
-    }
-    if (strcmp(what, "cpuid") != 0)
-        return false;
-    f->kind = FACT_CPUID;
-    uint32_t v[6];
-    for (int i = 0; i < 6; i++) {
-        char *end;
-        v[i] = (uint32_t)strtoul(words[i + 1], &end, 16);
-        if (end == words[i + 1] || *end)
-            return false;
-    }
-    f->leaf = v[0];
-    f->sub = v[1];
-    memcpy(f->regs, v + 2, sizeof f->regs);
-    return true;
+    f->kind = FACT_NUMBER;
+    return !strcmp(what, "number") && name_take(f, words[1]) &&
+           number_parse(words[2], &f->number);
 }
 
 static bool line_parse(struct machine *m, const char *line)
 {
-    char words[7][MACHINE_PATH] = {{0}};
+    char words[WORDS + 1][MACHINE_PATH];
     int n = 0;
-    for (const char *at = line; n < 7;) {
+    for (const char *at = line;; n++) {
         at += strspn(at, " \t\n");
         size_t len = strcspn(at, " \t\n");
         if (!*at || *at == '#')
             break;
-        if (len >= MACHINE_PATH)
+        if (len >= MACHINE_PATH || n == WORDS)
             return false;
-        memcpy(words[n++], at, len);
+        memcpy(words[n], at, len);
+        words[n][len] = '\0';
         at += len;
     }
-    return n == 0 || (m->n_facts < FACTS_MAX && fact_parse(m, words));
+    return n == 0 || (m->n_facts < FACTS_MAX && fact_parse(m, words, n));
 }
 
 int facts_read(struct machine *m, struct err *e)
@@ -143,7 +153,8 @@ int facts_read(struct machine *m, struct err *e)
     int rc = m->facts ? 0 : err_sys(e, -ENOMEM, "read \"%s\"", path);
     while (rc == 0 && fgets(line, sizeof line, f)) {
         at++;
-        if (!line_parse(m, line))
+        bool whole = strchr(line, '\n') || feof(f);
+        if (!whole || !line_parse(m, line))
             rc = err_set(e, ERR_USAGE, "%s:%u: no fact: %.60s", path, at, line);
     }
     (void)fclose(f);

@@ -15,27 +15,25 @@ enum tunable_set tunable_of(const struct machine *m, int rc)
     switch (rc) {
     case 0:
         return TUNABLE_SETTABLE;
-    case -ENOENT:
-        return TUNABLE_ABSENT;
     case -EACCES:
     case -EPERM:
         return machine_is_root(m) ? TUNABLE_LOCKED : TUNABLE_HIDDEN;
     case -EROFS:
         return TUNABLE_LOCKED;
     default:
-        return TUNABLE_HIDDEN;
+        return TUNABLE_UNTRIED;
     }
 }
 
 enum tunable_set tunable_file(const struct machine *m, const char *path)
 {
     return machine_exists(m, path) ? tunable_of(m, machine_writable(m, path))
-                                   : TUNABLE_ABSENT;
+                                   : TUNABLE_UNTRIED;
 }
 
 enum tunable_set tunable_worse(enum tunable_set a, enum tunable_set b)
 {
-    static const int order[] = {[TUNABLE_ABSENT] = 0,
+    static const int order[] = {[TUNABLE_UNTRIED] = 0,
                                 [TUNABLE_SETTABLE] = 1,
                                 [TUNABLE_HIDDEN] = 2,
                                 [TUNABLE_LOCKED] = 3};
@@ -44,11 +42,11 @@ enum tunable_set tunable_worse(enum tunable_set a, enum tunable_set b)
 
 const char *tunable_words(const struct machine *m, enum tunable_set s)
 {
-    static const char *const words[] = {[TUNABLE_SETTABLE] = "can be set",
-                                        [TUNABLE_LOCKED] =
-                                            "cannot be set, by root either",
-                                        [TUNABLE_HIDDEN] = "not to be set by this user",
-                                        [TUNABLE_ABSENT] = "nothing to set it by"};
+    static const char *const words[] = {
+        [TUNABLE_SETTABLE] = "can be set",
+        [TUNABLE_LOCKED] = "cannot be set, by root either",
+        [TUNABLE_HIDDEN] = "not to be set by this user",
+        [TUNABLE_UNTRIED] = "whether it can be set was not tried"};
     if (s == TUNABLE_LOCKED && machine_uid(m) == 0)
         return "cannot be set, though by root";
     return words[s];

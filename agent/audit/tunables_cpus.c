@@ -17,20 +17,20 @@ void tunables_look_scheduling(const struct machine *m, struct findings *f)
     int64_t us = 0;
     char value[32] = "none", text[160];
     int fifo = machine_call(m, MACHINE_FIFO), rc = machine_int(m, RT, &us);
-    enum tunable_set can = fifo == -ENOSYS ? TUNABLE_ABSENT : tunable_of(m, fifo);
+    enum tunable_set can = fifo == -ENOSYS ? TUNABLE_UNTRIED : tunable_of(m, fifo);
     if (rc == 0)
         (void)snprintf(value, sizeof value, "%lld", (long long)us);
-    if (rc < 0 && can == TUNABLE_ABSENT) {
+    if (rc < 0 && can == TUNABLE_UNTRIED) {
         found(f, AUDIT_KP7, AUDIT_UNKNOWN, RT, "neither readable nor tried");
         return;
     }
     (void)snprintf(text, sizeof text, "SCHED_FIFO %s; its share of a second: %s%s",
-                   can == TUNABLE_SETTABLE ? "allowed"
-                   : can == TUNABLE_ABSENT ? "not tried"
-                                           : "not allowed",
+                   can == TUNABLE_SETTABLE  ? "allowed"
+                   : can == TUNABLE_UNTRIED ? "not tried"
+                                            : "not allowed",
                    rc == 0 && us < 0 ? "all" : value, rc == 0 && us >= 0 ? " us" : "");
     tunable_found(m, f, AUDIT_KP7,
-                  tunable_worse(can, rc == 0 ? tunable_file(m, RT) : TUNABLE_ABSENT),
+                  tunable_worse(can, rc == 0 ? tunable_file(m, RT) : TUNABLE_UNTRIED),
                   true, RT, value, text);
 }
 
@@ -99,7 +99,7 @@ static void governors_look(const struct machine *m, struct governors *g)
 static void look_frequency(const struct machine *m, struct findings *f)
 {
     const char *source = CPUS "cpufreq";
-    struct governors g = {.set = TUNABLE_ABSENT};
+    struct governors g = {.set = TUNABLE_UNTRIED};
     char text[256] = "", value[128] = "";
     if (!machine_exists(m, CPUS)) {
         found(f, AUDIT_KP8, AUDIT_UNKNOWN, source, "there is no " CPUS);
@@ -175,7 +175,7 @@ static void look_sleep(const struct machine *m, struct findings *f)
         return;
     }
     tunable_found(m, f, AUDIT_KP9,
-                  tried == -ENOSYS ? TUNABLE_ABSENT : tunable_of(m, tried), true,
+                  tried == -ENOSYS ? TUNABLE_UNTRIED : tunable_of(m, tried), true,
                   source, driver, text);
 }
 

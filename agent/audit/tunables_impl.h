@@ -14,13 +14,13 @@ enum tunable_set {
     TUNABLE_SETTABLE,
     TUNABLE_LOCKED, /* not even by root */
     TUNABLE_HIDDEN, /* not by this user, who therefore cannot tell */
-    TUNABLE_ABSENT,
+    TUNABLE_UNTRIED, /* there is nothing to try, or that failed for a reason of its own */
 };
 
 /* Of an error of opening for writing. */
 enum tunable_set tunable_of(const struct machine *m, int rc);
 enum tunable_set tunable_file(const struct machine *m, const char *path);
-/* The worse one: locked, hidden, settable; absent counts for nothing beside others. */
+/* The worse one: locked, hidden, settable; untried counts for nothing beside others. */
 enum tunable_set tunable_worse(enum tunable_set a, enum tunable_set b);
 /* "; can be set", "; cannot be set: Read-only file system", ... by why (an -errno). */
 const char *tunable_words(const struct machine *m, enum tunable_set s);

@@ -117,13 +117,13 @@ static void look_any(const struct machine *m, struct findings *f)
 {
     char path[MACHINE_PATH], **irqs;
     int n = machine_list(m, "/proc/irq", &irqs);
-    enum tunable_set set = TUNABLE_ABSENT;
-    for (int i = 0; i < n && set == TUNABLE_ABSENT; i++) {
+    enum tunable_set set = TUNABLE_UNTRIED;
+    for (int i = 0; i < n && set == TUNABLE_UNTRIED; i++) {
         (void)snprintf(path, sizeof path, "/proc/irq/%.32s/smp_affinity_list", irqs[i]);
         set = tunable_file(m, path);
     }
     machine_free_names(irqs, n);
-    if (set == TUNABLE_ABSENT)
+    if (set == TUNABLE_UNTRIED)
         found(f, AUDIT_KP11, AUDIT_UNKNOWN, "/proc/irq", "no interrupt is to be seen");
     else
         tunable_found(m, f, AUDIT_KP11, set, true, "/proc/irq/*/smp_affinity_list", "",
@@ -132,7 +132,7 @@ static void look_any(const struct machine *m, struct findings *f)
 
 void tunables_look_interrupts(const struct machine *m, struct findings *f)
 {
-    struct vectors v = {.set = TUNABLE_ABSENT};
+    struct vectors v = {.set = TUNABLE_UNTRIED};
     char text[256];
     class_look(m, "/sys/class/infiniband", &v);
     if (!v.all)
@@ -160,7 +160,7 @@ static const char *const sockets[] = {NET "core/rmem_max", NET "core/wmem_max",
 
 void tunables_look_network(const struct machine *m, struct findings *f)
 {
-    enum tunable_set set = TUNABLE_ABSENT;
+    enum tunable_set set = TUNABLE_UNTRIED;
     char text[FINDING_TEXT] = "", line[128];
     int absent = 0, denied = 0;
     for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
@@ -176,7 +176,7 @@ void tunables_look_network(const struct machine *m, struct findings *f)
         (void)snprintf(text + at, sizeof text - at, "%s%s %s", at ? ", " : "",
                        strrchr(sockets[i], '/') + 1, line);
     }
-    if (set == TUNABLE_ABSENT) {
+    if (set == TUNABLE_UNTRIED) {
         found(f, AUDIT_KP12, AUDIT_UNKNOWN, NET, "none of them can be read");
         if (denied)
             found_more(f, "root");

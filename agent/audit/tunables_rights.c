@@ -84,7 +84,7 @@ static void look_watchdog(const struct machine *m, struct findings *f)
                    rc == 0 && on ? " (wanted 0)" : "", p,
                    rp == 0 && paranoid > 1 ? " (wanted 1 or less)" : "");
     (void)snprintf(value, sizeof value, "%s, %s", d, p);
-    enum tunable_set set = rp == 0 ? tunable_file(m, perf) : TUNABLE_ABSENT;
+    enum tunable_set set = rp == 0 ? tunable_file(m, perf) : TUNABLE_UNTRIED;
     if (rp < 0 || (rc == 0 && on))
         set = tunable_worse(set, tunable_file(m, dog));
     tunable_found(m, f, AUDIT_KP14, set, wanted, rp < 0 || (rc == 0 && on) ? dog : perf,

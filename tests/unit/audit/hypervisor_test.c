@@ -5,7 +5,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "tests/lib/machine_tree.h"
+#include "tests/lib/machine_case.h"
 
 #define N_IDS  13u /* HV1 to HV12, CT1 */
 #define CLOCKS "/sys/devices/system/clocksource/clocksource0/available_clocksource "
