@@ -1,7 +1,8 @@
 # Tests: see CONTRIBUTING.md. tests/unit/<layer>/<module>_test.c is linked with its layer
 # and those below; tests/fuzz/<name>_fuzz.c with everything.
 
-UNIT_SRC   := $(filter-out $(if $(HWLOC),,tests/unit/describe/%),$(wildcard tests/unit/*/*_test.c))
+VERBS      := $(call lib,libibverbs)
+UNIT_SRC   := $(filter-out $(if $(HWLOC),,tests/unit/describe/%) $(if $(VERBS),,tests/unit/audit/pair_rdma%),$(wildcard tests/unit/*/*_test.c))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAY_BIN := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz/%_replay)
@@ -28,8 +29,18 @@ $(BUILD)/tests/unit/%: tests/unit/%.c $$(LIBS_$$(firstword $$(subst /, ,$$*))) |
 NVML_FAKES := $(foreach era,418 470 535 570,$(BUILD)/tests/lib/nvml-$(era)/libnvidia-ml.so.1)
 $(BUILD)/tests/lib/nvml-%/libnvidia-ml.so.1: tests/lib/nvml_fake.c
 	$(call say,FAKE,$@)mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -DERA=$* -o $@ $<
+# And a CUDA that waits as long as its copies would take.
+CUDA_FAKE := $(BUILD)/tests/lib/libcuda.so.1
+$(CUDA_FAKE): tests/lib/cuda_fake.c
+	$(call say,FAKE,$@)mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -o $@ $<
 $(filter $(BUILD)/tests/unit/describe/%,$(UNIT_BIN)): test_libs = $(HWLOC)
-$(filter $(BUILD)/tests/unit/describe/%,$(UNIT_BIN)): | $(NVML_FAKES)
+$(filter $(BUILD)/tests/unit/describe/% $(BUILD)/tests/unit/audit/gpu%,$(UNIT_BIN)): | $(NVML_FAKES) $(CUDA_FAKE)
+
+# And HCAs that are connected by memory.
+VERBS_FAKE := $(BUILD)/tests/lib/verbs/libibverbs.so.1
+$(VERBS_FAKE): tests/lib/verbs_fake.c
+	$(call say,FAKE,$@)mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -Wl,-soname,libibverbs.so.1 -o $@ $< -lpthread
+$(filter $(BUILD)/tests/unit/audit/pair_rdma%,$(UNIT_BIN)): | $(VERBS_FAKE)
 
 # A fuzz target under libFuzzer (clang, FUZZER=1), and with a main that only replays files.
 $(BUILD)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(LIBS_fuzz) | $(PB).h

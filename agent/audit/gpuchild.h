@@ -3,7 +3,7 @@
  * what it had not said yet, and no more time than it was given.
  *
  * What the child finds it writes into memory that both see, so that all that was found
- * before a hang is there. No other thread of this process may run meanwhile.
+ * before a hang is there. Another thread of this process may wait meanwhile, no more.
  */
 #ifndef AGENT_AUDIT_GPUCHILD_H
 #define AGENT_AUDIT_GPUCHILD_H

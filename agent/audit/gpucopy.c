@@ -94,6 +94,7 @@ static int measure_way(const struct buffers *b, enum way way, uint64_t until_ns,
             *ret = rate;
         if (took < ENOUGH_NS && bytes < MOST_BYTES)
             bytes *= took < ENOUGH_NS / 8 ? 8 : 2;
+        bytes = bytes < MOST_BYTES ? bytes : MOST_BYTES;
     } while (now < until_ns);
     return *ret ? CUDA_OK : CUDA_NO_TIME;
 }

@@ -18,7 +18,7 @@
 /* *ret: *ret_n of them, each and the list of malloc (as protobuf-c's own), in order of bus
  * ids; `error` in those that were not measured, or not all of it. No CUDA here: 0 and
  * *ret_n == 0. -errno: there is CUDA, and nothing could be asked of it (e says why).
- * No other thread of this process may run meanwhile. */
+ * Another thread of this process may wait meanwhile, no more. */
 int gpucopy_run(uint64_t budget_ms, Aolani__AuditCopy ***ret, size_t *ret_n,
                 struct err *e);
 

@@ -142,27 +142,23 @@ gpus_set gpus_usable(const struct gpus *g)
 /* ---- all of it */
 
 /* Why none can be judged; false: some can. */
-static bool is_silent(const struct machine *m, const struct gpus *g,
-                      const struct gpus_pci *p, char *why, size_t size,
-                      const char **more)
+static bool is_silent(const struct gpus *g, const struct gpus_pci *p, char *why,
+                      size_t size, const char **more)
 {
-    *more = "";
-    if (p->n == 0 && g->n == 0 && p->n_others > 0) {
-        (void)snprintf(why, size, "%u gpu%s that NVIDIA did not make; not asked",
-                       p->n_others, p->n_others == 1 ? "" : "s");
-    } else if (p->n == 0 && g->n == 0) {
-        (void)snprintf(why, size, "there is no gpu here");
-    } else if (!machine_is_live(m) && *g->error) {
-        (void)snprintf(why, size, "%u on the bus; %.300s", p->n, g->error);
-        *more = "the driver's answers in the tree";
+    *more = *g->hint ? g->hint : "the nvidia driver";
+    if (p->n == 0 && g->n == 0) {
+        *more = "";
+        if (p->n_others == 0)
+            (void)snprintf(why, size, "there is no gpu here");
+        else
+            (void)snprintf(why, size, "%u gpu%s that NVIDIA did not make; not asked",
+                           p->n_others, p->n_others == 1 ? "" : "s");
     } else if (g->n == 0) {
         (void)snprintf(why, size, "%u on the bus; %.300s", p->n,
                        *g->error ? g->error : "the driver shows none");
-        *more = *g->hint ? g->hint : "the nvidia driver";
     } else if (!gpus_any(gpus_usable(g))) {
-        (void)snprintf(why, size, "none of %u can be used: %.300s", g->n,
+        (void)snprintf(why, size, "none of %u can be used: %s", g->n,
                        nvmllib_why(g->gpu[0].code));
-        *more = *g->hint ? g->hint : "the kernel's log";
     } else {
         return false;
     }
@@ -178,36 +174,36 @@ static void all_unknown(struct findings *f, const char *why, const char *more)
     }
 }
 
-void gpus_look(const struct machine *m, uint64_t limit_ms, struct findings *f)
+void gpus_judge(const struct machine *m, const struct gpus *g, const struct gpus_pci *p,
+                struct findings *f)
 {
-    struct gpus_pci *p = calloc(1, sizeof *p);
-    struct gpus *g = calloc(1, sizeof *g);
     char why[384];
     const char *more;
-    if (!p || !g) {
-        findings_fini(f);
-        goto out;
-    }
-    gpus_list_pci(m, p);
-    if (machine_is_live(m))
-        gpus_ask(limit_ms, g);
-    else
-        gpus_read(m, p, g);
-    if (is_silent(m, g, p, why, sizeof why, &more)) {
+    if (is_silent(g, p, why, sizeof why, &more)) {
         all_unknown(f, why, more);
-        goto out;
+        return;
     }
     gpus_judge_states(g, f);
     gpus_judge_links(g, f);
     gpus_judge_processes(g, f);
     gpus_judge_versions(g, p, f);
     gpus_judge_topology(m, g, f);
-out:
-    free(p);
-    free(g);
 }
 
 void look_gpus(const struct machine *m, struct findings *f)
 {
-    gpus_look(m, LIMIT_NVML_MS, f);
+    struct gpus_pci *p = calloc(1, sizeof *p);
+    struct gpus *g = calloc(1, sizeof *g);
+    if (p && g) {
+        gpus_list_pci(m, p);
+        if (machine_is_live(m))
+            gpus_ask(LIMIT_NVML_MS, g);
+        else
+            gpus_read(m, p, g);
+        gpus_judge(m, g, p, f);
+    } else {
+        findings_fini(f);
+    }
+    free(p);
+    free(g);
 }

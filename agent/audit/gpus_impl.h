@@ -64,7 +64,9 @@ void gpus_ask(uint64_t limit_ms, struct gpus *ret);
 /* Of a tree. */
 void gpus_read(const struct machine *m, const struct gpus_pci *p, struct gpus *ret);
 
-void gpus_look(const struct machine *m, uint64_t limit_ms, struct findings *f);
+/* All twelve, which the rest are a part of. */
+void gpus_judge(const struct machine *m, const struct gpus *g, const struct gpus_pci *p,
+                struct findings *f);
 void gpus_judge_states(const struct gpus *g, struct findings *f); /* HV13, GP1-6, GP8 */
 void gpus_judge_links(const struct gpus *g, struct findings *f);  /* GP9 */
 void gpus_judge_processes(const struct gpus *g, struct findings *f); /* GP10 */

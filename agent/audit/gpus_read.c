@@ -53,6 +53,7 @@ void gpus_read(const struct machine *m, const struct gpus_pci *p, struct gpus *r
     if (!machine_number(m, "gpus", &v) || v < 0) {
         (void)snprintf(ret->error, sizeof ret->error,
                        "what the driver says was not recorded");
+        (void)snprintf(ret->hint, sizeof ret->hint, "the driver's answers");
         return;
     }
     if (machine_line(m, "/sys/module/nvidia/version", ret->driver, sizeof ret->driver) <

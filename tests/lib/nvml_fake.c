@@ -9,8 +9,13 @@
  *   gpu bus=00000000:18:00.0 uuid=GPU-... name=NVIDIA_H100 mem=85899345920 numa=2 mig=1
  *       handle=15 uuid_code=15 mig_code=15 cc=90 links=18
  *       sm=1410 sm_max=1980 mem_clock=2619 temp=61 power=312000
+ *       virt=1 mig_pending=1 ecc=1 ecc_pending=1 persistence=1 rows=CUPF (a digit each)
+ *       pages=1 reasons=64 app=1980 app_default=1980 gr_max=1980 compute=0 gsp=1
+ *       links_down=2 (of its links) fabric=3 fabric_status=0 used=600 (MiB)
+ *       vbios=96.00.74.00.01 inforom=G520.0200.00.05 hang=1 (when it is asked for ECC)
  *   field id=74 value=1000000 type=3 scope=0 code=0           of the gpu above it
  *   instance index=2 uuid=MIG-... name=... mem=... handle=4   of the gpu above it
+ *   apart a=0 b=1 level=50                                    of two gpus above it
  *   process pid=4711 bytes=1073741824 kind=0                  of the gpu or instance above
  *
  * It is read anew by nvmlInit and nvmlDeviceGetCount. A field that the driver of this ERA
@@ -34,10 +39,13 @@ struct field {
 };
 
 struct thing {
-    char bus[32], uuid[96], name[96];
+    char bus[32], uuid[96], name[96], vbios[32], inforom[32];
     unsigned long long mem;
     int numa, mig, handle, uuid_code, mig_code, cc, links, index;
     int sm, sm_max, mem_clock, temp, power;
+    int virt, mig_pending, ecc, ecc_pending, persistence, rows, pages, reasons, app,
+        app_default, gr_max, compute, gsp, links_down, fabric, fabric_status, used,
+        hang;
     struct field fields[32];
     unsigned n_fields;
     struct process processes[64];
@@ -55,6 +63,10 @@ static struct {
     int init_code, init_delay, init_compute, init_crash, init_print, count_code;
     struct gpu gpus[64];
     unsigned n;
+    struct apart {
+        int a, b, level;
+    } apart[64];
+    unsigned n_apart;
 } facts;
 
 int nvmlInit_v2(void);
@@ -87,7 +99,25 @@ static void set(struct thing *t, const char *key, const char *value)
                    {"sm_max", &t->sm_max},
                    {"temp", &t->temp},
                    {"mem_clock", &t->mem_clock},
-                   {"power", &t->power}};
+                   {"power", &t->power},
+                   {"virt", &t->virt},
+                   {"mig_pending", &t->mig_pending},
+                   {"ecc", &t->ecc},
+                   {"ecc_pending", &t->ecc_pending},
+                   {"persistence", &t->persistence},
+                   {"rows", &t->rows},
+                   {"pages", &t->pages},
+                   {"reasons", &t->reasons},
+                   {"app", &t->app},
+                   {"app_default", &t->app_default},
+                   {"gr_max", &t->gr_max},
+                   {"compute", &t->compute},
+                   {"gsp", &t->gsp},
+                   {"links_down", &t->links_down},
+                   {"fabric", &t->fabric},
+                   {"fabric_status", &t->fabric_status},
+                   {"used", &t->used},
+                   {"hang", &t->hang}};
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
         if (strcmp(key, numbers[i].key) == 0)
             *numbers[i].at = atoi(value);
@@ -97,6 +127,10 @@ static void set(struct thing *t, const char *key, const char *value)
         (void)snprintf(t->uuid, sizeof t->uuid, "%s", value);
     else if (strcmp(key, "name") == 0)
         (void)snprintf(t->name, sizeof t->name, "%s", value);
+    else if (strcmp(key, "vbios") == 0)
+        (void)snprintf(t->vbios, sizeof t->vbios, "%s", value);
+    else if (strcmp(key, "inforom") == 0)
+        (void)snprintf(t->inforom, sizeof t->inforom, "%s", value);
     else if (strcmp(key, "mem") == 0)
         t->mem = strtoull(value, NULL, 10);
     for (char *at = t->name; (at = strchr(at, '_'));)
@@ -129,6 +163,21 @@ static void set_field(struct field *f, const char *key, const char *value)
         f->value = number;
 }
 
+static void set_apart(struct apart *a, const char *key, const char *value)
+{
+    *(*key == 'a' ? &a->a : *key == 'b' ? &a->b : &a->level) = atoi(value);
+}
+
+/* What is said nowhere this GPU does not know. */
+static void clear(struct thing *t)
+{
+    int *const unsaid[] = {&t->numa,        &t->virt,  &t->ecc,     &t->persistence,
+                           &t->rows,        &t->pages, &t->reasons, &t->app,
+                           &t->app_default, &t->gsp,   &t->compute, &t->fabric};
+    for (size_t i = 0; i < sizeof unsaid / sizeof *unsaid; i++)
+        *unsaid[i] = -1;
+}
+
 static void set_library(const char *word, const char *key, const char *value)
 {
     if (strcmp(word, "driver") == 0)
@@ -152,20 +201,23 @@ static void read_line(char *line, struct thing **at)
     char *left, *word = strtok_r(line, " \n", &left);
     struct process *p = NULL;
     struct field *f = NULL;
+    struct apart *a = NULL;
     if (!word)
         return;
     if (strcmp(word, "gpu") == 0) {
         *at = &facts.gpus[facts.n++].t;
-        (*at)->numa = -1;
+        clear(*at);
     } else if (strcmp(word, "instance") == 0) {
         struct gpu *g = &facts.gpus[facts.n - 1];
         *at = &g->instances[g->n_instances++];
-        (*at)->numa = -1;
+        clear(*at);
     } else if (strcmp(word, "process") == 0) {
         p = &(*at)->processes[(*at)->n_processes++];
     } else if (strcmp(word, "field") == 0) {
         f = &(*at)->fields[(*at)->n_fields++];
         f->type = 3;
+    } else if (strcmp(word, "apart") == 0) {
+        a = &facts.apart[facts.n_apart++];
     }
     for (char *key; (key = strtok_r(NULL, " \n", &left));) {
         char *value = strchr(key, '=');
@@ -174,6 +226,8 @@ static void read_line(char *line, struct thing **at)
             set_process(p, key, value);
         else if (f)
             set_field(f, key, value);
+        else if (a)
+            set_apart(a, key, value);
         else if (strcmp(word, "gpu") == 0 || strcmp(word, "instance") == 0)
             set(*at, key, value);
         else
@@ -250,6 +304,8 @@ int nvmlDeviceGetName(struct thing *d, char *ret, unsigned size)
 int nvmlDeviceGetMemoryInfo(struct thing *d, unsigned long long *ret)
 {
     ret[0] = d->mem;
+    ret[1] = d->mem - ((unsigned long long)d->used << 20);
+    ret[2] = (unsigned long long)d->used << 20;
     return d->mem ? 0 : 3;
 }
 
@@ -262,7 +318,7 @@ int nvmlDeviceGetCudaComputeCapability(struct thing *d, int *major, int *minor)
 
 int nvmlDeviceGetNvLinkState(struct thing *d, unsigned link, unsigned *ret)
 {
-    *ret = 1;
+    *ret = link < (unsigned)(d->links - d->links_down);
     return link < (unsigned)d->links ? 0 : 2;
 }
 
@@ -317,7 +373,7 @@ int nvmlDeviceGetClockInfo(struct thing *d, unsigned kind, unsigned *ret)
 int nvmlDeviceGetMaxClockInfo(struct thing *d, unsigned kind, unsigned *ret);
 int nvmlDeviceGetMaxClockInfo(struct thing *d, unsigned kind, unsigned *ret)
 {
-    return gauge(kind == 1 ? d->sm_max : 0, ret);
+    return gauge(kind == 1 ? d->sm_max : kind == 0 ? d->gr_max : 0, ret);
 }
 
 int nvmlDeviceGetTemperature(struct thing *d, unsigned sensor, unsigned *ret);
@@ -331,6 +387,134 @@ int nvmlDeviceGetPowerUsage(struct thing *d, unsigned *ret)
 {
     return gauge(d->power, ret);
 }
+
+/* ---- how it is set up */
+
+/* -1: not supported */
+static int state(int value, unsigned *ret)
+{
+    *ret = (unsigned)value;
+    return value >= 0 ? 0 : 3;
+}
+
+#define STATE(name, field)                    \
+    int name(struct thing *d, unsigned *ret); \
+    int name(struct thing *d, unsigned *ret)  \
+    {                                         \
+        return state(d->field, ret);          \
+    }
+STATE(nvmlDeviceGetVirtualizationMode, virt)
+STATE(nvmlDeviceGetPersistenceMode, persistence)
+STATE(nvmlDeviceGetRetiredPagesPendingStatus, pages)
+STATE(nvmlDeviceGetComputeMode, compute)
+
+int nvmlDeviceGetEccMode(struct thing *d, unsigned *now, unsigned *pending);
+int nvmlDeviceGetEccMode(struct thing *d, unsigned *now, unsigned *pending)
+{
+    while (d->hang)
+        (void)pause();
+    *pending = (unsigned)d->ecc_pending;
+    return state(d->ecc, now);
+}
+
+int nvmlDeviceGetApplicationsClock(struct thing *d, unsigned kind, unsigned *ret);
+int nvmlDeviceGetApplicationsClock(struct thing *d, unsigned kind, unsigned *ret)
+{
+    return kind == 0 ? state(d->app, ret) : 3;
+}
+
+int nvmlDeviceGetDefaultApplicationsClock(struct thing *d, unsigned kind,
+                                          unsigned *ret);
+int nvmlDeviceGetDefaultApplicationsClock(struct thing *d, unsigned kind, unsigned *ret)
+{
+    return kind == 0 ? state(d->app_default, ret) : 3;
+}
+
+static int text(const char *value, char *ret, unsigned size)
+{
+    (void)snprintf(ret, size, "%s", value);
+    return *value ? 0 : 3;
+}
+
+int nvmlDeviceGetVbiosVersion(struct thing *d, char *ret, unsigned size);
+int nvmlDeviceGetVbiosVersion(struct thing *d, char *ret, unsigned size)
+{
+    return text(d->vbios, ret, size);
+}
+
+int nvmlDeviceGetInforomImageVersion(struct thing *d, char *ret, unsigned size);
+int nvmlDeviceGetInforomImageVersion(struct thing *d, char *ret, unsigned size)
+{
+    return text(d->inforom, ret, size);
+}
+
+int nvmlDeviceGetTopologyCommonAncestor(struct thing *a, struct thing *b,
+                                        unsigned *ret);
+int nvmlDeviceGetTopologyCommonAncestor(struct thing *a, struct thing *b, unsigned *ret)
+{
+    int i = (int)((struct gpu *)a - facts.gpus),
+        j = (int)((struct gpu *)b - facts.gpus);
+    for (unsigned k = 0; k < facts.n_apart; k++)
+        if (facts.apart[k].a == i && facts.apart[k].b == j)
+            return state(facts.apart[k].level, ret);
+    return 3;
+}
+
+#if ERA >= 450
+int nvmlDeviceGetRemappedRows(struct thing *d, unsigned *corrected,
+                              unsigned *uncorrected, unsigned *pending,
+                              unsigned *failed);
+int nvmlDeviceGetRemappedRows(struct thing *d, unsigned *corrected,
+                              unsigned *uncorrected, unsigned *pending,
+                              unsigned *failed)
+{
+    *corrected = (unsigned)d->rows / 1000 % 10;
+    *uncorrected = (unsigned)d->rows / 100 % 10;
+    *pending = (unsigned)d->rows / 10 % 10;
+    *failed = (unsigned)d->rows % 10;
+    return d->rows >= 0 ? 0 : 3;
+}
+#endif
+
+static int reasons(const struct thing *d, unsigned long long *ret)
+{
+    *ret = (unsigned long long)d->reasons;
+    return d->reasons >= 0 ? 0 : 3;
+}
+
+#if ERA >= 535
+int nvmlDeviceGetCurrentClocksEventReasons(struct thing *d, unsigned long long *ret);
+int nvmlDeviceGetCurrentClocksEventReasons(struct thing *d, unsigned long long *ret)
+#else
+int nvmlDeviceGetCurrentClocksThrottleReasons(struct thing *d, unsigned long long *ret);
+int nvmlDeviceGetCurrentClocksThrottleReasons(struct thing *d, unsigned long long *ret)
+#endif
+{
+    return reasons(d, ret);
+}
+
+#if ERA >= 500
+int nvmlDeviceGetGspFirmwareMode(struct thing *d, unsigned *now, unsigned *by_default);
+int nvmlDeviceGetGspFirmwareMode(struct thing *d, unsigned *now, unsigned *by_default)
+{
+    *by_default = 1;
+    return state(d->gsp, now);
+}
+
+struct fabric_info {
+    char cluster[16];
+    int status;
+    unsigned clique;
+    unsigned char state;
+};
+int nvmlDeviceGetGpuFabricInfo(struct thing *d, struct fabric_info *ret);
+int nvmlDeviceGetGpuFabricInfo(struct thing *d, struct fabric_info *ret)
+{
+    *ret = (struct fabric_info){
+        .status = d->fabric_status, .clique = 1, .state = (unsigned char)d->fabric};
+    return d->fabric >= 0 ? 0 : 3;
+}
+#endif
 
 /* size: of what this driver takes a process to be. */
 static int list(const struct thing *d, unsigned kind, unsigned *n, char *ret,
@@ -400,7 +584,8 @@ int nvmlDeviceGetPciInfo_v3(struct thing *d, void *ret)
 int nvmlDeviceGetMigMode(struct thing *d, unsigned *now, unsigned *pending);
 int nvmlDeviceGetMigMode(struct thing *d, unsigned *now, unsigned *pending)
 {
-    *now = *pending = (unsigned)d->mig;
+    *now = (unsigned)d->mig;
+    *pending = (unsigned)(d->mig || d->mig_pending);
     return d->mig_code;
 }
 
