@@ -14,6 +14,9 @@
 #define TRIP_LEAST \
     10000.0 /* ns more than usual: less is the scheduler's, not the link's */
 #define RDMA_LEAST 3000.0 /* ns; no scheduler is on that way */
+/* Ends that share cores wait for each other, and for all others there. */
+#define SHARED_LEAST  1e6 /* ns */
+#define SHARED_FACTOR 4.0
 
 static bool is_rdma(const Aolani__AuditPair *p)
 {
@@ -118,9 +121,15 @@ static void weigh(struct links_pair *ret, const struct audit_pair *p,
         mark(ret, aspect, cost / s->usual);
 }
 
-static void judge_pair(const struct links *l, const struct audit_pair *p,
-                       const struct sample *bytes, const struct sample *trips,
-                       struct links_pair *ret)
+static bool is_on_one_machine(const struct audit *a, const struct audit_pair *p)
+{
+    const char *x = a->nodes[p->a].machine, *y = a->nodes[p->b].machine;
+    return x && y && x[0] && !strcmp(x, y);
+}
+
+static void judge_pair(const struct audit *a, const struct links *l,
+                       const struct audit_pair *p, const struct sample *bytes,
+                       const struct sample *trips, struct links_pair *ret)
 {
     ret->factor = 1;
     if (!p->p) {
@@ -132,9 +141,12 @@ static void judge_pair(const struct links *l, const struct audit_pair *p,
             mark(ret, LINKS_FALLBACK, 1e2);
         return;
     }
-    weigh(ret, p, LINKS_SENDS, bytes, 0);
-    weigh(ret, p, LINKS_RECEIVES, bytes, 0);
-    weigh(ret, p, LINKS_TRIPS, trips, l->rdma ? RDMA_LEAST : TRIP_LEAST);
+    bool shared = is_on_one_machine(a, p);
+    double more = shared ? (SHARED_FACTOR - 1) * bytes->usual : 0;
+    double ns = l->rdma ? RDMA_LEAST : shared ? SHARED_LEAST : TRIP_LEAST;
+    weigh(ret, p, LINKS_SENDS, bytes, more);
+    weigh(ret, p, LINKS_RECEIVES, bytes, more);
+    weigh(ret, p, LINKS_TRIPS, trips, ns);
 }
 
 static bool most_by_rdma(const struct audit *a)
@@ -157,7 +169,7 @@ int links_make(const struct audit *a, struct links *ret)
         find_usual(a, &l, &trips, true) < 0)
         goto fail;
     for (size_t i = 0; i < l.n; i++)
-        judge_pair(&l, &a->pairs[i], &bytes, &trips, &l.pairs[i]);
+        judge_pair(a, &l, &a->pairs[i], &bytes, &trips, &l.pairs[i]);
     l.mbytes = bytes.usual > 0 ? 1 / bytes.usual : 0;
     l.trip_ns = trips.usual;
     *ret = l;
