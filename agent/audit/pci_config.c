@@ -10,9 +10,11 @@
 #include <string.h>
 
 #include "agent/audit/pcicaps.h"
+#include "agent/audit/pcilink.h"
 #include "agent/audit/pcinote.h"
 
 #define SOURCE "/sys/bus/pci/devices/*/config"
+#define AMD    0x1002u
 #define POLICY "/sys/module/pcie_aspm/parameters/policy"
 #define REDIRECT \
     (PCICAPS_REDIRECT_REQUEST | PCICAPS_REDIRECT_COMPLETION | PCICAPS_FORWARD_UP)
@@ -22,6 +24,7 @@ struct config {
     const struct pcilist *l;
     struct pcicaps *caps; /* by index */
     bool *wanted;         /* a GPU, a NIC, or above one */
+    bool denied;          /* of one all, or all but its header, was withheld */
     bool *between;        /* a bridge that what goes between GPUs and NICs passes */
 };
 
@@ -32,6 +35,7 @@ static void config_read(struct config *x, size_t at)
     char path[MACHINE_PATH];
     size_t most = d->kind == PCILIST_BRIDGE ? PCICAPS_WHOLE : PCICAPS_BASIC;
     ssize_t n = machine_read(x->m, pcilist_path(d, "config", path), bytes, most + 1);
+    x->denied |= n == -EACCES || n == -EPERM || n == PCICAPS_HEADER;
     pcicaps_parse(bytes, n < 0 ? 0 : (size_t)n, &x->caps[at]);
 }
 
@@ -89,13 +93,19 @@ static void config_close(struct config *x)
     free(x->between);
 }
 
-/* What could not be read, if that is all there is to be said. */
+/* Root without CAP_SYS_ADMIN, as in a container, sees what any user sees. */
 static void say_unread(const struct config *x, struct findings *f, enum audit_probe id,
                        struct pcinote *unread)
 {
-    found(f, id, AUDIT_UNKNOWN, SOURCE, "not to be read by uid %u: %s",
-          (unsigned)machine_uid(x->m), pcinote_text(unread));
-    found_more(f, "root");
+    uid_t uid = machine_uid(x->m);
+    if (!x->denied) {
+        found(f, id, AUDIT_UNKNOWN, SOURCE, "no answer, or not to the end: %s",
+              pcinote_text(unread));
+        return;
+    }
+    found(f, id, AUDIT_UNKNOWN, SOURCE, "not shown to uid %u: %s", (unsigned)uid,
+          pcinote_text(unread));
+    found_more(f, "%s", uid == 0 ? "CAP_SYS_ADMIN" : "root");
 }
 
 /* ---- ACS ---- */
@@ -150,7 +160,8 @@ static void acs_find(const struct config *x, struct findings *f)
         found(f, AUDIT_PC4, AUDIT_WARN, SOURCE,
               "SrcValid alone, which redirects nothing: %s", pcinote_text(&a.valid));
     else if (!a.read)
-        found(f, AUDIT_PC4, AUDIT_UNKNOWN, SOURCE, "no port above a gpu is shown");
+        found(f, AUDIT_PC4, AUDIT_UNKNOWN, SOURCE,
+              "no port between gpus and nics is shown");
     else
         found(f, AUDIT_PC4, AUDIT_PASS, SOURCE, "off on %u port%s", a.read,
               a.read == 1 ? "" : "s");
@@ -162,6 +173,7 @@ static void acs_find(const struct config *x, struct findings *f)
 
 struct atomics {
     struct pcinote blocked, off, unread;
+    bool missed; /* by a GPU of AMD, whose driver wants them */
     unsigned able;
 };
 
@@ -197,6 +209,7 @@ static void atomics_look(const struct config *x, size_t gpu, struct atomics *ret
     else
         pcinote_add(&ret->off, "%s %s", d->name,
                     !passed ? "(a port above cannot)" : "(not enabled)");
+    ret->missed |= d->vendor == AMD && !(c->requests && passed);
 }
 
 static void atomics_find(const struct config *x, struct findings *f)
@@ -213,8 +226,8 @@ static void atomics_find(const struct config *x, struct findings *f)
     else if (a.unread.n)
         say_unread(x, f, AUDIT_PC6, &a.unread);
     else if (a.off.n)
-        found(f, AUDIT_PC6, AUDIT_WARN, SOURCE, "none by %s; nccl does without",
-              pcinote_text(&a.off));
+        found(f, AUDIT_PC6, a.missed ? AUDIT_WARN : AUDIT_PASS, SOURCE,
+              "none by %s; nccl does without", pcinote_text(&a.off));
     else
         found(f, AUDIT_PC6, AUDIT_PASS, SOURCE,
               "allowed to %u gpu%s, up to the root port", a.able,
@@ -304,9 +317,11 @@ static void manners_find(const struct config *x, struct findings *f)
 {
     struct manners a = {0};
     char policy[32];
-    for (size_t i = 0; i < x->l->n; i++)
-        if (pcilist_matters(&x->l->d[i]))
+    for (size_t i = 0; i < x->l->n; i++) {
+        const struct pcilist_device *d = &x->l->d[i];
+        if (pcilist_matters(d) && !pcilink_is_small(d, pcilink_read(x->m, d, true)))
             manners_look(x, i, &a);
+    }
     policy_read(x->m, policy);
     if (!x->l->gpus && !x->l->nics)
         found(f, AUDIT_PC8, AUDIT_UNKNOWN, SOURCE, "there is no gpu and no nic on pci");
@@ -315,7 +330,8 @@ static void manners_find(const struct config *x, struct findings *f)
     else if (a.unread.n)
         say_unread(x, f, AUDIT_PC8, &a.unread);
     else if (!a.read)
-        found(f, AUDIT_PC8, AUDIT_UNKNOWN, SOURCE, "no gpu or nic is on pci express");
+        found(f, AUDIT_PC8, AUDIT_UNKNOWN, SOURCE,
+              "no gpu, and no nic of note, is on pci express");
     else
         found(f, AUDIT_PC8, AUDIT_PASS, SOURCE,
               "aspm policy %s, no link sleeps; payload as can be, relaxed ordering on",

@@ -11,57 +11,28 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/audit/pcilink.h"
 #include "agent/audit/pcinote.h"
 
-#define SOURCE "/sys/bus/pci/devices/*/current_link_{width,speed}"
-#define SLOW_MBITS \
-    64000u /* rated no faster: no link for the data of GPUs, but of a small NIC */
+#define SOURCE       "/sys/bus/pci/devices/*/current_link_{width,speed}"
 #define BUSY_PERCENT 10
+#define RATED_MAX    8u
 #define AMD          0x1002u
 #define NVIDIA       0x10deu
 
-struct link {
-    unsigned width, mts; /* lanes, MT/s of one; 0: not known */
-};
 struct links {
     const struct machine *m;
     const struct pcilist *l;
     bool *seen; /* by index of the lower end */
     unsigned n; /* links that could be read */
     struct pcinote narrow, slow, idle, small;
-    struct pcinote rated;
+    struct rated {
+        enum pcilist_kind kind;
+        struct pcilink can;
+        unsigned n;
+    } rated[RATED_MAX]; /* links of GPUs and NICs that can alike */
+    size_t n_rated;
 };
-
-static unsigned width_read(const struct machine *m, const struct pcilist_device *d,
-                           const char *attr)
-{
-    char path[MACHINE_PATH];
-    int64_t v;
-    if (machine_int(m, pcilist_path(d, attr, path), &v) < 0 || v < 1 || v > 32)
-        return 0;
-    return (unsigned)v;
-}
-
-/* "16.0 GT/s PCIe", "8 GT/s", "Unknown". */
-static unsigned speed_read(const struct machine *m, const struct pcilist_device *d,
-                           const char *attr)
-{
-    char path[MACHINE_PATH], text[64], *end;
-    if (machine_line(m, pcilist_path(d, attr, path), text, sizeof text) < 0)
-        return 0;
-    double v = strtod(text, &end);
-    bool is_speed = end != text && !strncmp(end, " GT/s", 5) && v >= 1 && v <= 1000;
-    return is_speed ? (unsigned)(v * 1000 + 0.5) : 0;
-}
-
-static struct link link_read(const struct machine *m, const struct pcilist_device *d,
-                             bool most)
-{
-    return (struct link){
-        .width = width_read(m, d, most ? "max_link_width" : "current_link_width"),
-        .mts = speed_read(m, d, most ? "max_link_speed" : "current_link_speed"),
-    };
-}
 
 static unsigned lesser(unsigned a, unsigned b)
 {
@@ -80,14 +51,14 @@ static bool may_idle(const struct machine *m, const struct pcilist_device *d)
     return of_gpu;
 }
 
-static void judge(struct links *x, const struct pcilist_device *d, struct link is,
-                  struct link can)
+static void judge(struct links *x, const struct pcilist_device *d, struct pcilink is,
+                  struct pcilink can)
 {
-    bool small = d->kind == PCILIST_NIC && can.width * can.mts < SLOW_MBITS;
-    bool narrow = is.width && is.width < can.width, slow = is.mts && is.mts < can.mts;
+    bool small = pcilink_is_small(d, can);
+    bool narrow = is.lanes && is.lanes < can.lanes, slow = is.mts && is.mts < can.mts;
     if (narrow)
-        pcinote_add(small ? &x->small : &x->narrow, "%s x%u of x%u", d->name, is.width,
-                    can.width);
+        pcinote_add(small ? &x->small : &x->narrow, "%s x%u of x%u", d->name, is.lanes,
+                    can.lanes);
     if (slow)
         pcinote_add(small               ? &x->small
                     : may_idle(x->m, d) ? &x->idle
@@ -95,25 +66,53 @@ static void judge(struct links *x, const struct pcilist_device *d, struct link i
                     "%s %.1f of %.1f GT/s", d->name, is.mts / 1000.0, can.mts / 1000.0);
 }
 
+static void count_rated(struct links *x, enum pcilist_kind kind, struct pcilink can)
+{
+    size_t i = 0;
+    while (i < x->n_rated &&
+           (x->rated[i].kind != kind || x->rated[i].can.lanes != can.lanes ||
+            x->rated[i].can.mts != can.mts))
+        i++;
+    if (i == RATED_MAX)
+        return;
+    x->n_rated += i == x->n_rated;
+    x->rated[i] = (struct rated){kind, can, x->rated[i].n + 1};
+}
+
+/* What machines that are alike have in common: not what runs just now. */
+static void say_rated(const struct links *x, struct findings *f)
+{
+    char text[FINDING_TEXT] = "";
+    for (size_t i = 0; i < x->n_rated; i++) {
+        const struct rated *r = &x->rated[i];
+        size_t len = strlen(text);
+        (void)snprintf(text + len, sizeof text - len, "%s%u %s x%u %.1f GT/s",
+                       i ? ", " : "", r->n, r->kind == PCILIST_GPU ? "gpu" : "nic",
+                       r->can.lanes, r->can.mts / 1000.0);
+    }
+    if (*text)
+        found_value(f, "%s", text);
+}
+
 /* port NULL: the other end is not shown. */
 static void look(struct links *x, size_t at, const struct pcilist_device *port)
 {
     const struct pcilist_device *d = &x->l->d[at];
-    struct link is = link_read(x->m, d, false), can = link_read(x->m, d, true);
+    struct pcilink is = pcilink_read(x->m, d, false), can = pcilink_read(x->m, d, true);
     if (x->seen[at])
         return;
     x->seen[at] = true;
     if (port) {
-        struct link other = link_read(x->m, port, true);
-        can.width = lesser(can.width, other.width);
+        struct pcilink other = pcilink_read(x->m, port, true);
+        can.lanes = lesser(can.lanes, other.lanes);
         can.mts = lesser(can.mts, other.mts);
     }
-    if ((!is.width || !can.width) && (!is.mts || !can.mts))
+    if ((!is.lanes || !can.lanes) && (!is.mts || !can.mts))
         return;
     x->n++;
     judge(x, d, is, can);
     if (d->kind != PCILIST_BRIDGE)
-        pcinote_add(&x->rated, "x%u %.1f GT/s", can.width, can.mts / 1000.0);
+        count_rated(x, d->kind, can);
 }
 
 /* From the root: a port, a link, the upper port of a switch, one of its lower ports, a
@@ -144,8 +143,7 @@ static void say(struct links *x, struct findings *f)
     else
         found(f, AUDIT_PC3, AUDIT_PASS, SOURCE, "%u link%s as wide and fast as can be",
               x->n, x->n == 1 ? "" : "s");
-    if (x->rated.n)
-        found_value(f, "%s", pcinote_text(&x->rated));
+    say_rated(x, f);
 }
 
 void pci_links(const struct machine *m, const struct pcilist *l, struct findings *f)

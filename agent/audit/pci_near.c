@@ -54,7 +54,10 @@ void pci_near(const struct pcilist *l, struct findings *f)
     char count[64];
     pcilist_count(l, count);
     look(l, &n);
-    if (!l->gpus)
+    if (l->flat && l->nics && !l->gpus)
+        found(f, AUDIT_PC1, AUDIT_FAIL, SOURCE,
+              "no port and no bridge on pci at all: a flat topology (%s)", count);
+    else if (!l->gpus)
         found(f, AUDIT_PC1, AUDIT_UNKNOWN, SOURCE, "there is no gpu here (%s)", count);
     else if (n.flat.n)
         found(f, AUDIT_PC1, AUDIT_FAIL, SOURCE,

@@ -152,8 +152,10 @@ int pcilist_read(const struct machine *m, struct pcilist *ret)
     machine_free_names(names, n);
     if (!ret->d)
         return -ENOMEM;
+    ret->flat = true;
     for (size_t i = 0; i < ret->n; i++) {
         struct pcilist_device *d = &ret->d[i];
+        ret->flat &= d->kind != PCILIST_BRIDGE;
         device_place(m, ret, d);
         ret->gpus += d->kind == PCILIST_GPU;
         ret->nics += d->kind == PCILIST_NIC && !d->is_vf;
