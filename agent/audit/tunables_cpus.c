@@ -41,6 +41,7 @@ struct governors {
     unsigned count[4], n, other;
     unsigned eager; /* set to "performance" by one way or the other */
     unsigned all;
+    int denied; /* -EACCES, ...: there may be some that are not to be seen */
     enum tunable_set set;
 };
 
@@ -85,9 +86,11 @@ static void governors_look(const struct machine *m, struct governors *g)
             policy_look(m, path, g);
     }
     machine_free_names(names, n);
+    g->denied = n < 0 && n != -ENOENT ? n : 0;
     if (g->all)
         return;
     n = machine_list(m, CPUS, &names);
+    g->denied = n < 0 && n != -ENOENT ? n : g->denied;
     for (int i = 0; i < n; i++) {
         (void)snprintf(path, sizeof path, CPUS "%.200s/cpufreq", names[i]);
         if (!strncmp(names[i], "cpu", 3) && strspn(names[i] + 3, "0123456789"))
@@ -106,6 +109,12 @@ static void look_frequency(const struct machine *m, struct findings *f)
         return;
     }
     governors_look(m, &g);
+    if (!g.all && g.denied) {
+        found(f, AUDIT_KP8, AUDIT_UNKNOWN, source, "cannot be read: %s",
+              strerror(-g.denied));
+        found_more(f, "root");
+        return;
+    }
     if (!g.all) {
         found(f, AUDIT_KP8, AUDIT_FAIL, source,
               "not there: nobody on this machine can set the speed of its CPUs");
