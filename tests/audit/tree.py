@@ -7,7 +7,7 @@ name=value pairs; indentation says what hangs below what; "#" begins a comment.
   title WORDS                       what this machine is and what it proves
   like NAME.facts                   it is that machine but for what follows; NAME.part is none
   host NAME / kernel VERSION / product VENDOR, NAME
-  cpus N threads=T packages=P model=intel|amd|kvm [microcode=0x...]
+  cpus N threads=T packages=P model=intel|amd|kvm|arm [microcode=0x...]
   numa OS cpus=SET mem=GIB distance=10,21 [bandwidth=MB/s]
   bus DOMAIN:BUS                    a host bridge, and below it, by indentation:
     bridge BUSID                    a port of the CPU's or of a switch
@@ -278,9 +278,11 @@ class Tree:
             self.put(at + "topology/core_cpus_list", siblings)
             self.put(at + "topology/core_id", "%d" % core)
             self.put(at + "topology/physical_package_id", "%d" % (core * packages // cores))
-            info.append("processor\t: %d\n" % cpu + model["info"] + "microcode\t: %s\n"
-                        % f.cpu.get("microcode", model["microcode"]) + "flags\t\t: %s\n"
-                        % model["flags"])
+            text = "processor\t: %d\n" % cpu + model["info"]
+            if model["flags"]:
+                text += "microcode\t: %s\nflags\t\t: %s\n" % (
+                    f.cpu.get("microcode", model["microcode"]), model["flags"])
+            info.append(text)
         self.put("proc/cpuinfo", "\n".join(info))
         for key, value in model["cpuid"].items():
             self.facts.raw.setdefault(("cpuid",) + tuple(key.split()), "cpuid %s %s" % (key, value))
@@ -511,4 +513,6 @@ MODELS = {
             "80000000 0": "80000008 0 0 0", "80000007 0": "0 0 0 100",
         },
     },
+    "arm": {"info": "CPU implementer\t: 0x41\nCPU part\t: 0xd4f\n", "microcode": None,
+            "flags": None, "cpuid": {}},
 }
