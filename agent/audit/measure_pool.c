@@ -34,7 +34,7 @@ struct measure_pool {
     const bool *who;
     measure_job job;
     void *arg;
-    uint64_t start_ns, end_ns;
+    uint64_t start_ns, end_ns, late_ns;
 };
 
 static void *work(void *arg)
@@ -172,5 +172,13 @@ void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
         tick(tick_arg);
         pthread_mutex_lock(&p->lock);
     }
+    uint64_t now = clock_mono_ns();
+    if (now > p->end_ns + p->late_ns)
+        p->late_ns = now - p->end_ns;
     pthread_mutex_unlock(&p->lock);
+}
+
+uint64_t measure_pool_late_ns(const struct measure_pool *p)
+{
+    return p->late_ns;
 }

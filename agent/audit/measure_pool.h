@@ -38,4 +38,7 @@ uint32_t measure_pool_cpu(const struct measure_pool *p, size_t worker);
 void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
                       void *arg, uint64_t span_ns, measure_tick tick, void *tick_arg);
 
+/* How long after its end a job ended, at most: where CPUs are dear, the next one will too. */
+uint64_t measure_pool_late_ns(const struct measure_pool *p);
+
 #endif
