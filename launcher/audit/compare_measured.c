@@ -14,9 +14,8 @@
 #include "launcher/audit/audit_units.h"
 #include "proto/base/limits.h"
 
-#define NOISE_FACTOR 3.0
-#define NOISE_LEAST \
-    0.005 /* share of the time of all CPUs: what slows a job down by it */
+#define NOISE_FACTOR  3.0
+#define NOISE_LEAST   0.01 /* share of the time of all CPUs; less hardly matters */
 #define BUSY_FACTOR   3.0
 #define BUSY_LEAST    25u /* percent of one CPU */
 #define MEMORY_FACTOR 1.3 /* a missing DIMM costs as much */

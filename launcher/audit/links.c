@@ -16,7 +16,7 @@
 #define RDMA_LEAST 3000.0 /* ns; no scheduler is on that way */
 /* Ends that share cores wait for each other, and for all others there. */
 #define SHARED_LEAST  1e6 /* ns */
-#define SHARED_FACTOR 4.0
+#define SHARED_FACTOR 12.0
 
 static bool is_rdma(const Aolani__AuditPair *p)
 {

@@ -162,6 +162,23 @@ static size_t pair_only(const struct audit *a, const uint32_t *list, uint32_t ro
     return 1;
 }
 
+/* Of three nodes all pairs have been tried; a single slow one is tried once more. */
+static size_t pair_single(const struct audit *a, const bool *usable,
+                          struct rounds_pair *ret)
+{
+    struct links l;
+    size_t slow = 0;
+    if (links_make(a, &l) < 0)
+        return 0;
+    for (size_t i = 0; i < l.n; i++)
+        if (l.pairs[i].slow) {
+            *ret = (struct rounds_pair){a->pairs[i].a, a->pairs[i].b};
+            slow++;
+        }
+    links_fini(&l);
+    return slow == 1 && usable[ret->a] && usable[ret->b];
+}
+
 size_t rounds_next(const struct audit *a, const bool *usable, uint32_t round,
                    uint64_t seed, struct rounds_pair *ret)
 {
@@ -179,6 +196,8 @@ size_t rounds_next(const struct audit *a, const bool *usable, uint32_t round,
         k = pair_ring(list, n, round, ret);
     else if (n == TINY && round == ROUNDS_FIRST)
         ret[k++] = (struct rounds_pair){list[0], list[2]};
+    else if (n == TINY)
+        k = pair_single(a, usable, ret);
     else
         k = pair_again(a, usable, list, n, round, ret);
     free(list);

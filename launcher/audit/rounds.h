@@ -4,9 +4,9 @@
  * In a round every node is in at most one pair, so that none disturbs another; the number
  * of rounds does not grow with the nodes, so the work grows as n. The first rounds pair by
  * a seeded shuffle (so that two audits do not always try the same pairs), the last two
- * regroup: who was in a slow pair meets partners that were fast, twice. What is slow with
- * all of them is a node's own link; what is slow with the one and fast with the others is
- * between these two.
+ * regroup: who was in a slow pair meets a partner that was fast, and another one if that is
+ * slow again. What is slow with all of them is a node's own link; two that both are fast
+ * with others meet again, and are a slow pair if it was not the moment's.
  */
 #ifndef LAUNCHER_AUDIT_ROUNDS_H
 #define LAUNCHER_AUDIT_ROUNDS_H

@@ -19,8 +19,9 @@ struct spread {
     double limit;  /* of value / median: more than that stands out */
 };
 
-/* Values are costs: more is worse; those not above 0 count as 1e-9. With n = 2 the better of
- * them is the usual one, and the limit is twice as far. -ENOMEM. */
+/* Values are costs: more is worse; those not above 0 count as 1e-9. Of two the better is the
+ * usual one. The fewer they are, the further the limit; what is beyond the least factor has
+ * no part in the MAD, since of three or five values one would stretch it. -ENOMEM. */
 int spread_make(const double *x, size_t n, double factor, struct spread *ret);
 
 #endif
