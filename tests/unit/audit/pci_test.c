@@ -15,6 +15,9 @@
 #define GPU  LOW1 "/0000:03:00.0"
 #define NIC  LOW2 "/0000:04:00.0"
 
+#define SWITCH_BELOW                                                         \
+    UP " 060400 1000 c030 config=\n" LOW1 " 060400 1000 c030 config=\n" LOW2 \
+       " 060400 1000 c030 config=\n"
 #define SWITCH                                               \
     PORT " 060400 8086 352a\n" UP " 060400 1000 c030\n" LOW1 \
          " 060400 1000 c030\n" LOW2 " 060400 1000 c030\n"
@@ -186,6 +189,21 @@ static void test_acs(void **state)
         {"above the switch, where none of it passes",
          CONFIGURED("port,acs:1d", "", "", "", "", ""), NULL, AUDIT_PC4, AUDIT_PASS,
          "off on 2 ports", NULL},
+        {"root ports between gpus that share no switch",
+         PCI_TREE_METAL PORT
+         " 060400 8086 352a config=port,acs:1d\n" SWITCH_BELOW GPU
+         " 030200 10de 2330 config=\n" NIC " 020700 15b3 1021\n"
+         "pci0000:80/0000:80:01.0 060400 8086 352a config=port,acs:1d\n"
+         "pci0000:80/0000:80:01.0/0000:81:00.0 030200 10de 2330\n"
+         "pci0000:80/0000:80:01.0/0000:81:01.0 020700 15b3 1021\n",
+         NULL, AUDIT_PC4, AUDIT_PASS, "off on 2 ports", NULL},
+        {"nearer to another gpu than to the nic",
+         PCI_TREE_METAL SWITCH GPU
+         " 030200 10de 2330 config=\n" UP "/0000:02:02.0 060400 1000 c030 config=\n" UP
+         "/0000:02:02.0/0000:05:00.0 030200 10de 2330 config=\n"
+         "pci0000:00/0000:00:02.0 060400 8086 352a config=port,acs:1d\n"
+         "pci0000:00/0000:00:02.0/0000:12:00.0 020000 15b3 1021\n",
+         NULL, AUDIT_PC4, AUDIT_FAIL, "0000:00:02.0 SrcValid", NULL},
         {"root ports, where there is no switch",
          PCI_TREE_METAL PORT " 060400 8086 352a config=port,acs:1d\n" PORT
                              "/0000:01:00.0 030200 10de 2330\n"
