@@ -13,7 +13,8 @@
 #define SOME 6u
 #define TRIP_LEAST \
     10000.0 /* ns more than usual: less is the scheduler's, not the link's */
-#define RDMA_LEAST 3000.0 /* ns; no scheduler is on that way */
+#define BYTES_LEAST 2.5    /* MB/s less than usual: they are told in whole ones */
+#define RDMA_LEAST  3000.0 /* ns; no scheduler is on that way */
 /* Ends that share cores wait for each other, and for all others there. */
 #define SHARED_LEAST  1e6 /* ns */
 #define SHARED_FACTOR 12.0
@@ -117,7 +118,9 @@ static void weigh(struct links_pair *ret, const struct audit_pair *p,
                   enum links_aspect aspect, const struct sample *s, double least)
 {
     double cost = cost_of(p->p, aspect);
-    if (s->usual > 0 && cost > s->usual * s->limit && cost - s->usual > least)
+    if (s->usual <= 0 || cost <= s->usual * s->limit || cost - s->usual <= least)
+        return;
+    if (aspect == LINKS_TRIPS || 1 / s->usual - 1 / cost > BYTES_LEAST)
         mark(ret, aspect, cost / s->usual);
 }
 
