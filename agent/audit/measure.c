@@ -26,7 +26,7 @@
 #define LOOK_PART   10u /* percent of the budget, at most, for a look at all processes */
 #define LOOK_LEAST  (40u * NS_PER_MS)
 #define COPY_PART   35u
-#define MEMORY_PART 50u /* percent of what is left then */
+#define MEMORY_PART 55u /* percent of what is left then */
 #define COST_PART   50u /* of the budget, for each cost */
 #define COST_MOST   (50u * NS_PER_MS)
 #define NOTES_MOST  32u

@@ -27,7 +27,7 @@
 #define BYTES_LEAST  (64ull << 20)
 #define BYTES_MOST   (4ull << 30) /* of a NUMA node */
 #define CHUNK        (512u << 10) /* of an array, between looks at the clock */
-#define WALK_PART    20u /* percent of the time: for one core, and for all of them */
+#define WALK_PART    12u /* percent of the time: for one core, and for all of them */
 #define WALK_MOST    (700u * NS_PER_MS)
 
 struct share { /* of one worker, of each array */

@@ -14,6 +14,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "agent/audit/measure_cgroup.h"
 #include "agent/audit/measure_counter.h"
 #include "agent/audit/measure_kernel.h"
 #include "agent/audit/measure_stats.h"
@@ -209,6 +210,7 @@ void measure_noise(struct measuring *r, uint64_t end_ns)
     if (!z.seen || measure_kernel_init(&k0) < 0 || measure_kernel_init(&k1) < 0)
         goto out;
     struct measure_moment a = measure_moment();
+    uint64_t throttled = measure_cgroup_throttled_ns(r->machine);
     measure_kernel_look(&k0, r->machine);
     sleep_ns(NS_PER_MS);
     struct measure_moment b = measure_moment();
@@ -221,6 +223,12 @@ void measure_noise(struct measuring *r, uint64_t end_ns)
     /* The files of 256 CPUs take tens of ms, and are read once more after it. */
     rounds(r, &z, end_ns - (b.ns - a.ns));
     measure_kernel_look(&k1, r->machine);
+    throttled = grown(throttled, measure_cgroup_throttled_ns(r->machine));
+    if (throttled > 0)
+        measure_note(r,
+                     "a limit of CPU time on this process's cgroup held it back for "
+                     "%.0f ms: they count as preempted",
+                     (double)throttled / NS_PER_MS);
     fill(r, &z, &k0, &k1);
 out:
     measure_kernel_fini(&k0);

@@ -3,15 +3,15 @@
  * each one up to the root counts. */
 #include "agent/audit/measure_room.h"
 
-#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT_BYTES  16384u
-#define CGROUP_ROOT "/sys/fs/cgroup"
+#include "agent/audit/measure_cgroup.h"
 
-/* "name   123 kB" or "name 123", anywhere in a line. */
+#define TEXT_BYTES 16384u
+
+/* "name:   123 kB" or "name 123", anywhere in a line. */
 static bool field(const char *text, const char *name, uint64_t *ret)
 {
     size_t len = strlen(name);
@@ -67,42 +67,15 @@ static uint64_t of_group(const struct machine *m, const char *dir, bool v2)
     return (uint64_t)most > taken ? (uint64_t)most - taken : 0;
 }
 
-/* From the group up to the root, which has no limit of its own but in a container. */
-static uint64_t of_groups(const struct machine *m, const char *root, const char *group,
-                          bool v2)
+static void least_room(const struct machine *m, const char *dir, bool v2, void *arg)
 {
-    char dir[MACHINE_PATH];
-    uint64_t least = UINT64_MAX;
-    int n = snprintf(dir, sizeof dir, "%s%s", root, group);
-    if (n < 0 || (size_t)n >= sizeof dir)
-        return least;
-    for (;;) {
-        uint64_t room = of_group(m, dir, v2);
-        least = room < least ? room : least;
-        char *slash = strrchr(dir, '/');
-        if (!slash || strlen(dir) <= strlen(root))
-            return least;
-        *slash = '\0';
-    }
+    uint64_t *least = arg, room = of_group(m, dir, v2);
+    *least = room < *least ? room : *least;
 }
 
 uint64_t measure_room_cgroup(const struct machine *m)
 {
-    char text[TEXT_BYTES], *save = NULL;
-    uint64_t least = UINT64_MAX, room;
-    if (machine_read(m, "/proc/self/cgroup", text, sizeof text) <= 0)
-        return least;
-    for (char *line = strtok_r(text, "\n", &save); line;
-         line = strtok_r(NULL, "\n", &save)) {
-        char *names = strchr(line, ':'), *group = names ? strchr(names + 1, ':') : NULL;
-        if (!group)
-            continue;
-        *group++ = '\0';
-        bool v2 = !names[1];
-        if (!v2 && strcmp(names + 1, "memory") != 0)
-            continue;
-        room = of_groups(m, v2 ? CGROUP_ROOT : CGROUP_ROOT "/memory", group, v2);
-        least = room < least ? room : least;
-    }
+    uint64_t least = UINT64_MAX;
+    measure_cgroup_each(m, "memory", least_room, &least);
     return least;
 }

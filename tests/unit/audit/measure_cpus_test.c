@@ -7,6 +7,7 @@
 
 #include <stdlib.h>
 
+#include "agent/audit/measure_cgroup.h"
 #include "agent/audit/measure_cpus.h"
 #include "agent/audit/measure_room.h"
 #include "tests/lib/tree.h"
@@ -196,12 +197,47 @@ static void test_room(void **state)
     }
 }
 
+static void test_throttled(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct file files[6];
+        uint64_t ns;
+    } table[] = {
+        {"nothing is told", {{NULL, NULL}}, 0},
+        {"no limit",
+         {{"proc/self/cgroup", "0::/a\n"}, {V2 "a/cpu.stat", "usage_usec 12345\n"}},
+         0},
+        {"the most of all that are above",
+         {{"proc/self/cgroup", "0::/a/b\n"},
+          {V2 "a/b/cpu.stat", "usage_usec 1\nnr_throttled 2\nthrottled_usec 30\n"},
+          {V2 "a/cpu.stat", "usage_usec 1\nnr_throttled 9\nthrottled_usec 70\n"},
+          {V2 "cpu.stat", "usage_usec 1\n"}},
+         70000},
+        {"version 1",
+         {{"proc/self/cgroup", "9:memory:/m\n4:cpu,cpuacct:/a\n2:cpuset:/z\n"},
+          {"sys/fs/cgroup/cpu/a/cpu.stat", "nr_periods 3\nthrottled_time 55\n"},
+          {"sys/fs/cgroup/cpu/z/cpu.stat", "nr_periods 3\nthrottled_time 99\n"}},
+         55},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        char dir[] = "/tmp/aolani-limit-XXXXXX";
+        struct machine *m = make(dir, table[i].files);
+        uint64_t ns = measure_cgroup_throttled_ns(m);
+        if (ns != table[i].ns)
+            fail_msg("%s: %llu", table[i].name, (unsigned long long)ns);
+        forget(m, dir);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_nodes),
         cmocka_unit_test(test_nothing_is_told),
         cmocka_unit_test(test_room),
+        cmocka_unit_test(test_throttled),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
