@@ -22,34 +22,36 @@
             "\n" IB name "/ports/1/link_layer " layer "\n"
 
 /* Two InfiniBand HCAs, one with RoCE, and a GPU's driver, seen by root. */
-#define METAL                                                                    \
-    HCA("mlx5_0", "0")                                                           \
-    PORT("mlx5_0", "InfiniBand", "400 Gb/sec (4X NDR)") HCA("mlx5_1", "1")       \
-        PORT("mlx5_1", "InfiniBand", "400 Gb/sec (4X NDR)") HCA("mlx5_2", "2")   \
-            PORT("mlx5_2", "Ethernet", "100 Gb/sec (4X EDR)") IB                 \
-        "mlx5_0/ports/1/sm_lid 0x1\n" IB "mlx5_1/ports/1/sm_lid 0x1\n" IB        \
-        "mlx5_2/ports/1/hw_counters/np_cnp_sent 0\n" IB                          \
-        "mlx5_2/ports/1/hw_counters/rp_cnp_handled 12\n" IB                      \
-        "mlx5_2/ports/1/gid_attrs/types/0 IB/RoCE v1\n" IB                       \
-        "mlx5_2/ports/1/gids/0 fe80:0000:0000:0000:0202:c9ff:fe00:0001\n" IB     \
-        "mlx5_2/ports/1/gid_attrs/types/3 RoCE v2\n" IB                          \
-        "mlx5_2/ports/1/gids/3 0000:0000:0000:0000:0000:ffff:0a00:0001\n" IB     \
-        "mlx5_2/ports/1/gids/4 0000:0000:0000:0000:0000:0000:0000:0000\n"        \
-        "/sys/module/nvidia/version 570.86.15\n"                                 \
-        "/sys/module/nvidia_peermem/version 570.86.15\n" PCI                     \
-        "0000:18:00.0/class 0x020700\n" PCI "0000:18:00.0/vendor 0x15b3\n" PCI   \
-        "0000:18:00.0/device 0x1021\n" PCI "0000:19:00.0/class 0x030200\n" PCI   \
-        "0000:19:00.0/vendor 0x10de\n" PCI "0000:9a:00.0/class 0x020000\n" PCI   \
-        "0000:9a:00.0/vendor 0x15b3\n" PCI "0000:9a:00.0/device 0x101d\n"        \
-        "link /sys/class/net/ens1 ../../bus/pci/devices/0000:9a:00.0/net/ens1\n" \
-        "link " PCI "0000:9a:00.0/net/ens1/device ../..\n"                       \
-        "facts number counters-phy-ens1 96\n"                                    \
-        "/proc/sys/net/core/netdev_max_backlog 1000\n"                           \
-        "/proc/sys/kernel/osrelease 6.8.0-45-generic\n"                          \
-        "link /proc/self/ns/net net:[4026531840]\n"                              \
-        "link /proc/self/ns/pid pid:[4026531836]\n"                              \
-        "link /proc/self/ns/user user:[4026531837]\n"                            \
-        "link /proc/1/ns/net net:[4026531840]\n" CAPS "000001ffffffffff|\n"
+#define METAL                                                                   \
+    HCA("mlx5_0", "0")                                                          \
+    PORT("mlx5_0", "InfiniBand", "400 Gb/sec (4X NDR)")                         \
+    HCA("mlx5_1", "1")                                                          \
+    PORT("mlx5_1", "InfiniBand", "400 Gb/sec (4X NDR)")                         \
+    HCA("mlx5_2", "2")                                                          \
+    PORT("mlx5_2", "Ethernet", "100 Gb/sec (4X EDR)")                           \
+    IB "mlx5_0/ports/1/sm_lid 0x1\n" IB "mlx5_1/ports/1/sm_lid 0x1\n" IB        \
+       "mlx5_2/ports/1/hw_counters/np_cnp_sent 0\n" IB                          \
+       "mlx5_2/ports/1/hw_counters/rp_cnp_handled 12\n" IB                      \
+       "mlx5_2/ports/1/gid_attrs/types/0 IB/RoCE v1\n" IB                       \
+       "mlx5_2/ports/1/gids/0 fe80:0000:0000:0000:0202:c9ff:fe00:0001\n" IB     \
+       "mlx5_2/ports/1/gid_attrs/types/3 RoCE v2\n" IB                          \
+       "mlx5_2/ports/1/gids/3 0000:0000:0000:0000:0000:ffff:0a00:0001\n" IB     \
+       "mlx5_2/ports/1/gids/4 0000:0000:0000:0000:0000:0000:0000:0000\n"        \
+       "/sys/module/nvidia/version 570.86.15\n"                                 \
+       "/sys/module/nvidia_peermem/version 570.86.15\n" PCI                     \
+       "0000:18:00.0/class 0x020700\n" PCI "0000:18:00.0/vendor 0x15b3\n" PCI   \
+       "0000:18:00.0/device 0x1021\n" PCI "0000:19:00.0/class 0x030200\n" PCI   \
+       "0000:19:00.0/vendor 0x10de\n" PCI "0000:9a:00.0/class 0x020000\n" PCI   \
+       "0000:9a:00.0/vendor 0x15b3\n" PCI "0000:9a:00.0/device 0x101d\n"        \
+       "link /sys/class/net/ens1 ../../bus/pci/devices/0000:9a:00.0/net/ens1\n" \
+       "link " PCI "0000:9a:00.0/net/ens1/device ../..\n"                       \
+       "facts number counters-phy-ens1 96\n"                                    \
+       "/proc/sys/net/core/netdev_max_backlog 1000\n"                           \
+       "/proc/sys/kernel/osrelease 6.8.0-45-generic\n"                          \
+       "link /proc/self/ns/net net:[4026531840]\n"                              \
+       "link /proc/self/ns/pid pid:[4026531836]\n"                              \
+       "link /proc/self/ns/user user:[4026531837]\n"                            \
+       "link /proc/1/ns/net net:[4026531840]\n" CAPS "000001ffffffffff|\n"
 
 #define NO_HCA     "gone /sys/class/infiniband\ngone " VERBS "uverbs0\n"
 #define HIDDEN     "facts errno EACCES sys/class/infiniband\n"
