@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: MIT */
+/* Whose link is slow: whole audits, simulated, with something planted or nothing. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <cmocka.h>
+
+#include "tests/lib/audit_sim.h"
+
+static void describe(const struct audit *a, char *ret, size_t len)
+{
+    size_t at = 0;
+    ret[0] = '\0';
+    for (size_t i = 0; i < a->n_remarks && at < len; i++) {
+        const struct audit_remark *r = &a->remarks[i];
+        at += (size_t)snprintf(ret + at, len - at, "%s %u %u: %s\n",
+                               audit_remark_name(r->kind), r->a, r->b, r->text);
+    }
+}
+
+static bool is_exactly(const struct audit *a, enum audit_remark_kind kind, uint32_t x,
+                       uint32_t y)
+{
+    const struct audit_remark *r = a->remarks;
+    return a->n_remarks == 1 && r->kind == kind &&
+           ((r->a == x && r->b == y) || (r->a == y && r->b == x));
+}
+
+static const size_t sizes[] = {2, 3, 4, 5, 7, 8, 9, 15, 16, 33, 64};
+
+/* Nothing is planted: in 1,000 audits fewer than 1 % name anything. */
+static void test_alike_nodes_name_nobody(void **state)
+{
+    (void)state;
+    static const struct {
+        double spread, transient;
+    } kinds[] = {{.01, 0}, {.05, 0}, {.12, 0}, {.05, .01}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            unsigned named = 0;
+            char first[4000] = "";
+            for (uint64_t seed = 1; seed <= 1000; seed++) {
+                struct audit_sim s = AUDIT_SIM(sizes[i], seed * 977 + k);
+                struct audit a;
+                s.spread = kinds[k].spread;
+                s.transient = kinds[k].transient;
+                sim_run(&s, &a);
+                if (a.n_remarks > 0 && named++ == 0)
+                    describe(&a, first, sizeof first);
+                audit_fini(&a);
+            }
+            if (getenv("AUDIT_SIM_SAYS"))
+                print_message("%zu nodes, spread %g, transients %g: %u of 1000 %s",
+                              sizes[i], kinds[k].spread, kinds[k].transient, named,
+                              named ? first : "\n");
+            if (named >= 10)
+                fail_msg("%zu nodes, spread %g: %u of 1000 audits name something: %s",
+                         sizes[i], kinds[k].spread, named, first);
+        }
+}
+
+static void expect(const struct audit_sim *s, enum audit_remark_kind kind, uint32_t x,
+                   uint32_t y, const char *what, unsigned *missed)
+{
+    struct audit a;
+    char said[4000];
+    sim_run(s, &a);
+    if (!is_exactly(&a, kind, x, y)) {
+        describe(&a, said, sizeof said);
+        if (getenv("AUDIT_SIM_SAYS") && *missed < 5)
+            print_message("%s of %u, %zu nodes, seed %llu: \"%s\"\n", what, x, s->n,
+                          (unsigned long long)s->seed, said);
+        ++*missed;
+    }
+    audit_fini(&a);
+}
+
+enum plant {
+    PLANT_NODE,
+    PLANT_ONE_WAY,
+    PLANT_TRIPS,
+    PLANT_PAIR,
+    PLANT_NOISE,
+    PLANT_MEMORY,
+    PLANTS
+};
+static const char *const plants[PLANTS] = {"slow link", "slow sending", "slow trips",
+                                           "slow pair", "noisy node",   "slow memory"};
+
+static bool plant(struct audit_sim *s, enum plant what, struct random *r, uint32_t *x,
+                  uint32_t *y, enum audit_remark_kind *kind)
+{
+    struct random probe;
+    *x = *y = random_below(r, (uint32_t)s->n);
+    *kind = REMARK_LINK;
+    switch (what) {
+    case PLANT_NODE:
+    case PLANT_ONE_WAY:
+    case PLANT_TRIPS:
+        s->slow_node = *x;
+        s->one_way = what == PLANT_ONE_WAY;
+        s->trips = what == PLANT_TRIPS;
+        return s->n > 2;
+    case PLANT_NOISE:
+        s->noisy = *x;
+        *kind = REMARK_NOISY;
+        return true;
+    case PLANT_MEMORY:
+        s->slow_memory = *x;
+        *kind = REMARK_MEMORY;
+        return true;
+    default:
+        break;
+    }
+    /* A pair that the first rounds try: nobody looks at all of them. */
+    struct audit a = {.n = s->n};
+    bool *usable = malloc(s->n);
+    struct rounds_pair *pairs = calloc(s->n, sizeof *pairs);
+    memset(usable, 1, s->n);
+    random_init(&probe, s->seed);
+    size_t n = rounds_next(&a, usable, random_below(&probe, 2), s->seed, pairs);
+    size_t k = n ? random_below(r, (uint32_t)n) : 0;
+    *x = s->slow_a = pairs[k].a;
+    *y = s->slow_b = pairs[k].b;
+    *kind = REMARK_PAIR;
+    free(usable);
+    free(pairs);
+    return s->n > 2 && n > 0;
+}
+
+static void test_what_is_planted_is_named_alone(void **state)
+{
+    (void)state;
+    enum { SEEDS = 200 };
+    for (int what = 0; what < PLANTS; what++)
+        for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+            unsigned missed = 0;
+            for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+                struct audit_sim s = AUDIT_SIM(sizes[i], seed * 131);
+                struct random r;
+                uint32_t x, y;
+                enum audit_remark_kind kind;
+                random_init(&r, seed);
+                if (plant(&s, (enum plant)what, &r, &x, &y, &kind))
+                    expect(&s, kind, x, y, plants[what], &missed);
+            }
+            if (getenv("AUDIT_SIM_SAYS"))
+                print_message("%s, %zu nodes: %u of %d missed\n", plants[what],
+                              sizes[i], missed, SEEDS);
+            else if (missed > SEEDS / 100)
+                fail_msg("%s, %zu nodes: %u of %d not named, or not alone",
+                         plants[what], sizes[i], missed, SEEDS);
+        }
+}
+
+static void test_a_thousand_nodes(void **state)
+{
+    (void)state;
+    for (int what = 0; what < PLANTS; what++) {
+        struct audit_sim s = AUDIT_SIM(1000, 5 + (uint64_t)what);
+        struct random r;
+        uint32_t x, y;
+        enum audit_remark_kind kind;
+        unsigned missed = 0;
+        random_init(&r, s.seed);
+        assert_true(plant(&s, (enum plant)what, &r, &x, &y, &kind));
+        expect(&s, kind, x, y, plants[what], &missed);
+        if (missed)
+            fail_msg("%s of node %u was not named, or not alone", plants[what], x);
+    }
+}
+
+/* What is no plant of one node: the text says who, in the words of describe(). */
+static void test_other_courses(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        struct audit_sim sim;
+        const char *want; /* the first remark begins so; "": there is none */
+        size_t n;         /* remarks */
+    } cases[] = {
+        {"all slow alike", {.mbytes = 3, .trip_ns = 9e6}, "", 0},
+        {"noise all over one machine", {.noisy = 3, .one_machine = true}, "", 0},
+        {"slow memory of a moment", {.slow_memory = 3, .one_machine = true}, "", 0},
+        {"dies between rounds", {.dies = 5}, "", 0},
+        {"dies, another is slow",
+         {.dies = 5, .slow_node = 2},
+         "link 2 2: link runs at ",
+         1},
+        {"one round only", {.rounds = 1}, "", 0},
+        {"a slow node, one round only",
+         {.rounds = 1, .slow_node = 2},
+         "pair 6 2: link runs at ",
+         1},
+        {"two rounds", {.rounds = 2, .slow_node = 2}, "link 2 2: link runs at ", 1},
+        {"busy node, which explains its link",
+         {.noisy = 2, .slow_node = 2, .factor = 3},
+         "noisy 2 2: CPUs lose 44 % of their time (others ",
+         1},
+        {"busy node with a link that no load explains",
+         {.noisy = 2, .slow_node = 2, .factor = 12},
+         "noisy 2 2: CPUs lose 44 % of their time (others ",
+         2},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct audit_sim s = AUDIT_SIM(8, 4), c = cases[i].sim;
+        struct audit a;
+        char said[4000];
+        s.mbytes = c.mbytes > 0 ? c.mbytes : s.mbytes;
+        s.trip_ns = c.trip_ns > 0 ? c.trip_ns : s.trip_ns;
+        s.factor = c.factor > 0 ? c.factor : s.factor;
+        s.noisy = c.noisy ? c.noisy : SIM_NOBODY;
+        s.slow_memory = c.slow_memory ? c.slow_memory : SIM_NOBODY;
+        s.slow_node = c.slow_node ? c.slow_node : SIM_NOBODY;
+        s.dies = c.dies ? c.dies : SIM_NOBODY;
+        s.rounds = c.rounds;
+        s.one_machine = c.one_machine;
+        sim_run(&s, &a);
+        describe(&a, said, sizeof said);
+        bool good = *cases[i].want
+                        ? !strncmp(said, cases[i].want, strlen(cases[i].want))
+                        : a.n_remarks == 0;
+        if (!good)
+            fail_msg("%s: \"%s\"", cases[i].name, said);
+        audit_fini(&a);
+    }
+}
+
+/* Measurements that nobody can compare, and those that are no numbers. */
+static void test_strange_pairs(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        const char *transport[4], *error[4];
+        uint64_t there[4], back[4], p50[4];
+        const char *want;
+    } cases[] = {
+        {"one fast pair", {"tcp"}, {0}, {900}, {910}, {30000}, ""},
+        {"one pair, slow one way",
+         {"tcp"},
+         {0},
+         {900},
+         {90},
+         {30000},
+         "pair 1 0: link sends at 90 MB/s (others 900 MB/s), measured once\n"},
+        {"nothing measured", {"tcp"}, {0}, {0}, {0}, {0}, ""},
+        {"absurd numbers",
+         {"tcp", "tcp", "tcp", "tcp"},
+         {0},
+         {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+         {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+         {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
+         ""},
+        {"nobody is reached", {0}, {"a", "b", "c", "d"}, {0}, {0}, {0}, NULL},
+        {"one falls back to TCP",
+         {"rdma", "rdma", "tcp", "rdma"},
+         {0},
+         {24000, 24000, 900, 24000},
+         {24000, 24000, 900, 24000},
+         {3000, 3000, 30000, 3000},
+         "pair 2 3: runs over TCP (others RDMA), measured once\n"},
+    };
+    static const uint32_t ends[4][2] = {{0, 1}, {1, 2}, {2, 3}, {3, 0}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct audit a = {.n = 4};
+        char said[4000];
+        a.nodes = calloc(a.n, sizeof *a.nodes);
+        a.pairs = calloc(4, sizeof *a.pairs);
+        for (size_t k = 0; k < 4; k++) {
+            if (!cases[i].transport[k] && !cases[i].error[k])
+                continue;
+            struct audit_pair *x = &a.pairs[a.n_pairs++];
+            *x = (struct audit_pair){.a = ends[k][0], .b = ends[k][1]};
+            if (cases[i].error[k]) {
+                x->error = sim_text(cases[i].error[k]);
+                continue;
+            }
+            x->p = calloc(1, sizeof *x->p);
+            aolani__audit_pair__init(x->p);
+            x->p->transport = sim_text(cases[i].transport[k]);
+            x->p->there_mbytes = cases[i].there[k];
+            x->p->back_mbytes = cases[i].back[k];
+            x->p->p50_ns = cases[i].p50[k];
+        }
+        assert_int_equal(audit_compare(&a), 0);
+        describe(&a, said, sizeof said);
+        if (cases[i].want && strcmp(said, cases[i].want) != 0)
+            fail_msg("%s: \"%s\"", cases[i].name, said);
+        audit_fini(&a);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_alike_nodes_name_nobody),
+        cmocka_unit_test(test_what_is_planted_is_named_alone),
+        cmocka_unit_test(test_a_thousand_nodes),
+        cmocka_unit_test(test_other_courses),
+        cmocka_unit_test(test_strange_pairs),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
