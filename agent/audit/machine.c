@@ -216,6 +216,21 @@ uid_t machine_uid(const struct machine *m)
     return m->root ? m->uid : geteuid();
 }
 
+/* Without openat2 each file would be found missing, which is not what was recorded. */
+static int root_try(const struct machine *m, struct err *e)
+{
+    int fd = open_below(m, "/", O_PATH);
+    if (fd == -ENOSYS) {
+        err_sys(e, fd, "look at the machine in \"%s\"", m->root);
+        (void)err_hint(e, "this takes Linux 5.6 or later");
+        return fd;
+    }
+    if (fd < 0)
+        return err_sys(e, fd, "look at the machine in \"%s\"", m->root);
+    close(fd);
+    return 0;
+}
+
 int machine_open(const char *root, struct machine **ret, struct err *e)
 {
     struct machine *m = calloc(1, sizeof *m);
@@ -230,6 +245,8 @@ int machine_open(const char *root, struct machine **ret, struct err *e)
             rc = err_set(e, ERR_USAGE, "look at the machine in \"%s\": %s", root,
                          strerror(errno));
         else
+            rc = root_try(m, e);
+        if (rc == 0)
             rc = facts_read(m, e);
     }
     if (rc < 0) {
