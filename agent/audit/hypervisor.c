@@ -14,7 +14,8 @@
 #define LEAF_STEP  0x100u
 #define LEAF_LAST \
     0x40000f00u /* one hypervisor poses as another below, and adds its own */
-#define SIGNATURE 12u
+#define SIGNATURE  12u
+#define KVM_DEVICE "/sys/class/misc/kvm"
 
 static const struct {
     const char *signature, *word;
@@ -27,6 +28,15 @@ static const struct {
     {"Apple VZ\0\0\0\0", "apple"}, {" lrpepyh  vr", "parallels"},
 };
 
+/* An Arm CPU has no bit to ask for. Its kernel offers KVM only when it was started at EL2,
+ * which a hypervisor keeps for itself (but for nested ones, which few have). */
+static bool arm_is_el2(const struct machine *m)
+{
+    char maker[32];
+    return machine_cpuinfo(m, "CPU implementer", maker, sizeof maker) == 0 &&
+           machine_exists(m, KVM_DEVICE);
+}
+
 static void look_bit(const struct machine *m, struct hypervisor_seen *s,
                      struct findings *f)
 {
@@ -38,7 +48,11 @@ static void look_bit(const struct machine *m, struct hypervisor_seen *s,
         return;
     }
     s->bit = machine_flag(m, "hypervisor");
-    if (s->bit < 0)
+    s->el2 = s->bit < 0 && arm_is_el2(m);
+    if (s->el2)
+        found(f, AUDIT_HV1, AUDIT_PASS, KVM_DEVICE,
+              "no CPUID, but the kernel runs at EL2: it can be a host itself");
+    else if (s->bit < 0)
         found(f, AUDIT_HV1, AUDIT_UNKNOWN, "/proc/cpuinfo", "no CPUID: not an x86 CPU");
     else
         found(f, AUDIT_HV1, s->bit ? AUDIT_FAIL : AUDIT_PASS, "/proc/cpuinfo",
@@ -79,7 +93,7 @@ static void look_signature(const struct machine *m, struct hypervisor_seen *s,
     char first[SIGNATURE + 1], print[SIGNATURE + 1], all[128] = "";
     uint32_t r[4];
     if (!machine_cpuid(m, LEAF_FIRST, 0, r)) {
-        found(f, AUDIT_HV2, s->bit == 0 ? AUDIT_PASS : AUDIT_UNKNOWN,
+        found(f, AUDIT_HV2, s->bit == 0 || s->el2 ? AUDIT_PASS : AUDIT_UNKNOWN,
               "CPUID 0x40000000",
               s->bit < 0    ? "no CPUID: not an x86 CPU"
               : s->bit == 0 ? "no such leaf, as its bit is clear"

@@ -10,6 +10,7 @@
 
 struct hypervisor_seen {
     int bit;           /* CPUID's bit of a hypervisor; -1: not known */
+    bool el2;          /* an Arm kernel has the CPU to itself */
     const char *cpuid; /* by its signature */
     uint32_t kvm_base; /* of KVM's leaves; 0: it is none */
     int firmware;      /* -errno: its tables cannot be read */
