@@ -40,7 +40,7 @@ static int check_end(const ProtobufCBinaryData *token, const char *address,
     return 0;
 }
 
-static int check_ask(const Aolani__AuditAsk *m, struct err *e)
+int serve_check(const Aolani__AuditAsk *m, struct err *e)
 {
     switch ((int)m->is_case) {
     case AOLANI__AUDIT_ASK__IS_LOOK:
@@ -176,7 +176,7 @@ static int serve_reach(const Aolani__AuditReach *ask, Aolani__AuditSaid *ret,
 static int answer(struct serve *s, const Aolani__AuditAsk *ask, Aolani__AuditSaid *ret,
                   struct err *e)
 {
-    int rc = check_ask(ask, e);
+    int rc = serve_check(ask, e);
     if (rc < 0)
         return rc;
     if (!s->m) {

@@ -11,10 +11,11 @@
 #include "agent/audit/machine.h"
 #include "proto/wire/aolani.pb-c.h"
 
-/* A question as bytes: ERR_PARSE when it does not decode or asks what cannot be. *ret is
- * the caller's. */
+/* ERR_PARSE: it does not decode. *ret is the caller's. */
 int serve_decode(const uint8_t *data, size_t len, Aolani__AuditAsk **ret,
                  struct err *e);
+/* ERR_PARSE: it asks what cannot be, or is not known. */
+int serve_check(const Aolani__AuditAsk *m, struct err *e);
 
 /* To the end of in: 0. m NULL: every question is answered with `why`. ERR_PARSE, ERR_LIMIT:
  * what comes is no question; -errno of reading or writing. */
