@@ -27,6 +27,9 @@ static const struct verb_info report = {"report", VERB_REPORT, no_verb,
 static const struct verb_info compare = {"compare", VERB_COMPARE, no_verb,
                                          "A...",    "B...",       "Compare."};
 
+static const struct verb_info audit = {"audit",      VERB_AUDIT, no_verb,
+                                       "[job.toml]", NULL,       "Audit."};
+
 bool verbs_name_exists(const char *name)
 {
     return !strcmp(name, "check");
@@ -202,6 +205,7 @@ static void test_help_and_man_page(void **state)
     assert_int_equal(options_help(&check, &out), 0);
     assert_int_equal(options_help(&report, &out), 0);
     assert_int_equal(options_help(&compare, &out), 0);
+    assert_int_equal(options_help(&audit, &out), 0);
     assert_int_equal(buf_add(&out, "", 1), 0);
     assert_non_null(
         strstr((char *)out.data, "  -N, --nodes N                use N nodes"));
