@@ -93,31 +93,41 @@ static int by_name(const void *key, const void *device)
     return strcmp(key, ((const struct pcilist_device *)device)->name);
 }
 
-/* A host bridge below a device (VMD) begins a hierarchy of its own. */
+/* A host bridge below a device (VMD) begins a hierarchy of its own. *whole: every bridge
+ * of it so far says that it is one. */
 static void take_component(const struct pcilist *l, struct pcilist_device *d,
-                           const char *part)
+                           const char *part, bool *whole)
 {
     if (!strncmp(part, "pci", 3) && strchr(part, ':') && strlen(part) < PCILIST_NAME) {
         memcpy(d->host, part, strlen(part) + 1);
         d->depth = 0;
+        *whole = true;
         return;
     }
     if (!*d->host || !is_address(part) || !strcmp(part, d->name))
         return;
     const struct pcilist_device *b = bsearch(part, l->d, l->n, sizeof *l->d, by_name);
-    if (b && d->depth < PCILIST_DEPTH)
+    if (!b || b->kind != PCILIST_BRIDGE || d->depth == PCILIST_DEPTH)
+        *whole = false;
+    else
         d->above[d->depth++] = (size_t)(b - l->d);
 }
 
+/* With a gap in it a way would look shorter than it is: then rather none. */
 static void device_place(const struct machine *m, const struct pcilist *l,
                          struct pcilist_device *d)
 {
     char path[MACHINE_PATH], real[MACHINE_PATH], *left = NULL;
+    bool whole = true;
     (void)snprintf(path, sizeof path, DEVICES "/%s", d->name);
     if (machine_real(m, path, real, sizeof real) < 0)
         return;
     for (char *at = strtok_r(real, "/", &left); at; at = strtok_r(NULL, "/", &left))
-        take_component(l, d, at);
+        take_component(l, d, at, &whole);
+    if (!whole) {
+        d->host[0] = '\0';
+        d->depth = 0;
+    }
 }
 
 /* ---- all of them ---- */
@@ -155,8 +165,8 @@ int pcilist_read(const struct machine *m, struct pcilist *ret)
     ret->flat = true;
     for (size_t i = 0; i < ret->n; i++) {
         struct pcilist_device *d = &ret->d[i];
-        ret->flat &= d->kind != PCILIST_BRIDGE;
         device_place(m, ret, d);
+        ret->flat &= d->kind != PCILIST_BRIDGE && *d->host;
         ret->gpus += d->kind == PCILIST_GPU;
         ret->nics += d->kind == PCILIST_NIC && !d->is_vf;
     }

@@ -24,7 +24,7 @@ struct pcilist_device {
 struct pcilist {
     struct pcilist_device *d; /* bridges, GPUs and NICs, sorted by name */
     size_t n, gpus, nics; /* nics: without virtual functions of this machine's own */
-    bool flat;            /* no bridge at all */
+    bool flat;            /* no bridge at all, and all is known to be on a root bus */
     bool guest;           /* a hypervisor says that it is one */
     int error;            /* of reading the list: -ENOENT: no PCI here */
 };

@@ -26,10 +26,9 @@ void pcinote_add(struct pcinote *p, const char *fmt, ...)
 const char *pcinote_text(struct pcinote *p)
 {
     size_t len = strlen(p->text);
-    if (p->n > PCINOTE_SHOWN)
+    if (p->n > PCINOTE_SHOWN && !p->ended)
         (void)snprintf(p->text + len, sizeof p->text - len, " and %u more",
                        p->n - PCINOTE_SHOWN);
-    if (p->n > PCINOTE_SHOWN)
-        p->n = PCINOTE_SHOWN; /* said once */
+    p->ended = true;
     return p->text;
 }

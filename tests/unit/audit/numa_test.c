@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "tests/lib/pci_tree.h"
+#include "tests/lib/pci_look.h"
 
 /* A GPU and a NIC at ports of their own, on a machine of two nodes with two CPUs each. */
 #define PORT "pci0000:00/0000:00:01.0"
@@ -20,17 +20,17 @@
 #define NO_GPU PORT " 060400 8086 352a\n"
 #define AT(n)  "numa_node=" n
 
-static void check(const struct pci_tree_row *rows, size_t n)
+static void check(const struct pci_look_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        pci_tree_check(&rows[i], look_numa);
+        pci_look_check(&rows[i], look_numa);
 }
 #define CHECK(rows) check(rows, sizeof(rows) / sizeof *(rows))
 
 static void test_devices(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"said", PCI_TREE_METAL TWO DEVICES(AT("0"), AT("1")), NULL, AUDIT_NU1,
          AUDIT_PASS, "of 2 nodes: gpus 0, nics 1", NULL},
         {"said to a guest", PCI_TREE_GUEST TWO DEVICES(AT("0"), AT("1")), NULL,
@@ -62,7 +62,7 @@ static void test_devices(void **state)
 static void test_distances(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"two", PCI_TREE_METAL TWO, NULL, AUDIT_NU2, AUDIT_PASS, "2 nodes, 21 to 21",
          NULL},
         {"with a hole",
@@ -105,7 +105,7 @@ static void test_distances(void **state)
 static void test_attributes(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"all", TWO BANDWIDTH("0", "182000") BANDWIDTH("1", "182000"), NULL, AUDIT_NU3,
          AUDIT_PASS, "all 2 nodes", NULL},
         {"none", TWO, NULL, AUDIT_NU3, AUDIT_PASS, "no hmat", NULL},
@@ -121,7 +121,7 @@ static void test_attributes(void **state)
 static void test_placing(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"allowed", TWO "facts call mempolicy 0\n", NULL, AUDIT_NU4, AUDIT_PASS,
          "may be", NULL},
         {"forbidden", TWO "facts call mempolicy EPERM\n", NULL, AUDIT_NU4, AUDIT_FAIL,
@@ -141,7 +141,7 @@ static void test_placing(void **state)
 static void test_near(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"all", TWO DEVICES(NEAR("0-1"), AT("1")), ALLOWED("0-3", "0-1"), AUDIT_NU5,
          AUDIT_PASS, "all cpus near 1 gpu", NULL},
         {"none", TWO DEVICES(NEAR("0-1"), AT("1")), ALLOWED("2-3", "0-1"), AUDIT_NU5,
@@ -173,7 +173,7 @@ static void test_near(void **state)
 static void test_moving(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"off", TWO BALANCING("0") RECLAIM("0"), NULL, AUDIT_NU6, AUDIT_PASS,
          "numa_balancing 0, zone_reclaim_mode 0", NULL},
         {"on", TWO BALANCING("1") RECLAIM("0"), NULL, AUDIT_NU6, AUDIT_WARN,
@@ -204,7 +204,7 @@ static void test_moving(void **state)
 static void test_threads(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"two",
          PCI_TREE_METAL CPUS("0-3", "1") CPU("0", "0,2") CPU("1", "1,3") CPU("2", "0,2")
              CPU("3", "1,3"),
@@ -251,7 +251,7 @@ static void test_all_of_them(void **state)
         assert_non_null(f.m);
         assert_int_equal(f.m->n_findings, AUDIT_NU7 - AUDIT_NU1 + 1);
         for (int id = AUDIT_NU1; id <= AUDIT_NU7; id++)
-            assert_non_null(pci_tree_finding(f.m, (enum audit_probe)id));
+            assert_non_null(pci_look_finding(f.m, (enum audit_probe)id));
         findings_fini(&f);
         machine_close(m);
         pci_tree_remove(dir);

@@ -4,7 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include "tests/lib/pci_tree.h"
+#include "tests/lib/pci_look.h"
 
 /* Below a root port: a switch with a GPU at one of its ports and a NIC at another. Each
  * row may add to what stands there. */
@@ -31,17 +31,17 @@
                         "/0000:01:00.0 020000 8086 1572 numa_node=0\n"
 #define NOTHING PCI_TREE_METAL "/sys/bus/pci/devices/.keep\n"
 
-static void check(const struct pci_tree_row *rows, size_t n)
+static void check(const struct pci_look_row *rows, size_t n)
 {
     for (size_t i = 0; i < n; i++)
-        pci_tree_check(&rows[i], look_pci);
+        pci_look_check(&rows[i], look_pci);
 }
 #define CHECK(rows) check(rows, sizeof(rows) / sizeof *(rows))
 
 static void test_near(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"a switch", METAL, NULL, AUDIT_PC1, AUDIT_PASS, "1 of 1 gpus", NULL},
         {"each at a port of its own",
          PCI_TREE_METAL PORT " 060400 8086 352a\n" PORT
@@ -75,10 +75,16 @@ static void test_near(void **state)
         {"no gpu, and nothing above the nic",
          PCI_TREE_GUEST "pci0000:00/0000:00:03.0 020000 1af4 1000\n", NULL, AUDIT_PC1,
          AUDIT_FAIL, "no port and no bridge", NULL},
+        {"no gpu, and a port that does not say that it is one", NO_GPU,
+         "facts errno EACCES sys/bus/pci/devices/0000:00:01.0/class\n", AUDIT_PC1,
+         AUDIT_UNKNOWN, "no gpu here", NULL},
         {"no gpu", NO_GPU, NULL, AUDIT_PC1, AUDIT_UNKNOWN,
          "no gpu here (0 gpus, 1 nic)", NULL},
         {"no pci", PCI_TREE_METAL, NULL, AUDIT_PC1, AUDIT_UNKNOWN, "cannot be listed",
          NULL},
+        {"a port that does not say that it is one", METAL,
+         "facts errno EACCES sys/bus/pci/devices/0000:00:01.0/class\n", AUDIT_PC1,
+         AUDIT_UNKNOWN, "where 0000:03:00.0 sits is not shown", NULL},
         {"not allowed", METAL, "facts errno EACCES sys/bus/pci/devices\n", AUDIT_PC1,
          AUDIT_UNKNOWN, "Permission denied", NULL},
     };
@@ -88,7 +94,7 @@ static void test_near(void **state)
 static void test_injected(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"none", METAL, NULL, AUDIT_PC2, AUDIT_PASS, "no topology file", NULL},
         {"a daemon's", METAL,
          "/var/run/nvidia-topologyd/virtualTopology.xml <system version=\"1\"/>\n",
@@ -120,7 +126,7 @@ static void test_injected(void **state)
 static void test_links(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"all", LINKED(GEN5, GEN5, GEN5, GEN5, GEN5, GEN5), NULL, AUDIT_PC3, AUDIT_PASS,
          "3 links as wide", NULL},
         {"a gpu trained down",
@@ -178,7 +184,7 @@ static void test_links(void **state)
 static void test_acs(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"off", CONFIGURED("port", "noacs", "", "", "", ""), NULL, AUDIT_PC4,
          AUDIT_PASS, "off on 2 ports", NULL},
         {"on", CONFIGURED("port", "", "acs:1d", "acs:1d", "", ""), NULL, AUDIT_PC4,
@@ -235,7 +241,7 @@ static void test_acs(void **state)
 static void test_atomics(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"all the way",
          CONFIGURED("port,completes", "routes", "routes", "routes", "requests", ""),
          NULL, AUDIT_PC6, AUDIT_PASS, "to 1 gpu,", NULL},
@@ -268,7 +274,7 @@ static void test_atomics(void **state)
 static void test_manners(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"good", CONFIGURED("", "", "", "", "", ""),
          POLICY("default [performance] powersave"), AUDIT_PC8, AUDIT_PASS,
          "aspm policy performance", NULL},
@@ -321,7 +327,7 @@ static void test_manners(void **state)
 static void test_iommu(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"none", METAL, NULL, AUDIT_PC5, AUDIT_PASS, "no iommu in use", NULL},
         {"there, and not used for these", METAL, "/sys/class/iommu/dmar0/x\n",
          AUDIT_PC5, AUDIT_PASS, "no gpu or nic is behind", NULL},
@@ -347,7 +353,7 @@ static void test_iommu(void **state)
 static void test_functions(void **state)
 {
     (void)state;
-    static const struct pci_tree_row rows[] = {
+    static const struct pci_look_row rows[] = {
         {"whole", METAL, NULL, AUDIT_PC9, AUDIT_PASS, "1 gpu, 1 nic, all whole", NULL},
         {"shared", LINKED("", "", "", "", "", " sriov_numvfs=8"), NULL, AUDIT_PC9,
          AUDIT_WARN, "0000:04:00.0 with 8", NULL},
@@ -396,7 +402,7 @@ static void test_all_of_them(void **state)
         assert_non_null(f.m);
         assert_int_equal(f.m->n_findings, sizeof probes / sizeof *probes);
         for (size_t k = 0; k < sizeof probes / sizeof *probes; k++)
-            assert_non_null(pci_tree_finding(f.m, probes[k]));
+            assert_non_null(pci_look_finding(f.m, probes[k]));
         findings_fini(&f);
         machine_close(m);
         pci_tree_remove(dir);
