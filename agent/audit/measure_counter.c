@@ -13,10 +13,11 @@ struct measure_moment measure_moment(void)
         uint64_t before = measure_counter();
         uint64_t ns = clock_mono_ns();
         uint64_t took = measure_counter() - before;
-        if (took < least) {
-            least = took;
-            best = (struct measure_moment){.counter = before + took / 2, .ns = ns};
-        }
+        if (took >= least)
+            continue;
+        least = took;
+        best.counter = before + took / 2;
+        best.ns = ns;
     }
     return best;
 }

@@ -172,6 +172,14 @@ static uint64_t grown(uint64_t before, uint64_t after)
     return after > before ? after - before : 0;
 }
 
+/* The kernel counted between two looks; the windows are most of that, but not all. */
+static uint64_t in_window(uint64_t counted, uint64_t window_ns, uint64_t looks_ns)
+{
+    if (looks_ns == 0 || window_ns >= looks_ns)
+        return counted;
+    return (uint64_t)((double)counted * (double)window_ns / (double)looks_ns + 0.5);
+}
+
 static void fill(struct measuring *r, const struct noise *z,
                  const struct measure_kernel *k0, const struct measure_kernel *k1)
 {
@@ -184,10 +192,12 @@ static void fill(struct measuring *r, const struct noise *z,
         if (z->seen[i].window_ns == 0)
             continue;
         bool any = told || k1->steal[cpu] > 0;
-        Aolani__AuditCore *c =
-            core(cpu, &z->seen[i],
-                 grown(k0->steal[cpu], k1->steal[cpu]) * measure_kernel_tick_ns(),
-                 k1->has_stat && any, grown(k0->interrupts[cpu], k1->interrupts[cpu]));
+        uint64_t window = z->seen[i].window_ns;
+        uint64_t steal =
+            grown(k0->steal[cpu], k1->steal[cpu]) * measure_kernel_tick_ns();
+        Aolani__AuditCore *c = core(
+            cpu, &z->seen[i], in_window(steal, window, ns), k1->has_stat && any,
+            in_window(grown(k0->interrupts[cpu], k1->interrupts[cpu]), window, ns));
         if (!c)
             break;
         r->m->cores[r->m->n_cores++] = c;
