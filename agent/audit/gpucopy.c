@@ -15,6 +15,7 @@
 #include "agent/audit/gpucopy_cuda.h"
 #include "agent/audit/gpucopy_impl.h"
 #include "proto/base/clock.h"
+#include "proto/base/utf8.h"
 
 #define MOST       64u
 #define MIB        (UINT64_C(1) << 20)
@@ -25,7 +26,8 @@
 #define LEAST_BYTES  (1 * MIB)
 #define MOST_BYTES   (8192 * MIB) /* in one go */
 #define ENOUGH_NS    (5 * NS_PER_MS)
-#define PHASE_MS     60u  /* for each of the three, at most */
+#define WAY_LEAST_MS 25u /* for each of the three */
+#define WAY_MOST_MS  60u
 #define RESERVE_MS   700u /* of the budget, for the child's end */
 #define RESERVE_PART 4u
 
@@ -77,9 +79,7 @@ static int copy_once(const struct buffers *b, enum way way, uint64_t bytes)
 static int measure_way(const struct buffers *b, enum way way, uint64_t until_ns,
                        uint64_t *ret)
 {
-    uint64_t bytes = LEAST_BYTES, now = clock_mono_ns();
-    uint64_t phase = now + PHASE_MS * NS_PER_MS;
-    until_ns = phase < until_ns ? phase : until_ns;
+    uint64_t bytes = LEAST_BYTES, now;
     int code = copy_once(b, way, bytes); /* what is done at the first copy */
     do {
         uint64_t start = clock_mono_ns();
@@ -97,6 +97,17 @@ static int measure_way(const struct buffers *b, enum way way, uint64_t until_ns,
         bytes = bytes < MOST_BYTES ? bytes : MOST_BYTES;
     } while (now < until_ns);
     return *ret ? CUDA_OK : CUDA_NO_TIME;
+}
+
+/* The rest of the time, shared evenly. A GPU that has been woken gets its least in any
+ * case: that was what took long. */
+static uint64_t way_until(uint64_t until_ns, unsigned left)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t share = until_ns > now ? (until_ns - now) / left : 0;
+    share = share > WAY_LEAST_MS * NS_PER_MS ? share : WAY_LEAST_MS * NS_PER_MS;
+    share = share < WAY_MOST_MS * NS_PER_MS ? share : WAY_MOST_MS * NS_PER_MS;
+    return now + share;
 }
 
 /* Pinned memory comes from the node of the CPU that asks for it. Where none of the CPUs
@@ -137,11 +148,11 @@ static int measure_all_ways(struct buffers *b, uint64_t until_ns, struct one *re
         b->gpu_bytes = 0;
         return code;
     }
-    code = measure_way(b, TO, until_ns, &ret->to);
+    code = measure_way(b, TO, way_until(until_ns, 3), &ret->to);
     if (code == CUDA_OK)
-        code = measure_way(b, FROM, until_ns, &ret->from);
+        code = measure_way(b, FROM, way_until(until_ns, 2), &ret->from);
     if (code == CUDA_OK && !is_full)
-        code = measure_way(b, WITHIN, until_ns, &ret->within);
+        code = measure_way(b, WITHIN, way_until(until_ns, 1), &ret->within);
     if (code == CUDA_OK && is_full)
         (void)snprintf(ret->error, sizeof ret->error,
                        "its memory is in use: not copied within");
@@ -249,6 +260,8 @@ static void settle(struct copies *s, const char *why)
         struct one *g = &s->gpu[i];
         g->bus_id[sizeof g->bus_id - 1] = g->uuid[sizeof g->uuid - 1] = '\0';
         g->error[sizeof g->error - 1] = '\0';
+        utf8_make_printable(g->bus_id);
+        utf8_make_printable(g->error);
         if (!g->is_done)
             (void)snprintf(g->error, sizeof g->error, "%.127s",
                            *why && i == s->at ? why : "no time was left for it");

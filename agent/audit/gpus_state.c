@@ -41,8 +41,10 @@ static gpus_set differ(const struct gpus *g, enum nvmllib_state a, enum nvmllib_
     return r;
 }
 
-/* What all usable GPUs have in common, for comparing nodes. */
-static void common(const struct gpus *g, struct findings *f, enum nvmllib_state s)
+/* What all usable GPUs have in common, for comparing nodes. Words for the numbers from 0,
+ * or NULL. */
+static void common(const struct gpus *g, struct findings *f, enum nvmllib_state s,
+                   const char *const *words, int64_t n_words)
 {
     gpus_set usable = gpus_usable(g);
     int64_t v = -1;
@@ -56,9 +58,18 @@ static void common(const struct gpus *g, struct findings *f, enum nvmllib_state 
         }
         v = w;
     }
-    if (v >= 0)
+    if (v >= 0 && v < n_words)
+        found_value(f, "%s", words[v]);
+    else if (v >= 0)
         found_value(f, "%lld", (long long)v);
 }
+
+static const char *const off_on[] = {"off", "on"};
+static const char *const virtuals[] = {"not virtualized", "passed through",
+                                       "virtual gpu", "host of virtual gpus",
+                                       "host of shared graphics"};
+static const char *const modes[] = {"default", "exclusive thread", "prohibited",
+                                    "exclusive process"};
 
 static void virtualization(const struct gpus *g, struct findings *f)
 {
@@ -71,7 +82,7 @@ static void virtualization(const struct gpus *g, struct findings *f)
         {unsaid(g, s), AUDIT_UNKNOWN, "virtualization not said"},
     };
     gpus_say(g, f, AUDIT_HV13, lines, COUNT(lines), "not virtualized");
-    common(g, f, s);
+    common(g, f, s, virtuals, COUNT(virtuals));
 }
 
 static void mig(const struct gpus *g, struct findings *f)
@@ -84,7 +95,7 @@ static void mig(const struct gpus *g, struct findings *f)
     };
     /* One that knows no MIG is not divided either. */
     gpus_say(g, f, AUDIT_GP1, lines, COUNT(lines), "MIG off");
-    common(g, f, NVMLLIB_MIG);
+    common(g, f, NVMLLIB_MIG, off_on, COUNT(off_on));
 }
 
 static void ecc(const struct gpus *g, struct findings *f)
@@ -96,7 +107,7 @@ static void ecc(const struct gpus *g, struct findings *f)
         {unsaid(g, NVMLLIB_ECC), AUDIT_UNKNOWN, "ECC not known to it"},
     };
     gpus_say(g, f, AUDIT_GP2, lines, COUNT(lines), "ECC on");
-    common(g, f, NVMLLIB_ECC);
+    common(g, f, NVMLLIB_ECC, off_on, COUNT(off_on));
 }
 
 static void persistence(const struct gpus *g, struct findings *f)
@@ -107,7 +118,7 @@ static void persistence(const struct gpus *g, struct findings *f)
         {unsaid(g, NVMLLIB_PERSISTENCE), AUDIT_UNKNOWN, "persistence mode not said"},
     };
     gpus_say(g, f, AUDIT_GP3, lines, COUNT(lines), "persistence mode on");
-    common(g, f, NVMLLIB_PERSISTENCE);
+    common(g, f, NVMLLIB_PERSISTENCE, off_on, COUNT(off_on));
 }
 
 static void memory(const struct gpus *g, struct findings *f)
@@ -186,7 +197,7 @@ static void clocks(const struct gpus *g, struct findings *f)
         {unsaid(g, NVMLLIB_CLOCK), AUDIT_UNKNOWN, "clocks for applications not said"},
     };
     gpus_say(g, f, AUDIT_GP6, lines, COUNT(lines), "no setting slows it");
-    common(g, f, NVMLLIB_CLOCK);
+    common(g, f, NVMLLIB_CLOCK, NULL, 0);
 }
 
 static void compute_mode(const struct gpus *g, struct findings *f)
@@ -201,7 +212,7 @@ static void compute_mode(const struct gpus *g, struct findings *f)
         {unsaid(g, s), AUDIT_UNKNOWN, "compute mode not said"},
     };
     gpus_say(g, f, AUDIT_GP8, lines, COUNT(lines), "compute mode: default");
-    common(g, f, s);
+    common(g, f, s, modes, COUNT(modes));
 }
 
 void gpus_judge_states(const struct gpus *g, struct findings *f)
