@@ -147,7 +147,8 @@ void tunables_look_interrupts(const struct machine *m, struct findings *f)
                        v.far, v.all, v.worst);
     else
         (void)snprintf(text, sizeof text,
-                       "%u interrupts of %u NICs go to CPUs near them", v.all, v.cards);
+                       "%u interrupt%s of %u NIC%s, all to CPUs near them", v.all,
+                       v.all == 1 ? "" : "s", v.cards, v.cards == 1 ? "" : "s");
     tunable_found(m, f, AUDIT_KP11, v.set, !v.far,
                   "/proc/irq/*/effective_affinity_list", "", text);
 }
@@ -157,35 +158,55 @@ void tunables_look_interrupts(const struct machine *m, struct findings *f)
 static const char *const sockets[] = {NET "core/rmem_max", NET "core/wmem_max",
                                       NET "ipv4/tcp_rmem", NET "ipv4/tcp_wmem",
                                       NET "ipv4/ip_local_port_range"};
+#define N_CORE    2 /* of them, first */
+#define N_SOCKETS (sizeof sockets / sizeof *sockets)
 
-void tunables_look_network(const struct machine *m, struct findings *f)
+struct socket_limits {
+    enum tunable_set core, own; /* of net.core; of the network namespace */
+    unsigned absent, denied;
+    char text[FINDING_TEXT];
+};
+
+static void sockets_read(const struct machine *m, struct socket_limits *s)
 {
-    enum tunable_set set = TUNABLE_UNTRIED;
-    char text[FINDING_TEXT] = "", line[128];
-    int absent = 0, denied = 0;
-    for (size_t i = 0; i < sizeof sockets / sizeof *sockets; i++) {
-        size_t at = strlen(text);
+    char line[128];
+    for (size_t i = 0; i < N_SOCKETS; i++) {
+        size_t at = strlen(s->text);
+        enum tunable_set *set = i < N_CORE ? &s->core : &s->own;
         int rc = machine_line(m, sockets[i], line, sizeof line);
-        absent += rc == -ENOENT;
-        denied += rc == -EACCES || rc == -EPERM;
+        s->absent += rc == -ENOENT;
+        s->denied += rc == -EACCES || rc == -EPERM;
         if (rc < 0)
             continue;
-        set = tunable_worse(set, tunable_file(m, sockets[i]));
+        *set = tunable_worse(*set, tunable_file(m, sockets[i]));
         for (char *tab = line; (tab = strchr(tab, '\t'));)
             *tab = ' ';
-        (void)snprintf(text + at, sizeof text - at, "%s%s %s", at ? ", " : "",
+        (void)snprintf(s->text + at, sizeof s->text - at, "%s%s %s", at ? ", " : "",
                        strrchr(sockets[i], '/') + 1, line);
     }
-    if (set == TUNABLE_UNTRIED) {
+}
+
+/* In a network namespace of one's own the limits of net.core are not there, or, in newer
+ * kernels, only there to be read: that is the namespace's doing and no lock on the machine. */
+void tunables_look_network(const struct machine *m, struct findings *f)
+{
+    struct socket_limits s = {.core = TUNABLE_UNTRIED, .own = TUNABLE_UNTRIED};
+    char text[FINDING_TEXT + 64];
+    sockets_read(m, &s);
+    if (!s.text[0]) {
         found(f, AUDIT_KP12, AUDIT_UNKNOWN, NET, "none of them can be read");
-        if (denied)
+        if (s.denied)
             found_more(f, "root");
         return;
     }
-    /* Older kernels keep the limits of net.core in the machine's own name space. */
-    bool foreign = absent > 0;
+    bool foreign = s.core == TUNABLE_LOCKED && s.own == TUNABLE_SETTABLE;
+    (void)snprintf(text, sizeof text, "%s", s.text);
     size_t at = strlen(text);
     if (foreign)
-        (void)snprintf(text + at, sizeof text - at, "; %d more not there", absent);
-    tunable_found(m, f, AUDIT_KP12, set, !foreign, NET, text, text);
+        (void)snprintf(text + at, sizeof text - at,
+                       "; net.core is the machine's own, the rest");
+    else if (s.absent)
+        (void)snprintf(text + at, sizeof text - at, "; %u more not there", s.absent);
+    tunable_found(m, f, AUDIT_KP12, foreign ? s.own : tunable_worse(s.core, s.own),
+                  !foreign && !s.absent, NET, s.text, text);
 }

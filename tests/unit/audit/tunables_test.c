@@ -162,8 +162,8 @@ static const struct machine_case cases[] = {
     {"not to be seen", AUDIT_KP10, "gone " CPUS "isolated\n", AUDIT_UNKNOWN,
      "cannot be read", 0},
 
-    {"metal", AUDIT_KP11, "", AUDIT_PASS, "2 interrupts of 1 NICs go to CPUs near them",
-     0},
+    {"metal", AUDIT_KP11, "", AUDIT_PASS,
+     "2 interrupts of 1 NIC, all to CPUs near them", 0},
     {"far", AUDIT_KP11, "/proc/irq/41/effective_affinity_list 3|\n", AUDIT_WARN,
      "1 of 2 interrupts of NICs go to CPUs far from the card (mlx5_0)", 0},
     {"where it may go counts where nothing else is known", AUDIT_KP11,
@@ -183,7 +183,7 @@ static const struct machine_case cases[] = {
      "/sys/devices/pci/msi_irqs/40 msix|\n/sys/devices/pci/local_cpulist 0-3|\n"
      "dir /sys/class/net/eth0\nlink /sys/class/net/eth0/device "
      "/sys/devices/pci/virtio0\n",
-     AUDIT_PASS, "1 interrupts of 1 NICs", 0},
+     AUDIT_PASS, "1 interrupt of 1 NIC,", 0},
     {"no card", AUDIT_KP11, "gone /sys/class\n", AUDIT_PASS, "no NIC has interrupts",
      0},
     {"no interrupts", AUDIT_KP11, "gone /sys/class\ngone /proc/irq\n", AUDIT_UNKNOWN,
@@ -198,6 +198,11 @@ static const struct machine_case cases[] = {
      0},
     {"not the machine's network", AUDIT_KP12, "gone " NET "core\n", AUDIT_WARN,
      "2 more not there", 0},
+    {"not the machine's network, newer", AUDIT_KP12,
+     "facts errno-write EACCES proc/sys/net/core\n", AUDIT_WARN,
+     "net.core is the machine's own, the rest; can be set", 0},
+    {"all of it locked", AUDIT_KP12, "facts errno-write EACCES proc/sys/net\n",
+     AUDIT_FAIL, "cannot be set", 0},
     {"user", AUDIT_KP12, USER, AUDIT_UNKNOWN, "rmem_max 1", "root"},
     {"one locked", AUDIT_KP12, "facts errno-write EROFS proc/sys/net/ipv4/tcp_wmem\n",
      AUDIT_FAIL, "cannot be set", 0},
