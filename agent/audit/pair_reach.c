@@ -203,6 +203,7 @@ int pair_reach(const Aolani__AuditReach *ask, Aolani__AuditPair **ret, struct er
     aolani__audit_pair__init(p);
     int rc = introduce(ask, &l, e);
     if (rc == 0) {
+        l.until_ns = end_of(budget); /* a lost first packet costs a second */
         rc = run(ask, &l, budget, p);
         if (rc < 0)
             (void)err_sys(e, rc, "measure the way to \"%s\"", ask->address);
