@@ -382,7 +382,7 @@ void job_destroy(struct job *j)
     loop_timer_destroy(j->tick);
     fences_destroy(j->fences);
     job_audit_destroy(j->audit);
-    job_netwatch_destroy(j->netwatch);
+    netwatch_destroy(j->netwatch);
     if (j->outfiles)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);

@@ -133,6 +133,20 @@ int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                         loop_now_ms(j->loop), e);
 }
 
+void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
+                   size_t len)
+{
+    if (!j->netwatch || j->state != JOB_RUNNING ||
+        !netwatch_add(j->netwatch, rank, stream, data, len))
+        return;
+    job_set_stop(j, STOP_ERROR, err_exit_status(ERR_REFUSED),
+                 "rank %u on %s: NCCL has taken sockets for its network, and [audit] "
+                 "require_net is \"%s\"",
+                 rank, job_node_name(j, j->plan.ranks[rank].node),
+                 j->config.spec->audit.require_net);
+    job_event(j, JOB_EV_FAILED);
+}
+
 void job_audit_destroy(struct job_audit *a)
 {
     if (!a)

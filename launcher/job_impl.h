@@ -12,6 +12,7 @@
 #include "launcher/job.h"
 #include "launcher/job_binding.h"
 #include "launcher/jobstate.h"
+#include "launcher/netwatch.h"
 #include "launcher/nodelimits.h"
 #include "launcher/outfiles.h"
 #include "launcher/place/place.h"
@@ -69,7 +70,6 @@ struct job_rank {
 
 struct job_variance;
 struct job_audit;
-struct job_netwatch;
 
 struct job {
     struct loop *loop;
@@ -96,8 +96,8 @@ struct job {
     uint32_t master_port;
     bool saw_steps, held;
     struct driftlines drifts;
-    struct job_audit *audit;       /* where something is required of the nodes */
-    struct job_netwatch *netwatch; /* where a network is required, while ranks run */
+    struct job_audit *audit;   /* where something is required of the nodes */
+    struct netwatch *netwatch; /* where a network is required, while ranks run */
     bool compared_nccl;
     char nccl[200];  /* what it did, in words; "" not known */
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
@@ -171,16 +171,12 @@ void job_send_start(struct job *j);
 void job_audit_begin(struct job *j); /* AUDITED or FAILED follows, now or later */
 void job_audit_tick(struct job *j, uint64_t now_ms);
 void job_audit_destroy(struct job_audit *a);
+/* Output of a rank as it comes: the job fails when NCCL says there that it uses sockets
+ * where it must not. */
+void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
+                   size_t len);
 int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                       struct err *e);
-
-/* ---- job_netwatch.c ---- */
-int job_netwatch_create(struct job *j); /* once there are ranks; -ENOMEM */
-void job_netwatch_destroy(struct job_netwatch *w);
-/* Output of a rank as it comes: the job fails when NCCL says there that it has fallen back
- * to sockets. */
-void job_netwatch_add(struct job *j, uint32_t rank, int stream, const void *data,
-                      size_t len);
 
 /* ---- job_stdin.c ---- */
 void job_begin_stdin(struct job *j); /* after START */

@@ -136,7 +136,7 @@ static int on_output(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     struct job_rank *r = &j->ranks[m->rank];
     if (m->offset + m->data.len > r->bytes[stream])
         r->bytes[stream] = m->offset + m->data.len;
-    job_netwatch_add(j, m->rank, stream, m->data.data, m->data.len);
+    job_watch_net(j, m->rank, stream, m->data.data, m->data.len);
     outfiles_write(j->outfiles, m->rank, stream, m->offset, m->data.data, m->data.len);
     if (!j->held && outfiles_backlog(j->outfiles) > BACKLOG_MAX) {
         j->held = true;

@@ -56,8 +56,9 @@ int job_make_ranks(struct job *j, struct err *e)
         outfiles_on_drain(j->outfiles, on_drained, j);
     if (rc == 0 && (rc = job_variance_create(j)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
-    if (rc == 0 && (rc = job_netwatch_create(j)) < 0)
-        err_sys(e, rc, "make room for %u ranks", n);
+    bool watched = strcmp(j->config.spec->audit.require_net, "none") != 0;
+    if (rc == 0 && watched && !(j->netwatch = netwatch_create(n)))
+        rc = err_sys(e, -ENOMEM, "make room for %u ranks", n);
     if (rc == 0 && (rc = fences_create(j->n_nodes, j->plan.first_rank, &job_fence_ops,
                                        j, &j->fences)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
