@@ -53,7 +53,7 @@ static void page_head(struct page *p, const struct audit *a)
     time_t t = (time_t)a->t_real_s;
     if (a->t_real_s > 0 && gmtime_r(&t, &tm))
         (void)strftime(when, sizeof when, " on %Y-%m-%d at %H:%M UTC", &tm);
-    if (a->took_s > 0 && a->took_s < 1e6)
+    if (a->took_s >= .05 && a->took_s < 1e6)
         snprintf(took, sizeof took, ", in %.1f s", a->took_s);
     page_printf(p, "Audit of %zu node%s%s%s\n", a->n, a->n == 1 ? "" : "s", when, took);
 }

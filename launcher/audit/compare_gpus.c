@@ -12,8 +12,9 @@
 #include "launcher/audit/spread.h"
 #include "proto/base/limits.h"
 
-#define COPY_FACTOR 1.25
-#define RATED_LEAST .6 /* of the rating; a good copy reaches eight tenths and more */
+#define COPY_FACTOR   1.25
+#define FAILED_FACTOR 1e6 /* nothing at all is worse than slow */
+#define RATED_LEAST   .6  /* of the rating; a good copy reaches eight tenths and more */
 
 enum way { WAY_TO, WAY_FROM, WAY_WITHIN, WAYS };
 
@@ -75,21 +76,51 @@ static int list_gpus(const struct audit *a, const uint32_t *likes, struct gpus *
     return 0;
 }
 
+static const char *name_of(const struct gpu *x)
+{
+    const char *bus = x->copy->bus_id, *uuid = x->copy->uuid;
+    return bus && *bus ? bus : uuid && *uuid ? uuid : "?";
+}
+
 static void note_slow(struct gpus *g, const struct gpu *x, enum way w, double factor,
                       uint64_t than, const char *which)
 {
     static const char *const ways[WAYS] = {
         "copies to it run at", "copies from it run at", "copies within it run at"};
     struct compare_found *f = &g->found[x->node];
-    const char *name =
-        x->copy->bus_id && *x->copy->bus_id ? x->copy->bus_id : x->copy->uuid;
     char here[UNIT_TEXT], other[UNIT_TEXT];
     if (factor <= f->factor)
         return;
     f->node = x->node;
     f->factor = factor;
-    snprintf(f->text, sizeof f->text, "GPU %.40s: %s %s (%s %s)", name ? name : "?",
-             ways[w], unit_mbytes(x->v[w], here), which, unit_mbytes(than, other));
+    snprintf(f->text, sizeof f->text, "GPU %.40s: %s %s (%s %s)", name_of(x), ways[w],
+             unit_mbytes(x->v[w], here), which, unit_mbytes(than, other));
+}
+
+static bool has_failed(const struct gpu *x)
+{
+    return x->copy->error && *x->copy->error && x->v[WAY_TO] == 0;
+}
+
+/* Where most GPUs cannot be measured, it is no GPU's fault. */
+static void judge_failed(struct gpus *g, size_t from, size_t to, bool *slow)
+{
+    size_t failed = 0;
+    for (size_t i = from; i < to; i++)
+        failed += has_failed(&g->list[i]);
+    for (size_t i = from; i < to && failed * 2 < to - from; i++) {
+        struct compare_found *f = &g->found[g->list[i].node];
+        if (!has_failed(&g->list[i]))
+            continue;
+        slow[i] = true;
+        if (f->factor >= FAILED_FACTOR)
+            continue;
+        f->node = g->list[i].node;
+        f->factor = FAILED_FACTOR;
+        snprintf(f->text, sizeof f->text,
+                 "GPU %.40s: no copy could be measured: %.100s", name_of(&g->list[i]),
+                 g->list[i].copy->error);
+    }
 }
 
 static int judge_way(struct gpus *g, size_t from, size_t to, enum way w, bool *slow)
@@ -138,6 +169,7 @@ static void judge_rating(struct gpus *g, size_t from, size_t to, enum way w, boo
 static int judge_class(struct gpus *g, size_t from, size_t to, bool *slow)
 {
     int rc = 0;
+    judge_failed(g, from, to, slow);
     for (int w = 0; w < WAYS && rc == 0; w++)
         rc = judge_way(g, from, to, (enum way)w, slow);
     for (int w = 0; w < WAY_WITHIN && rc == 0; w++)

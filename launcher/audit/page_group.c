@@ -9,6 +9,7 @@
 
 #define EVIDENCE 300u /* bytes of one probe's */
 #define LINES    5u   /* below one question; --verbose has all */
+#define UNSEEN   2u   /* of them, that only could not be seen: they are told below */
 
 static const char *const questions[AUDIT_QUESTIONS] = {
     [AUDIT_TOPOLOGY] = "Is the real PCIe topology to be seen?",
@@ -171,6 +172,8 @@ static void page_question(struct page *p, const struct audit_node *n,
     page_printf(p, ")\n");
     page_of_verdict(p, n, t, AUDIT_FAIL, false, "    fails: ", &l);
     page_of_verdict(p, n, t, AUDIT_WARN, false, "    warns: ", &l);
+    if (n->tests[t] == AUDIT_UNKNOWN && !verbose)
+        l.most = l.said + UNSEEN;
     if (n->tests[t] == AUDIT_UNKNOWN)
         page_of_verdict(p, n, t, AUDIT_UNKNOWN, t != AUDIT_TUNABLES,
                         "    not seen: ", &l);
