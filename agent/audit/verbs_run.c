@@ -174,6 +174,7 @@ int verbs_push(struct verbs *v, uint64_t window_ms, uint64_t *ret_bytes,
     unsigned begun = 0, under_way = 0;
     int rc = 0;
     pair_rate_start(&rate, from, window_ms * 1000000);
+    (void)pair_rate_add(&rate, from, 0);
     for (bool more = true; rc == 0 && (more || under_way > 0);) {
         struct ibv_wc wc = {0};
         for (; rc == 0 && more && under_way < VERBS_DEPTH; under_way++)
