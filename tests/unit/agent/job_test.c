@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -40,6 +41,7 @@ struct bench {
     Aolani__Prepared *prepared;
     Aolani__RankExit *exits[4];
     Aolani__NodeDone *done;
+    Aolani__AuditSaid *audit; /* the last */
     enum phase phase;
 };
 
@@ -52,6 +54,11 @@ static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage
         b->prepared = aolani__prepared__unpack(NULL, len, bytes);
     if (type == MSG_RANK_EXIT && b->n[type] < 4)
         b->exits[b->n[type]] = aolani__rank_exit__unpack(NULL, len, bytes);
+    if (type == MSG_AUDIT_SAID) {
+        if (b->audit)
+            aolani__audit_said__free_unpacked(b->audit, NULL);
+        b->audit = aolani__audit_said__unpack(NULL, len, bytes);
+    }
     if (type == MSG_NODE_DONE)
         b->done = aolani__node_done__unpack(NULL, len, bytes);
     if (type == MSG_OUTPUT) {
@@ -131,6 +138,8 @@ static void finish(struct bench *b)
     }
     if (b->prepared)
         aolani__prepared__free_unpacked(b->prepared, NULL);
+    if (b->audit)
+        aolani__audit_said__free_unpacked(b->audit, NULL);
     if (b->done)
         aolani__node_done__free_unpacked(b->done, NULL);
     host_fini(&b->host);
@@ -304,6 +313,96 @@ static void test_what_a_head_must_not_say(void **state)
     finish(&b);
 }
 
+static int give_audit(struct bench *b, uint32_t id)
+{
+    Aolani__AuditLook look = AOLANI__AUDIT_LOOK__INIT;
+    Aolani__AuditAsk m = AOLANI__AUDIT_ASK__INIT;
+    m.id = id;
+    m.is_case = AOLANI__AUDIT_ASK__IS_LOOK;
+    m.look = &look;
+    return give(b, MSG_AUDIT_ASK, &m.base);
+}
+
+/* The helper as a script; what it writes first is an answer to question 1. */
+static void put_audit_helper(struct bench *b, const char *script)
+{
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/aolani-audit", root);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    fprintf(f, "#!/bin/sh\n%s\n", script);
+    fclose(f);
+    assert_int_equal(chmod(path, 0755), 0);
+    free(b->host.audit_helper);
+    b->host.audit_helper = strdup(path);
+}
+
+static void test_the_audit(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    put_audit_helper(&b, "head -c 6 >/dev/null; printf "
+                         "'\\004\\000\\000\\000\\010\\001\\020\\001'; exec cat");
+    assert_int_equal(give_audit(&b, 1), 0);
+    assert_int_equal(give_audit(&b, 2), ERR_PROTO); /* one at a time */
+    assert_int_equal(give_prepare(&b, RUN, "true"), ERR_PROTO);
+    run(&b, MSG_AUDIT_SAID);
+    assert_true(b.audit->last && b.audit->id == 1);
+    assert_string_equal(b.audit->error, "");
+
+    /* With the plan the helper ends, and the node is not asked any more. */
+    start(&b, "true");
+    assert_int_equal(give_audit(&b, 2), ERR_PROTO);
+    wait_for_exits(&b);
+    assert_int_equal(give_end(&b), 0);
+    run(&b, 0);
+    assert_int_equal(b.done->result, AOLANI__TEARDOWN__CLEAN);
+    expect_nothing_left();
+    finish(&b);
+}
+
+static void test_an_audit_without_an_answer(void **state)
+{
+    (void)state;
+    struct bench b;
+    begin(&b, false);
+    free(b.host.audit_helper);
+    b.host.audit_helper = NULL;
+    assert_int_equal(give_audit(&b, 1), 0);
+    run(&b, MSG_AUDIT_SAID);
+    assert_true(b.audit->last);
+    assert_string_equal(b.audit->error, "the helper \"aolani-audit\" is not there");
+    assert_int_equal(give_end(&b), 0);
+    run(&b, 0);
+    finish(&b);
+
+    /* One that hangs is ended with the job; a head that ends it wants no answer. */
+    begin(&b, false);
+    put_audit_helper(&b, "sleep 600 & echo $! >\"${0%/*}/pid\"; wait");
+    assert_int_equal(give_audit(&b, 1), 0);
+    char path[128];
+    pid_t pid = 0;
+    (void)snprintf(path, sizeof path, "%s/pid", root);
+    for (int i = 0; i < 1000 && pid == 0; i++) {
+        FILE *f = fopen(path, "r");
+        if (f && fscanf(f, "%d", &pid) != 1)
+            pid = 0;
+        if (f)
+            fclose(f);
+        usleep(10000);
+    }
+    assert_int_equal(kill(pid, 0), 0);
+    assert_int_equal(give_end(&b), 0);
+    run(&b, 0);
+    assert_int_equal(b.n[MSG_AUDIT_SAID], 0);
+    assert_int_equal(b.done->result, AOLANI__TEARDOWN__CLEAN);
+    struct proc_stat stat;
+    assert_true(kill(pid, 0) < 0 || proc_stat_read(pid, &stat) < 0 ||
+                stat.state == 'Z');
+    finish(&b);
+}
+
 static void test_stop_with_grace(void **state)
 {
     (void)state;
@@ -442,6 +541,8 @@ int main(void)
         cmocka_unit_test(test_a_job_from_plan_to_end),
         cmocka_unit_test(test_what_cannot_be_prepared),
         cmocka_unit_test(test_what_a_head_must_not_say),
+        cmocka_unit_test(test_the_audit),
+        cmocka_unit_test(test_an_audit_without_an_answer),
         cmocka_unit_test(test_stop_with_grace),
         cmocka_unit_test(test_the_lease_is_over),
         cmocka_unit_test(test_recovery),
