@@ -6,7 +6,7 @@
 #define AMD 0x1002u
 
 struct atomics {
-    struct pcinote blocked, off, unread;
+    struct pcinote blocked, off, unread, bare; /* bare: no port above it is shown */
     bool missed; /* by a GPU of AMD, whose driver wants them */
     unsigned able;
 };
@@ -24,6 +24,10 @@ static void atomics_look(const struct pci_config *x, size_t gpu, struct atomics 
     bool passed = true;
     if (is_hidden(c)) {
         pcinote_add(&ret->unread, "%s", d->name);
+        return;
+    }
+    if (d->depth == 0) {
+        pcinote_add(&ret->bare, "%s", d->name);
         return;
     }
     for (unsigned k = 0; k < d->depth; k++) {
@@ -59,6 +63,9 @@ void pci_atomics(const struct pci_config *x, struct findings *f)
               pcinote_text(&a.blocked));
     else if (a.unread.n)
         pci_config_unread(x, f, AUDIT_PC6, &a.unread);
+    else if (a.bare.n)
+        found(f, AUDIT_PC6, AUDIT_UNKNOWN, PCI_CONFIG_SOURCE,
+              "no port above %s is shown", pcinote_text(&a.bare));
     else if (a.off.n)
         found(f, AUDIT_PC6, a.missed ? AUDIT_WARN : AUDIT_PASS, PCI_CONFIG_SOURCE,
               "none by %s; nccl does without", pcinote_text(&a.off));

@@ -26,8 +26,9 @@ static int nearest(const struct pcilist *l, const struct pcilist_device *gpu)
 }
 
 struct near {
-    struct pcinote flat, far,
-        lost; /* on a root bus; without a switch to a NIC; unknown */
+    struct pcinote flat; /* on a root bus */
+    struct pcinote far;  /* without a switch to a NIC */
+    struct pcinote lost; /* not known where */
     unsigned by_switch;
 };
 
@@ -70,7 +71,8 @@ void pci_near(const struct pcilist *l, struct findings *f)
               pcinote_text(&n.lost));
     else if (n.far.n)
         found(f, AUDIT_PC1, AUDIT_WARN, SOURCE,
-              "%s without a nic below the same switch: all goes through the cpu (%s)",
+              "%s without a nic below the same switch: what they send goes through the "
+              "cpu (%s)",
               pcinote_text(&n.far), count);
     else
         found(f, AUDIT_PC1, AUDIT_PASS, SOURCE,
