@@ -189,7 +189,7 @@ static void sim_check_round(const struct audit_sim *s, const bool *usable,
 }
 
 /* The whole audit, up to its remarks. */
-static void sim_run(const struct audit_sim *s, struct audit *a)
+static inline void sim_run(const struct audit_sim *s, struct audit *a)
 {
     struct random r;
     random_init(&r, s->seed);
