@@ -387,6 +387,7 @@ void host_fini(struct host *h)
     rankset_fini(&h->memory);
     free(h->pmix_helper);
     free(h->describe_helper);
+    free(h->audit_helper);
     free(h->library);
     *h = (struct host){0};
 }
