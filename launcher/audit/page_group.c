@@ -197,6 +197,12 @@ static void page_others(struct page *p, const struct audit_node *n, bool verbose
     page_left_out(p, &l);
 }
 
+static bool is_all_right(const struct audit_node *n)
+{
+    return n->verdict == MACHINE_BARE_METAL &&
+           count_tests(n, AUDIT_PASS) == AUDIT_QUESTIONS;
+}
+
 void page_group(struct page *p, const struct audit *a, const struct audit_group *g,
                 bool verbose)
 {
@@ -214,7 +220,7 @@ void page_group(struct page *p, const struct audit *a, const struct audit_group 
     for (int t = 0; t < AUDIT_QUESTIONS; t++)
         page_question(p, n, (enum audit_topic)t, verbose);
     page_others(p, n, verbose);
-    if (g->n > 1 && n->host)
+    if (g->n > 1 && !is_all_right(n))
         page_printf(p, "  (in the words of %.80s; the others have the same verdicts)\n",
                     n->host);
     if (n->error)

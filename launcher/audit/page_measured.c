@@ -146,12 +146,13 @@ static const struct row rows[] = {
     {"one CPUID (in a guest: an exit to the host)", "below 200 ns", leaving, UNIT_NS,
      false},
     {"reading the clock", "below 100 ns", reading_clock, UNIT_NS, false},
-    {"memory, one core alone", "", memory_one, UNIT_MBYTES, true},
-    {"memory, all cores of a NUMA node", "", memory_all, UNIT_MBYTES, true},
+    {"memory, one core alone", "as on like nodes", memory_one, UNIT_MBYTES, true},
+    {"memory, all cores of a NUMA node", "as on like nodes", memory_all, UNIT_MBYTES,
+     true},
     {"copies to a GPU", "80 % of its link", copy_to, UNIT_MBYTES, true},
     {"copies from a GPU", "80 % of its link", copy_from, UNIT_MBYTES, true},
-    {"  its link as it is rated", "", copy_rated, UNIT_MBYTES, true},
-    {"copies within a GPU", "", copy_within, UNIT_MBYTES, true},
+    {"  its link as it is rated", "as on like nodes", copy_rated, UNIT_MBYTES, true},
+    {"copies within a GPU", "as on like nodes", copy_within, UNIT_MBYTES, true},
 };
 
 struct seen { /* one row over all nodes, or one of pairs */
@@ -332,7 +333,7 @@ static void page_pairs(struct page *p, const struct audit *a, double *room)
         {"round trip, median", "below 60 us", "below 6 us", trip_p50, UNIT_NS, false},
         {"round trip, 99 of 100 below", "below 3 times the median",
          "below 2 times the median", trip_p99, UNIT_NS, false},
-        {"round trip, longest", "", "", trip_max, UNIT_NS, false},
+        {"round trip, longest", "below 5 ms", "below 1 ms", trip_max, UNIT_NS, false},
         {"bandwidth, the slower way", "90 % of the NICs", "90 % of the NICs", speed,
          UNIT_MBYTES, true},
     };
