@@ -153,7 +153,7 @@ static void map(struct measuring *r, struct node *n, uint64_t group)
     void *at = mmap(NULL, n->bytes, PROT_READ | PROT_WRITE,
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
     if (at == MAP_FAILED) {
-        n->why_not = strerror(errno);
+        n->why_not = "so much address space is not allowed";
         return;
     }
     (void)madvise(at, n->bytes, MADV_HUGEPAGE);

@@ -125,14 +125,16 @@ static void sleep_ns(uint64_t ns)
     (void)clock_nanosleep(CLOCK_MONOTONIC, 0, &t, NULL);
 }
 
-/* The last round must end in time, as late as rounds do here. */
+/* The last round must end in time, as late as rounds do here; but one there must be. */
 static void rounds(struct measuring *r, struct noise *z, uint64_t end_ns)
 {
-    for (;;) {
+    for (bool first = true;; first = false) {
         measure_tell(r);
         sleep_ns(PAUSE_NS);
         uint64_t now = clock_mono_ns(), late = measure_pool_late_ns(r->pool);
-        uint64_t left = now + late < end_ns ? end_ns - now - late : 0;
+        uint64_t left = now < end_ns ? end_ns - now : 0;
+        late = first && late > left / 2 ? left / 2 : late;
+        left = left > late ? left - late : 0;
         if (left < ROUND_LEAST)
             return;
         measure_pool_run(r->pool, NULL, round_job, z, left < ROUND_NS ? left : ROUND_NS,

@@ -48,8 +48,8 @@ static void *work(void *arg)
         if (p->ends)
             break;
         w->seen = p->turn;
-        if (p->who && !p->who[w->index])
-            continue;
+        if (!p->job || (p->who && !p->who[w->index]))
+            continue; /* not asked, or so late that all is over */
         pthread_mutex_unlock(&p->lock);
         p->job(p->arg, w->index, p->start_ns, p->end_ns);
         pthread_mutex_lock(&p->lock);
@@ -172,6 +172,7 @@ void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
         tick(tick_arg);
         pthread_mutex_lock(&p->lock);
     }
+    p->job = NULL; /* nor is `who` there any more */
     uint64_t now = clock_mono_ns();
     if (now > p->end_ns + p->late_ns)
         p->late_ns = now - p->end_ns;

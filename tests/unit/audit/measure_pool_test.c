@@ -73,6 +73,30 @@ static void test_turns(void **state)
     measure_pool_destroy(t.pool);
 }
 
+/* Who is not asked may wake when all is over, and what was asked is no longer there. */
+static void test_waking_late(void **state)
+{
+    (void)state;
+    uint32_t cpus[CROWD];
+    bool who[CROWD];
+    struct turn t = {.pool = NULL};
+    ours(cpus, 1);
+    for (size_t i = 1; i < CROWD; i++)
+        cpus[i] = cpus[0];
+    assert_int_equal(measure_pool_create(cpus, CROWD, &t.pool, NULL), 0);
+    for (unsigned n = 0; n < 200; n++) {
+        memset(who, 0, sizeof who);
+        who[0] = true;
+        measure_pool_run(t.pool, who, job, &t, 0, NULL, NULL);
+        memset(who, 1, sizeof who);
+        sched_yield();
+    }
+    assert_int_equal(atomic_load(&t.calls[0]), 200);
+    for (size_t i = 1; i < CROWD; i++)
+        assert_int_equal(atomic_load(&t.calls[i]), 0);
+    measure_pool_destroy(t.pool);
+}
+
 static void tick(void *arg)
 {
     atomic_fetch_add((atomic_uint *)arg, 1);
@@ -113,6 +137,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_turns),
+        cmocka_unit_test(test_waking_late),
         cmocka_unit_test(test_tick),
         cmocka_unit_test(test_cpus_that_are_not_there),
     };
