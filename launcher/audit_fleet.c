@@ -11,6 +11,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "launcher/audit_info.h"
 #include "launcher/fleet.h"
 #include "proto/base/log.h"
 #include "proto/wire/wiretext.h"
@@ -18,7 +19,6 @@
 #define TICK_MS       100u
 #define END_SILENT_MS 30000u /* a node that says nothing for so long after END */
 #define N_SIGNALS     3u
-#define PORT_ACTIVE   4u
 
 enum audit_step { /* how far a node has come */
                   STEP_AWAITED,
@@ -49,54 +49,6 @@ struct work {
     bool ending;
     int signum;
 };
-
-/* ---------------------------------------------------------------- what is known of a node */
-
-static int keep(char **ret, const char *text)
-{
-    free(*ret);
-    *ret = strdup(text ? text : "");
-    return *ret ? 0 : -ENOMEM;
-}
-
-static uint32_t count_cpus(const Aolani__NodeInfo *m)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < m->n_cores; i++)
-        n += (uint32_t)m->cores[i]->n_pus;
-    return n;
-}
-
-int audit_fleet_fill(const char *host, const Aolani__NodeInfo *m,
-                     struct audit_node *ret)
-{
-    int rc = keep(&ret->host, host);
-    rc = rc < 0 ? rc : keep(&ret->machine, m ? m->boot_id : "");
-    rc = rc < 0 ? rc : keep(&ret->kernel, m ? m->kernel : "");
-    rc =
-        rc < 0 ? rc : keep(&ret->product, m && m->topology ? m->topology->product : "");
-    if (m) {
-        ret->mem_bytes = m->mem_bytes;
-        ret->cpus = count_cpus(m);
-    }
-    return rc;
-}
-
-/* The first that can be used; where there is none, pairs go over TCP. */
-static const char *hca_of(const Aolani__NodeInfo *m)
-{
-    const Aolani__Topology *t = m ? m->topology : NULL;
-    for (size_t i = 0; t && i < t->n_nics; i++) {
-        const Aolani__Nic *nic = t->nics[i];
-        bool verbs = nic->kind == AOLANI__NIC__KIND__INFINIBAND ||
-                     nic->kind == AOLANI__NIC__KIND__ROCE;
-        for (size_t k = 0; verbs && k < nic->n_ports; k++) {
-            if (nic->ports[k]->state == PORT_ACTIVE)
-                return nic->name;
-        }
-    }
-    return NULL;
-}
 
 /* ---------------------------------------------------------------- the end */
 
@@ -194,11 +146,11 @@ static int begin(struct work *w, struct err *e)
     secure_random(&c.seed, sizeof c.seed);
     for (uint32_t i = 0; i < w->audit->n; i++) {
         const Aolani__NodeInfo *info = fleet_info(w->fleet, i);
-        int rc = audit_fleet_fill(w->nodes->names[i], info, &w->audit->nodes[i]);
+        int rc = audit_info_fill(w->nodes->names[i], info, &w->audit->nodes[i]);
         if (rc < 0)
             return err_sys(e, rc, "audit %zu nodes", w->audit->n);
         w->addresses[i] = info ? fleet_address(w->fleet, i) : NULL;
-        w->nics[i] = hca_of(info);
+        w->nics[i] = audit_info_hca(info);
     }
     int rc = conduct_create(&c, &ops, w, &w->conduct, e);
     if (rc == 0)
@@ -245,9 +197,9 @@ static void say(struct work *w, uint32_t node, const struct err *e)
     struct audit_node *n = &w->audit->nodes[node];
     if (w->conduct)
         conduct_lost(w->conduct, node, e->text, e->hint, loop_now_ms(w->loop));
-    else if (!n->error) {
-        (void)keep(&n->error, e->text);
-        (void)keep(&n->hint, e->hint);
+    else if (!n->error) { /* before anything was asked */
+        n->error = strdup(e->text);
+        n->hint = strdup(e->hint);
     }
 }
 

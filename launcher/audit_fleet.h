@@ -14,8 +14,4 @@
 int audit_fleet(const struct spec *s, const struct nodes *nodes,
                 const struct audit_wish *w, struct audit *ret, struct err *e);
 
-/* Also for a job that asks its nodes: what a node's agent has said of it. -ENOMEM. */
-int audit_fleet_fill(const char *host, const Aolani__NodeInfo *m,
-                     struct audit_node *ret);
-
 #endif

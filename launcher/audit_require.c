@@ -39,11 +39,15 @@ static void add(struct reason *r, const char *fmt, ...)
     r->len += n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1;
 }
 
-/* "; HV1: eax bit 31 set" */
-static void add_finding(struct reason *r, const Aolani__AuditFinding *f)
+/* "; HV1: eax bit 31 set", "; HV7: the cost of CPUID": evidence of the second tier is
+ * measured, and would tell nodes apart that are alike. */
+static void add_sign(struct reason *r, enum audit_probe p,
+                     const Aolani__AuditFinding *f)
 {
+    const struct audit_probe_info *info = audit_probe_info(p);
     if (r->n++ < NAMED)
-        add(r, "%s%s: %.90s", r->n == 1 ? ": " : "; ", f->id, f->evidence);
+        add(r, "%s%s: %.90s", r->n == 1 ? ": " : "; ", info->id,
+            info->tier == AUDIT_T1 ? f->evidence : info->title);
 }
 
 static void add_signs(struct reason *r, const struct audit_node *n)
@@ -51,7 +55,7 @@ static void add_signs(struct reason *r, const struct audit_node *n)
     for (unsigned p = 0; p < AUDIT_N_PROBES; p++) {
         const Aolani__AuditFinding *f = audit_finding(n, p);
         if (f && judge_is_sign(n, p))
-            add_finding(r, f);
+            add_sign(r, p, f);
     }
     if (r->n > NAMED)
         add(r, "; and %u more", r->n - NAMED);

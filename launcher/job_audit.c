@@ -2,17 +2,21 @@
 /* job_audit.c - a job that requires something of its nodes asks them before anything of it is
  * prepared. They only look: nothing is measured, and a node takes a second for it. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "launcher/audit/conduct.h"
-#include "launcher/audit_fleet.h"
+#include "launcher/audit_info.h"
 #include "launcher/audit_require.h"
+#include "launcher/audit_show.h"
 #include "launcher/job_impl.h"
 #include "proto/base/log.h"
 
 struct job_audit {
     struct audit audit;
     struct conduct *conduct;
+    char text[1000]; /* what the nodes are, for the report */
 };
 
 static void fail(struct job *j, int status, const char *text)
@@ -40,8 +44,9 @@ static void refuse(struct job *j, const struct audit_unmet *u)
         bool bad = false;
         for (; at < u->n && u->all[at].name == j->audit->audit.nodes[i].host; at++) {
             job_journal_node(j, i, "refused", u->all[at].error, NULL);
-            (void)snprintf(j->nodes[i].detail, sizeof j->nodes[i].detail, "%s",
-                           u->all[at].error);
+            size_t len = bad ? strlen(j->nodes[i].detail) : 0;
+            (void)snprintf(j->nodes[i].detail + len, sizeof j->nodes[i].detail - len,
+                           "%s%s", bad ? "; " : "", u->all[at].error);
             bad = true;
         }
         n_bad += bad;
@@ -53,6 +58,32 @@ static void refuse(struct job *j, const struct audit_unmet *u)
                    n_bad, j->n_nodes, j->n_nodes == 1 ? "" : "s",
                    n_bad == 1 ? "is" : "are");
     fail(j, err_exit_status(ERR_REFUSED), text);
+}
+
+/* "gpu[01-08]: bare-metal (topology pass, numa pass, tunables warn, network pass)" */
+static void describe(struct job_audit *a)
+{
+    struct failure *all = calloc(a->audit.n + 1, sizeof *all);
+    char(*texts)[160] = calloc(a->audit.n + 1, sizeof *texts);
+    for (size_t i = 0; all && texts && i < a->audit.n; i++) {
+        const struct audit_node *n = &a->audit.nodes[i];
+        size_t len = (size_t)snprintf(texts[i], sizeof texts[i], "%s (",
+                                      audit_machine_name(n->verdict));
+        for (unsigned q = 0; q < AUDIT_QUESTIONS && len < sizeof texts[i]; q++)
+            len += (size_t)snprintf(
+                texts[i] + len, sizeof texts[i] - len, "%s %s%s", audit_topic_name(q),
+                audit_verdict_name(n->tests[q]), q + 1 < AUDIT_QUESTIONS ? ", " : ")");
+        all[i] = (struct failure){n->host, texts[i], ""};
+    }
+    if (all && texts)
+        failures_format(all, a->audit.n, a->text, sizeof a->text);
+    free(texts);
+    free(all);
+}
+
+const char *job_audit_text(const struct job *j)
+{
+    return j->audit ? j->audit->text : "";
 }
 
 static int on_ask(void *arg, uint32_t node, const Aolani__AuditAsk *m)
@@ -68,6 +99,7 @@ static void on_done(void *arg)
     if (j->state != JOB_AUDITING) /* a node was lost meanwhile, or the user ended it */
         return;
     audit_judge(&j->audit->audit);
+    describe(j->audit);
     if (audit_require(j->config.spec, &j->audit->audit, &u) < 0) {
         fail(j, 1, "audit the nodes: there is no memory for it");
         return;
@@ -87,8 +119,8 @@ static int begin(struct job *j, struct err *e)
         return err_sys(e, -ENOMEM, "audit the nodes");
     int rc = audit_begin(&a->audit, j->n_nodes, e);
     for (uint32_t i = 0; i < j->n_nodes && rc == 0; i++) {
-        rc = audit_fleet_fill(job_node_name(j, i), fleet_info(j->fleet, i),
-                              &a->audit.nodes[i]);
+        rc = audit_info_fill(job_node_name(j, i), fleet_info(j->fleet, i),
+                             &a->audit.nodes[i]);
         if (rc < 0)
             err_sys(e, rc, "audit the nodes");
     }

@@ -171,6 +171,7 @@ void job_send_start(struct job *j);
 void job_audit_begin(struct job *j); /* AUDITED or FAILED follows, now or later */
 void job_audit_tick(struct job *j, uint64_t now_ms);
 void job_audit_destroy(struct job_audit *a);
+const char *job_audit_text(const struct job *j); /* for the report; "": not asked */
 /* Output of a rank as it comes: the job fails when NCCL says there that it uses sockets
  * where it must not. */
 void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,

@@ -155,6 +155,7 @@ void job_summary(struct job *j, struct summary *ret)
     fill_outputs(j, &s);
     job_compare_nccl(j);
     s.nccl = j->nccl;
+    s.audit = job_audit_text(j);
     s.warnings = (const char *const *)j->warnings;
     s.n_warnings = j->n_warnings;
     s.steps = j->saw_steps ? j->steps : NULL;

@@ -256,6 +256,14 @@ static void page_ranks(struct page *p, const struct report_view *v)
     page_outputs(p, v);
 }
 
+static void page_audit(struct page *p, const struct report_view *v)
+{
+    if (!v->audit[0])
+        return;
+    page_printf(p, "\nWhat the nodes are\n");
+    page_wrap(p, "  ", v->audit);
+}
+
 static void page_nccl(struct page *p, const struct report_view *v)
 {
     if (v->nccl[0])
@@ -283,6 +291,7 @@ static int page_all(const struct report_view *v, struct buf *out)
     page_ranks(&p, v);
     page_steps(&p, v);
     page_binding(&p, v);
+    page_audit(&p, v);
     page_nccl(&p, v);
     page_warnings(&p, v);
     return p.rc;

@@ -10,7 +10,8 @@
  *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
  *             (the outcome in words), wall_ms, attempts (how many; all below is of the
  *             last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
- *             "" when it said nothing)
+ *             "" when it said nothing), audit (what the nodes were found to be, in words; ""
+ *             when [audit] required nothing)
  *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
  *             that were entered
  *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
@@ -97,6 +98,7 @@ static const struct field run_fields[] = {
     {"wall_ms", FIELD_U64, V(wall_ms)},
     {"attempts", FIELD_U32 | FIELD_LATER, V(attempts)},
     {"nccl", FIELD_TEXT | FIELD_LATER, V(nccl)},
+    {"audit", FIELD_TEXT | FIELD_LATER, V(audit)},
     {0},
 };
 

@@ -53,6 +53,7 @@ void view_fini(struct report_view *v)
     free(v->started_utc);
     free(v->sentence);
     free(v->nccl);
+    free(v->audit);
     *v = (struct report_view){0};
 }
 
@@ -65,7 +66,8 @@ static bool copy_run(struct report_view *v, const struct summary *s)
            (v->dir = view_text(s->dir)) && (v->version = view_text(s->version)) &&
            (v->started_utc = view_text(s->started_utc)) &&
            (v->sentence = view_text(s->sentence)) &&
-           (v->nccl = view_text(s->nccl ? s->nccl : ""));
+           (v->nccl = view_text(s->nccl ? s->nccl : "")) &&
+           (v->audit = view_text(s->audit ? s->audit : ""));
 }
 
 static bool copy_phases(struct report_view *v, const struct summary *s)

@@ -82,7 +82,7 @@ struct view_variance {
 };
 
 struct report_view {
-    char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl;
+    char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl, *audit;
     int64_t exit_status;
     uint64_t wall_ms;
     uint32_t attempts; /* 0: not known */

@@ -84,7 +84,8 @@ struct summary {
     struct outrotate rotate;
     const struct summary_output *outputs;
     size_t n_outputs;
-    const char *nccl; /* which NICs it used, in words; "" or NULL: not known */
+    const char *audit; /* what the nodes were found to be; "" or NULL: not asked */
+    const char *nccl;  /* which NICs it used, in words; "" or NULL: not known */
     const char *const *warnings;
     size_t n_warnings;
     const struct steps *steps; /* NULL: no rank marked steps */
