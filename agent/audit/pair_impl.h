@@ -68,7 +68,7 @@ bool pair_rate_wants(const struct pair_rate *r, uint64_t now_ns);
 bool pair_rate_add(struct pair_rate *r, uint64_t now_ns, uint64_t total);
 /* Bytes, and how long they took, of the later part. */
 void pair_rate_steady(const struct pair_rate *r, uint64_t *ret_bytes, uint64_t *ret_ns);
-uint64_t pair_mbytes(uint64_t bytes, uint64_t ns); /* MB/s; ns 0: 0 */
+uint64_t pair_mbytes(uint64_t bytes, uint64_t ns); /* MB/s, 1 at least; ns 0: 0 */
 /* Sorts the trips. */
 void pair_trips(uint64_t *ns, size_t n, Aolani__AuditPair *p);
 

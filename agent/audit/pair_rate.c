@@ -49,12 +49,13 @@ void pair_rate_steady(const struct pair_rate *r, uint64_t *ret_bytes, uint64_t *
     *ret_ns = end - r->ns[first];
 }
 
+/* Never 0 for what was measured: that would say that it was not. */
 uint64_t pair_mbytes(uint64_t bytes, uint64_t ns)
 {
     if (ns == 0)
         return 0;
     double mbytes = (double)bytes * 1e3 / (double)ns;
-    return mbytes > 1e9 ? 1000000000 : (uint64_t)(mbytes + 0.5);
+    return mbytes > 1e9 ? 1000000000 : mbytes < 1 ? 1 : (uint64_t)(mbytes + 0.5);
 }
 
 static int by_size(const void *a, const void *b)

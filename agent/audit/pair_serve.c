@@ -15,6 +15,7 @@ static uint64_t window_of(const struct pair_record *r)
     return r->a > PAIR_WINDOW_MS ? PAIR_WINDOW_MS : r->a;
 }
 
+/* 1: who asked had enough once it knew, and is gone. */
 static int sink(const struct pair_link *l, const struct pair_record *ask)
 {
     struct pair_stream s = {0};
@@ -25,7 +26,9 @@ static int sink(const struct pair_link *l, const struct pair_record *ask)
         return rc;
     pair_rate_steady(&rate, &done.a, &done.b);
     rc = pair_send_record(l, &done);
-    return rc < 0 ? rc : pair_stream_drain(l, &s);
+    if (rc == 0)
+        rc = pair_stream_drain(l, &s);
+    return rc == -ECONNRESET ? 1 : rc;
 }
 
 /* The last that is done: who asked has what it wants when it ends the connection. */

@@ -97,8 +97,10 @@ int pair_stream_in(const struct pair_link *l, struct pair_stream *s, uint64_t wi
             goes_on = count(l, r, own);
     }
     free(scratch);
-    if (n == -ETIMEDOUT && own > 0)
+    if (own > 0 && (n >= 0 || n == -ETIMEDOUT)) {
+        (void)count(l, r, own); /* also where nothing came any more */
         n = 0;
+    }
     return n < 0 ? (int)n : 0;
 }
 

@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <poll.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -42,7 +43,8 @@ static void rates_leave_out_the_start(void **state)
         {"of 2 ms only", 0, 12500, 0, 2, 13},
         {"10 GB/s", 64000, 10000000, 0, 100, 10000},
         {"one moment only", 64000, 0, 0, 0, 0},
-        {"nothing after the first", 64000, 0, 0, 100, 0},
+        {"nothing after the first", 64000, 0, 0, 100, 1},
+        {"1 Mbit/s", 16000, 125, 0, 100, 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -512,6 +514,33 @@ static void stops_reading(int fd)
     (void)poll(&p, 1, 60000);
 }
 
+/* What comes of it, with such a listener. */
+static int reach_one_that(void (*act)(int), Aolani__AuditPair **ret, struct err *e)
+{
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t len = sizeof sa;
+    uint8_t got[PAIR_TOKEN_BYTES];
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
+    assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
+    assert_int_equal(listen(fd, 1), 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        int in = accept(fd, NULL, NULL);
+        if (in >= 0 && recv(in, got, sizeof got, MSG_WAITALL) == sizeof got)
+            act(in);
+        _exit(0);
+    }
+    int rc = reach("127.0.0.1", ntohs(sa.sin_port), 50, ret, e);
+    (void)kill(pid,
+               SIGKILL); /* what it has not read keeps it from hearing of the end */
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+    close(fd);
+    return rc;
+}
+
 static void a_listener_cannot_keep_it(void **state)
 {
     static const struct {
@@ -530,30 +559,34 @@ static void a_listener_cannot_keep_it(void **state)
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct sockaddr_in sa = {.sin_family = AF_INET,
-                                 .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-        socklen_t len = sizeof sa;
-        uint8_t got[PAIR_TOKEN_BYTES];
         Aolani__AuditPair *p = NULL;
         struct err e;
-        int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-        assert_int_equal(bind(fd, (struct sockaddr *)&sa, len), 0);
-        assert_int_equal(getsockname(fd, (struct sockaddr *)&sa, &len), 0);
-        assert_int_equal(listen(fd, 1), 0);
-        pid_t pid = fork();
-        assert_true(pid >= 0);
-        if (pid == 0) {
-            int in = accept(fd, NULL, NULL);
-            if (in >= 0 && recv(in, got, sizeof got, MSG_WAITALL) == sizeof got)
-                rows[i].act(in);
-            _exit(0);
-        }
-        int rc = reach("127.0.0.1", ntohs(sa.sin_port), 50, &p, &e);
+        int rc = reach_one_that(rows[i].act, &p, &e);
         if (rc != rows[i].rc || !strstr(e.text, rows[i].text))
             fail_msg("row %zu: %d %s", i, rc, e.text);
-        (void)status_of(pid);
-        close(fd);
     }
+}
+
+/* Nothing more goes through once it has said what came: as on a way of 1 Mbit/s. */
+static void says_what_came_and_stops(int fd)
+{
+    struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+    answers(fd, PAIR_WELCOME, 0, 0);
+    echoes(fd);
+    answers(fd, PAIR_DONE, 12500, 100 * MS);
+    (void)poll(&p, 1, 60000);
+}
+
+static void a_very_slow_way_is_told(void **state)
+{
+    (void)state;
+    Aolani__AuditPair *p = NULL;
+    struct err e;
+    assert_int_equal(reach_one_that(says_what_came_and_stops, &p, &e), 0);
+    assert_int_equal(p->there_mbytes, 1);
+    assert_int_equal(p->back_mbytes, 0);
+    assert_string_equal(p->note, "too slow for the way back to be measured");
+    aolani__audit_pair__free_unpacked(p, NULL);
 }
 
 /* ---- what cannot be at all */
@@ -619,6 +652,7 @@ int main(void)
         cmocka_unit_test(a_partner_cannot_keep_it),
         cmocka_unit_test(no_rdma_is_no_end),
         cmocka_unit_test(a_listener_cannot_keep_it),
+        cmocka_unit_test(a_very_slow_way_is_told),
         cmocka_unit_test(wrong_asks_are_refused),
         cmocka_unit_test(nobody_listens),
     };
