@@ -68,7 +68,8 @@ struct audit_remark {
 
 struct audit_past {  /* of a node, by kind of remark */
     uint32_t audits; /* known ones before this, at most HISTORY_KEPT */
-    uint32_t of[REMARK_KINDS]; /* of them could have found it: pairs were measured, ... */
+    uint32_t
+        of[REMARK_KINDS]; /* of them could have found it: pairs were measured, ... */
     uint32_t with[REMARK_KINDS];
 };
 
@@ -95,11 +96,11 @@ const char *audit_remark_name(enum audit_remark_kind k); /* "link" */
 const Aolani__AuditFinding *audit_finding(const struct audit_node *n,
                                           enum audit_probe p); /* NULL: not looked */
 
-/* The tier rule and the four questions (judge.c). */
+/* The tier rule and the four questions. */
 void audit_judge(struct audit *a);
-/* What stands out between nodes (compare.c). -ENOMEM. */
+/* What stands out between nodes. -ENOMEM. */
 int audit_compare(struct audit *a);
-/* (page.c, json.c). Negative: -ENOMEM, ERR_LIMIT. */
+/* For people, and for programs (audit_json.c has the schema). -ENOMEM, ERR_LIMIT. */
 int audit_page(const struct audit *a, bool verbose, struct buf *out);
 int audit_json(const struct audit *a, struct buf *out);
 
