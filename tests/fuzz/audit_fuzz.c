@@ -220,7 +220,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     begin(&h, data[0]);
     struct cur c = cur_of(data + 1, size - 1);
-    while (cur_left(&c) > 0 && !h.done) {
+    while (cur_left(&c) > 0 && !c.bad && !h.done) {
         uint8_t event = cur_u8(&c);
         uint32_t node = (event & 3) % (uint32_t)h.audit.n;
         if ((event >> 2 & 3) == 2)
