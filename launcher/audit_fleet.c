@@ -4,6 +4,7 @@
  * it is left. */
 #include "launcher/audit_fleet.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #include "launcher/audit_info.h"
+#include "launcher/audit_nics.h"
 #include "launcher/fleet.h"
 #include "proto/base/log.h"
 #include "proto/wire/wiretext.h"
@@ -42,6 +44,8 @@ struct work {
     const struct nodes *nodes;
     const struct audit_wish *wish;
     struct seat *seats;
+    const struct spec *spec;
+    const Aolani__NodeInfo **infos;
     const char **addresses, **nics;
     struct loop_timer *tick;
     struct loop_signal *signals[N_SIGNALS];
@@ -132,6 +136,15 @@ static void on_done(void *arg)
         end_all(w);
 }
 
+/* A name says nothing to a node that may know others by it. */
+static const char *numeric(const char *address)
+{
+    struct in6_addr bytes;
+    bool is = inet_pton(AF_INET, address, &bytes) == 1 ||
+              inet_pton(AF_INET6, address, &bytes) == 1;
+    return is ? address : NULL;
+}
+
 static int begin(struct work *w, struct err *e)
 {
     static const struct conduct_ops ops = {
@@ -149,10 +162,13 @@ static int begin(struct work *w, struct err *e)
         int rc = audit_info_fill(w->nodes->names[i], info, &w->audit->nodes[i]);
         if (rc < 0)
             return err_sys(e, rc, "audit %zu nodes", w->audit->n);
-        w->addresses[i] = info ? fleet_address(w->fleet, i) : NULL;
-        w->nics[i] = audit_info_hca(info);
+        w->addresses[i] = info ? numeric(fleet_address(w->fleet, i)) : NULL;
+        w->infos[i] = info;
     }
-    int rc = conduct_create(&c, &ops, w, &w->conduct, e);
+    int rc = audit_nics(w->spec, w->infos, (uint32_t)w->audit->n, w->nics);
+    if (rc < 0)
+        return err_sys(e, rc, "audit %zu nodes", w->audit->n);
+    rc = conduct_create(&c, &ops, w, &w->conduct, e);
     if (rc == 0)
         conduct_start(w->conduct, loop_now_ms(w->loop));
     return rc;
@@ -364,9 +380,10 @@ static int open_all(struct work *w, const struct spec *s, struct err *e)
     w->seats = calloc(n + 1, sizeof *w->seats);
     w->addresses = calloc(n + 1, sizeof *w->addresses);
     w->nics = calloc(n + 1, sizeof *w->nics);
+    w->infos = calloc(n + 1, sizeof(*w->infos));
     w->live = live_create(STDERR_FILENO);
     w->tick = loop_timer_create(w->loop, on_tick, w);
-    if (!w->seats || !w->addresses || !w->nics || !w->live || !w->tick)
+    if (!w->seats || !w->addresses || !w->nics || !w->infos || !w->live || !w->tick)
         return err_sys(e, -ENOMEM, "audit %zu nodes", n);
     log_setup("aolani-run", log_level(), live_log_sink, w->live);
     if ((rc = audit_begin(w->audit, n, e)) < 0 || (rc = watch_signals(w, e)) < 0)
@@ -390,6 +407,7 @@ static void close_all(struct work *w)
     free(w->seats);
     free(w->addresses);
     free(w->nics);
+    free(w->infos);
     if (w->loop)
         loop_destroy(w->loop);
 }
@@ -397,7 +415,7 @@ static void close_all(struct work *w)
 int audit_fleet(const struct spec *s, const struct nodes *nodes,
                 const struct audit_wish *wish, struct audit *ret, struct err *e)
 {
-    struct work w = {.audit = ret, .nodes = nodes, .wish = wish};
+    struct work w = {.audit = ret, .spec = s, .nodes = nodes, .wish = wish};
     int rc = open_all(&w, s, e);
     if (rc == 0) {
         w.start_ms = loop_now_ms(w.loop);

@@ -6,8 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define PORT_ACTIVE 4u
-
 static int keep(char **ret, const char *text)
 {
     free(*ret);
@@ -35,19 +33,4 @@ int audit_info_fill(const char *host, const Aolani__NodeInfo *m, struct audit_no
         ret->cpus = count_cpus(m);
     }
     return rc;
-}
-
-const char *audit_info_hca(const Aolani__NodeInfo *m)
-{
-    const Aolani__Topology *t = m ? m->topology : NULL;
-    for (size_t i = 0; t && i < t->n_nics; i++) {
-        const Aolani__Nic *nic = t->nics[i];
-        bool verbs = nic->kind == AOLANI__NIC__KIND__INFINIBAND ||
-                     nic->kind == AOLANI__NIC__KIND__ROCE;
-        for (size_t k = 0; verbs && k < nic->n_ports; k++) {
-            if (nic->ports[k]->state == PORT_ACTIVE)
-                return nic->name;
-        }
-    }
-    return NULL;
 }

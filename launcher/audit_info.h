@@ -8,7 +8,5 @@
 /* m NULL: it never connected, nothing but its name is known. -ENOMEM. */
 int audit_info_fill(const char *host, const Aolani__NodeInfo *m,
                     struct audit_node *ret);
-/* The HCA for pairs: the first with an active port. NULL: none, pairs go over TCP. */
-const char *audit_info_hca(const Aolani__NodeInfo *m);
 
 #endif

@@ -190,6 +190,43 @@ static void test_sides(void **state)
     }
 }
 
+static void test_audit(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line;
+        int rc;
+        const char *path, *skip; /* ids with commas; of a refusal its text */
+        bool local, no_measure;
+    } t[] = {
+        {"--local", 0, "", "", true, false},
+        {"j.toml --no-measure -v", 0, "j.toml", "", false, true},
+        {"--local --skip HV1,KP2 --skip TM1", 0, "", "HV1,KP2,TM1", true, false},
+        {"--local --skip HV77", ERR_USAGE, "", "no probe \"HV77\"", true, false},
+        {"j.toml --label", ERR_USAGE, "", "not one of aolani-run audit", false, false},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char line[200], *argv[40], got[100] = "";
+        struct options o;
+        struct err e = {0};
+        strcpy(line, t[i].line);
+        int argc = split(line, argv);
+        assert_int_equal(options_parse(&audit, argc, argv, &o, &e), t[i].rc);
+        if (t[i].rc < 0) {
+            assert_non_null(strstr(e.text, t[i].skip));
+        } else {
+            for (size_t k = 0; k < o.audit.skip.n; k++)
+                snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                         k ? "," : "", o.audit.skip.items[k]);
+            assert_string_equal(got, t[i].skip);
+            assert_string_equal(o.path ? o.path : "", t[i].path);
+            assert_int_equal(o.audit.local, t[i].local);
+            assert_int_equal(o.audit.no_measure, t[i].no_measure);
+        }
+        options_fini(&o);
+    }
+}
+
 /* Every option stands in --help of its verb and in the man page. */
 static void test_help_and_man_page(void **state)
 {
@@ -228,6 +265,7 @@ int main(void)
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_sides),
+        cmocka_unit_test(test_audit),
         cmocka_unit_test(test_help_and_man_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
