@@ -8,14 +8,14 @@
 enum mechanism {
     MECH_THROTTLED, /* a CPU quota of its control group */
     MECH_PREEMPTED, /* runnable, while other processes had its core, be they of this job or not */
-    MECH_STOLEN,   /* a hypervisor ran something else */
-    MECH_STOPPED,  /* by a signal */
-    MECH_BLOCKED,  /* asleep: input, output, a lock, a timer */
-    MECH_FAULTS,   /* page faults */
-    MECH_GPU,      /* its GPU was slowed down: power, heat */
-    MECH_LINK,     /* errors on a link of its GPU or NIC */
-    MECH_MEMORY,   /* memory bandwidth taken by others */
-    MECH_WORK,     /* more CPU time, nothing else to see: of its own, or its core is slower */
+    MECH_STOLEN,  /* a hypervisor ran something else */
+    MECH_STOPPED, /* by a signal */
+    MECH_BLOCKED, /* asleep: input, output, a lock, a timer */
+    MECH_FAULTS,  /* page faults */
+    MECH_GPU,     /* its GPU was slowed down: power, heat */
+    MECH_LINK,    /* errors on a link of its GPU or NIC */
+    MECH_MEMORY,  /* memory bandwidth taken by others */
+    MECH_WORK, /* more CPU time, nothing else to see: of its own, or its core is slower */
     MECH_GPU_SLOW, /* GPU time, and no reason to see */
     MECH_NETWORK,  /* of all ranks: the collective itself took longer */
     MECH_UNKNOWN,  /* not explained by what could be measured */

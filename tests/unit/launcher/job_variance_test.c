@@ -287,7 +287,8 @@ static void test_a_slow_rank_is_journaled_and_said(void **state)
     assert_int_equal(s.cost.devices, 8);
     assert_false(s.cost.ranks);
     assert_non_null(strstr(f->said, "rank 6 on gpu2 is 30 % slow since step 60"));
-    assert_non_null(strstr(f->said, "own work or a slower core (3.0 ms of 3.0 ms a step)"));
+    assert_non_null(
+        strstr(f->said, "own work or a slower core (3.0 ms of 3.0 ms a step)"));
     assert_non_null(strstr(f->said, "rank 5 on gpu2 was 40 % slow from step 30"));
 
     ProtobufCMessage *last = NULL;

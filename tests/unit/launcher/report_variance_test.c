@@ -385,9 +385,9 @@ static void test_who_is_told_of(void **state)
     r = run_quiet(); /* a spell that is a small part of what the rank is blamed for */
     run_late(r, 1, MECH_WORK, 1, 1000, 1000);
     run_spell(r, 1, MECH_WORK, 30, 40, 1000, "");
-    expect_top(r,
-               "rank 1 on n1 was 1.00 ms a step slower in steps 1 to 1000 "
-               "(10 % of a usual step): own work or a slower core; it cost the job 900 ms");
+    expect_top(
+        r, "rank 1 on n1 was 1.00 ms a step slower in steps 1 to 1000 "
+           "(10 % of a usual step): own work or a slower core; it cost the job 900 ms");
 
     r = run_quiet(); /* all alike: none is worth a sentence, the loss is */
     for (uint32_t k = 0; k < 4; k++)
@@ -482,9 +482,9 @@ static void test_who_is_told_of(void **state)
     run_spell(r, 0, MECH_LINK, 10, 30, 1000, "ranks 0, 1: NIC n1/mlx5_0");
     run_spell(r, 1, MECH_LINK, 10, 30, 1000, "ranks 0, 1: NIC n1/mlx5_0");
     run_late(r, 3, MECH_WORK, 100, 300, 2000);
-    expect_top(r,
-               "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 300 "
-               "(20 % of a usual step): own work or a slower core; it cost the job 361 ms");
+    expect_top(
+        r, "rank 3 on n2 was 2.00 ms a step slower in steps 100 to 300 "
+           "(20 % of a usual step): own work or a slower core; it cost the job 361 ms");
 
     r = run_quiet(); /* no text on the page is taken for a rank's or a format */
     run_spell(r, 77, MECH_LINK, 10, 30, 1000, "%s%n");
