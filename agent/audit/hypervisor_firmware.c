@@ -16,7 +16,8 @@
 enum maker {
     MAKER_VIRTUAL, /* of nothing but virtual machines */
     MAKER_CLOUD, /* of both; ".metal" in the product's name says which, and the BIOS */
-    MAKER_SERVERS, /* of both; the CPU's bit says which */
+    MAKER_SERVERS, /* of both; the CPU's bit says which, and the BIOS */
+    MAKER_MUTE, /* a cloud whose BIOS is the same for both: the CPU's bit alone says */
 };
 
 static const struct vendor {
@@ -40,7 +41,7 @@ static const struct vendor {
     {"Hyper-V", "microsoft", MAKER_VIRTUAL},
     {"Virtual Machine", "microsoft", MAKER_VIRTUAL},
     {"Apple Virtualization", "apple", MAKER_VIRTUAL},
-    {"Google Compute Engine", "google", MAKER_CLOUD},
+    {"Google Compute Engine", "google", MAKER_MUTE},
     {"Cloud Hypervisor", "vm-other", MAKER_VIRTUAL},
 };
 
@@ -91,19 +92,24 @@ static int bios_described(const struct machine *m)
 static enum audit_verdict weigh(const struct dmi *d, const struct hypervisor_seen *s,
                                 const char **why)
 {
+    bool lets = d->match->maker == MAKER_MUTE, is_free = s->bit == 0 || s->el2;
     if (d->match->maker == MAKER_VIRTUAL)
         return *why = "", AUDIT_FAIL;
-    if (d->described == 0)
+    if (d->described == 0 && !lets)
         return *why = ", and the BIOS does not describe a virtual machine", AUDIT_PASS;
     if (d->match->maker == MAKER_CLOUD) {
         bool metal = strstr(d->product, ".metal") != NULL;
         *why = metal ? ", an instance without a hypervisor by its name" : "";
         return metal ? AUDIT_PASS : AUDIT_FAIL;
     }
-    *why = s->bit == 0  ? ", which makes servers too; the CPU tells of no hypervisor"
-           : s->bit < 0 ? ", which makes servers too"
-                        : "";
-    return s->bit == 0 ? AUDIT_PASS : s->bit < 0 ? AUDIT_UNKNOWN : AUDIT_FAIL;
+    if (is_free)
+        *why = lets ? ", which lets servers too; the CPU tells of no hypervisor"
+                    : ", which makes servers too; the CPU tells of no hypervisor";
+    else if (s->bit < 0)
+        *why = lets ? ", which lets servers too" : ", which makes servers too";
+    else
+        *why = "";
+    return is_free ? AUDIT_PASS : s->bit < 0 ? AUDIT_UNKNOWN : AUDIT_FAIL;
 }
 
 static void look_dmi(const struct dmi *d, struct hypervisor_seen *s, struct findings *f)
@@ -125,7 +131,7 @@ static void look_dmi(const struct dmi *d, struct hypervisor_seen *s, struct find
     }
     enum audit_verdict v = weigh(d, s, &why);
     s->dmi = v == AUDIT_FAIL ? d->match->word : NULL;
-    s->metal = v == AUDIT_PASS && d->match->maker == MAKER_CLOUD;
+    s->metal = v == AUDIT_PASS && d->match->maker != MAKER_SERVERS;
     (void)snprintf(source, sizeof source, DMI "%s", d->match_file);
     found(f, AUDIT_HV4, v, source, "\"%s\"%s%s%s%s", d->match_text,
           d->match_file[0] != 'p' && d->product[0] ? ", \"" : "",

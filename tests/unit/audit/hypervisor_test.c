@@ -126,8 +126,15 @@ static const struct machine_case on_metal[] = {
      "00 00 00 03 1d\n",
      AUDIT_PASS, "Dell", 0},
     {"google", AUDIT_HV4,
-     USER_HIDDEN DMI "sys_vendor Google|\n" DMI "product_name Google Compute Engine|\n",
+     USER_HIDDEN BIT DMI "sys_vendor Google|\n" DMI
+                         "product_name Google Compute Engine|\n",
      AUDIT_FAIL, "Google", 0},
+    {"google, whose bios never describes a guest", AUDIT_HV4,
+     BIT DMI "sys_vendor Google|\n" DMI "product_name Google Compute Engine|\n",
+     AUDIT_FAIL, "Google", 0},
+    {"google, metal by its cpu", AUDIT_HV4,
+     USER_HIDDEN DMI "sys_vendor Google|\n" DMI "product_name Google Compute Engine|\n",
+     AUDIT_PASS, "the CPU tells of no hypervisor", 0},
     {"a server of oracle", AUDIT_HV4,
      "gone /sys/firmware/dmi\n" DMI "sys_vendor Oracle Corporation|\n" DMI
      "product_name ORACLE SERVER E5-2c|\n",
