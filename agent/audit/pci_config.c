@@ -19,26 +19,34 @@ static void config_read(struct pci_config *x, size_t at)
     pcicaps_parse(bytes, n < 0 ? 0 : (size_t)n, &x->caps[at]);
 }
 
+static void mark(struct pci_config *x, const struct pcilist_device *d, int from,
+                 enum pci_between what)
+{
+    for (unsigned k = from < 0 ? 0 : (unsigned)from; k < d->depth; k++)
+        if (x->between[d->above[k]] < what)
+            x->between[d->above[k]] = what;
+}
+
 /* Of the devices of that kind with which a GPU shares most bridges: what lies below those
  * on both sides. GPUs that share none talk by NVLink, or over the CPU in any case. */
 static void mark_between(struct pci_config *x, size_t gpu, enum pcilist_kind kind)
 {
     const struct pcilist *l = x->l;
     const struct pcilist_device *g = &l->d[gpu];
+    enum pci_between what;
     int best = kind == PCILIST_GPU ? 1 : -1;
     for (size_t i = 0; i < l->n; i++) {
         bool is_one = i != gpu && l->d[i].kind == kind && !l->d[i].is_vf;
         int n = is_one ? pcilist_common(g, &l->d[i]) : -1;
         best = n > best ? n : best;
     }
+    what = best > 0 ? PCI_BETWEEN_SWITCH : PCI_BETWEEN_ROOTS;
     for (size_t i = 0; i < l->n; i++) {
         const struct pcilist_device *d = &l->d[i];
         if (i == gpu || d->kind != kind || d->is_vf || pcilist_common(g, d) != best)
             continue;
-        for (unsigned k = best < 0 ? 0 : (unsigned)best; k < d->depth; k++)
-            x->between[d->above[k]] = true;
-        for (unsigned k = best < 0 ? 0 : (unsigned)best; k < g->depth; k++)
-            x->between[g->above[k]] = true;
+        mark(x, d, best, what);
+        mark(x, g, best, what);
     }
 }
 

@@ -11,13 +11,19 @@
 
 #define PCI_CONFIG_SOURCE "/sys/bus/pci/devices/*/config"
 
+enum pci_between {
+    PCI_BETWEEN_NONE,
+    PCI_BETWEEN_ROOTS,  /* on its way over the CPU, where it goes in any case */
+    PCI_BETWEEN_SWITCH, /* below a switch of both, where it need not leave that */
+};
+
 struct pci_config {
     const struct machine *m;
     const struct pcilist *l;
-    struct pcicaps *caps; /* by index; zeroed where not wanted */
-    bool *wanted;         /* a GPU, a NIC, or above one */
-    bool *between;        /* a bridge that what goes between GPUs and NICs passes */
-    bool denied;          /* of one all, or all but its header, was withheld */
+    struct pcicaps *caps;      /* by index; zeroed where not wanted */
+    bool *wanted;              /* a GPU, a NIC, or above one */
+    enum pci_between *between; /* bridges that what goes between GPUs and NICs passes */
+    bool denied;               /* of one all, or all but its header, was withheld */
 };
 
 /* "unknown", for want of what these devices did not show. */

@@ -209,13 +209,19 @@ static void test_acs(void **state)
          "/0000:02:02.0/0000:05:00.0 030200 10de 2330 config=\n"
          "pci0000:00/0000:00:02.0 060400 8086 352a config=port,acs:1d\n"
          "pci0000:00/0000:00:02.0/0000:12:00.0 020000 15b3 1021\n",
-         NULL, AUDIT_PC4, AUDIT_FAIL, "0000:00:02.0 SrcValid", NULL},
+         NULL, AUDIT_PC4, AUDIT_WARN, "share no switch: 0000:00:02.0 SrcValid", NULL},
         {"root ports, where there is no switch",
          PCI_TREE_METAL PORT " 060400 8086 352a config=port,acs:1d\n" PORT
                              "/0000:01:00.0 030200 10de 2330\n"
                              "pci0000:00/0000:00:02.0 060400 8086 352a config=port\n"
                              "pci0000:00/0000:00:02.0/0000:02:00.0 020000 15b3 1021\n",
-         NULL, AUDIT_PC4, AUDIT_FAIL, "0000:00:01.0 SrcValid", NULL},
+         NULL, AUDIT_PC4, AUDIT_WARN, "share no switch: 0000:00:01.0 SrcValid", NULL},
+        {"a gpu and a nic in domains of their own, behind an iommu",
+         PCI_TREE_METAL "pci0009:00/0009:00:00.0 060400 10de 22b8 config=port,acs:1d\n"
+                        "pci0009:00/0009:00:00.0/0009:01:00.0 030200 10de 2342\n"
+                        "pci0002:00/0002:00:00.0 060400 10de 22b1 config=port,acs:1d\n"
+                        "pci0002:00/0002:00:00.0/0002:01:00.0 020700 15b3 1021\n",
+         NULL, AUDIT_PC4, AUDIT_WARN, "over the cpu in any case", NULL},
         {"no more than the source checked", CONFIGURED("port", "", "acs:1", "", "", ""),
          NULL, AUDIT_PC4, AUDIT_WARN, "redirects nothing: 0000:02:00.0", NULL},
         {"a user",
