@@ -82,6 +82,8 @@ int machine_line(const struct machine *m, const char *path, char *ret, size_t si
     ssize_t n = machine_read(m, path, text, sizeof text);
     if (n < 0)
         return (int)n;
+    if ((size_t)n == sizeof text - 1 && !memchr(text, '\n', (size_t)n))
+        return -E2BIG;
     text[strcspn(text, "\n")] = '\0';
     char *from = text + strspn(text, " \t\r"), *to = from + strlen(from);
     while (to > from && isspace((unsigned char)to[-1]))

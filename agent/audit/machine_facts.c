@@ -9,8 +9,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define FACTS_MAX 1024u
-#define WORDS     7 /* of a line, at most */
+#define FACTS_MAX  1024u
+#define FACTS_MOST ((size_t)1 << 20) /* bytes, with comments */
+#define WORDS      7                 /* of a line, at most */
 
 enum fact_kind { FACT_ERRNO, FACT_ERRNO_WRITE, FACT_CPUID, FACT_CALL, FACT_NUMBER };
 
@@ -143,21 +144,25 @@ static bool line_parse(struct machine *m, const char *line)
 
 int facts_read(struct machine *m, struct err *e)
 {
-    char path[4096 + 8], line[2 * MACHINE_PATH];
+    int rc;
     unsigned at = 0;
-    (void)snprintf(path, sizeof path, "%s/facts", m->root);
-    FILE *f = fopen(path, "re");
-    if (!f)
-        return errno == ENOENT ? 0 : err_sys(e, -errno, "read \"%s\"", path);
+    char *left, *text = machine_text(m, "/facts", FACTS_MOST, &rc);
+    if (rc == -ENOENT)
+        return 0;
+    if (rc == -ENOMEM)
+        return err_sys(e, rc, "read \"%s/facts\"", m->root);
+    if (rc < 0)
+        return err_set(e, ERR_USAGE, "read \"%s/facts\": %s", m->root, strerror(-rc));
     m->facts = calloc(FACTS_MAX + 1, sizeof *m->facts);
-    int rc = m->facts ? 0 : err_sys(e, -ENOMEM, "read \"%s\"", path);
-    while (rc == 0 && fgets(line, sizeof line, f)) {
+    rc = m->facts ? 0 : err_sys(e, -ENOMEM, "read \"%s/facts\"", m->root);
+    left = text;
+    for (char *line; rc == 0 && (line = strsep(&left, "\n"));) {
         at++;
-        bool whole = strchr(line, '\n') || feof(f);
-        if (!whole || !line_parse(m, line))
-            rc = err_set(e, ERR_USAGE, "%s:%u: no fact: %.60s", path, at, line);
+        if (!line_parse(m, line))
+            rc =
+                err_set(e, ERR_USAGE, "%s/facts:%u: no fact: %.60s", m->root, at, line);
     }
-    (void)fclose(f);
+    free(text);
     return rc;
 }
 

@@ -285,6 +285,53 @@ static void test_long_facts(void **state)
     machine_close(NULL);
 }
 
+/* A line that does not fit is not told as a shorter one. */
+static void test_long_line(void **state)
+{
+    static char line[8192], rows[16384], text[8192];
+    struct machine_tree t;
+    struct machine *m = NULL;
+    struct err e = {0};
+    (void)state;
+    memset(line, '1', sizeof line - 1);
+    (void)snprintf(rows, sizeof rows, "/proc/long %s\n/proc/edge %.4094s|x\n", line,
+                   line);
+    machine_tree_make(&t, rows, "");
+    assert_int_equal(machine_open(t.dir, &m, &e), 0);
+    assert_int_equal(machine_line(m, "/proc/long", text, sizeof text), -E2BIG);
+    assert_int_equal(machine_line(m, "/proc/edge", text, sizeof text), 0);
+    assert_int_equal(strlen(text), 4094);
+    machine_close(m);
+    machine_tree_end(&t);
+}
+
+/* What is no file is not waited for; what leads out of the tree is not there. */
+static void test_odd_facts(void **state)
+{
+    struct machine_tree t;
+    struct machine *m = NULL;
+    struct err e = {0};
+    char path[PATH_MAX];
+    (void)state;
+    machine_tree_make(&t, "facts uid 7\n", "");
+    (void)snprintf(path, sizeof path, "%s/facts", t.dir);
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkfifo(path, 0600), 0);
+    (void)alarm(60);
+    assert_int_equal(machine_open(t.dir, &m, &e), ERR_USAGE);
+    (void)alarm(0);
+    assert_non_null(strstr(e.text, "facts\""));
+    assert_int_equal(unlink(path), 0);
+    assert_int_equal(mkdir(path, 0700), 0);
+    assert_int_equal(machine_open(t.dir, &m, &e), ERR_USAGE);
+    assert_int_equal(rmdir(path), 0);
+    assert_int_equal(symlink("/etc/passwd", path), 0);
+    assert_int_equal(machine_open(t.dir, &m, &e), 0);
+    assert_int_equal(machine_uid(m), 0);
+    machine_close(m);
+    machine_tree_end(&t);
+}
+
 /* What is tried on the machine itself leaves it as it was. */
 static void test_this_machine(void **state)
 {
@@ -318,6 +365,8 @@ int main(void)
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_no_facts),
         cmocka_unit_test(test_long_facts),
+        cmocka_unit_test(test_long_line),
+        cmocka_unit_test(test_odd_facts),
         cmocka_unit_test(test_this_machine),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
