@@ -116,8 +116,10 @@ static void look_frequency(const struct machine *m, struct findings *f)
         return;
     }
     if (!g.all) {
-        found(f, AUDIT_KP8, AUDIT_FAIL, source,
-              "not there: nobody on this machine can set the speed of its CPUs");
+        found(
+            f, AUDIT_KP8, AUDIT_FAIL, source,
+            "not there: the speed of CPUs cannot be set, by root either; a hypervisor "
+            "or the firmware keeps it");
         found_value(f, "none");
         return;
     }

@@ -137,7 +137,7 @@ static const struct machine_case cases[] = {
      "cpuidle/x/cpufreq/scaling_governor powersave|\n",
      AUDIT_PASS, "performance on 1;", 0},
     {"a guest", AUDIT_KP8, "gone " CPUS "cpufreq\n", AUDIT_FAIL,
-     "nobody on this machine", 0},
+     "a hypervisor or the firmware keeps it", 0},
     {"user", AUDIT_KP8, USER, AUDIT_UNKNOWN, "performance on 2", "root"},
     {"locked", AUDIT_KP8, LOCKED, AUDIT_FAIL, "cannot be set", 0},
     {"nothing to see", AUDIT_KP8, "gone /sys/devices\n", AUDIT_UNKNOWN, "there is no",
