@@ -122,13 +122,12 @@ static int conclude(const struct options *o, const struct spec *s, struct audit 
 
 /* ---- the audit itself ---- */
 
-static int audit_hosts(const struct options *o, const struct spec *s,
-                       struct audit_wish *w, struct audit *a, struct err *e)
+static int audit_hosts(const struct spec *s, struct audit_wish *w, struct audit *a,
+                       struct err *e)
 {
     struct nodes nodes = {0};
     struct rlimits limits;
     int rc = nodes_resolve(s, &nodes, e);
-    (void)o;
     if (rc < 0)
         return rc;
     run_raise_limits(nodes.backend, &limits);
@@ -151,7 +150,7 @@ static int audit(const struct options *o, const struct spec *s, struct err *e)
         rc = options_audit_skip(&skip, s->audit.skip.items[i], "[audit] skip", e);
     w.skip = (const char *const *)skip.items;
     if (rc == 0)
-        rc = s ? audit_hosts(o, s, &w, &a, e) : audit_self(o->audit.root, &w, &a, e);
+        rc = s ? audit_hosts(s, &w, &a, e) : audit_self(o->audit.root, &w, &a, e);
     if (rc == 0)
         rc = conclude(o, s, &a, e);
     else if (rc > 0)
