@@ -47,6 +47,27 @@ static void find_numa(const struct machine *m, struct measure_cpus *c)
     machine_free_names(names, n);
 }
 
+static int by_number(const void *a, const void *b)
+{
+    const struct measure_cpu *x = a, *y = b;
+    return x->cpu < y->cpu ? -1 : x->cpu > y->cpu;
+}
+
+/* Those of a core that are in one NUMA node: of some guests the others are elsewhere, and
+ * memory is measured by one thread at least of each node. */
+static void add_siblings(const struct measure_cpus *c, const struct measure_cpu *lead,
+                         const struct rankset *core, struct rankset *led)
+{
+    for (int64_t at = rankset_next(core, 0); at >= 0;
+         at = rankset_next(core, (uint32_t)at + 1)) {
+        struct measure_cpu key = {.cpu = (uint32_t)at};
+        const struct measure_cpu *o =
+            bsearch(&key, c->cpus, c->n, sizeof *c->cpus, by_number);
+        if (o && o->numa == lead->numa)
+            (void)rankset_add(led, o->cpu);
+    }
+}
+
 static void find_leads(const struct machine *m, struct measure_cpus *c)
 {
     struct rankset led = {0};
@@ -59,7 +80,7 @@ static void find_leads(const struct machine *m, struct measure_cpus *c)
         (void)snprintf(path, sizeof path,
                        CPU_DIR "/cpu%u/topology/thread_siblings_list", c->cpus[i].cpu);
         if (read_list(m, path, &core))
-            (void)rankset_merge(&led, &core);
+            add_siblings(c, &c->cpus[i], &core, &led);
         rankset_fini(&core);
     }
     rankset_fini(&led);

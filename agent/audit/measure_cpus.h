@@ -12,7 +12,9 @@
 
 struct measure_cpu {
     uint32_t cpu, numa;
-    bool leads; /* the first of its core's hardware threads among these CPUs */
+    bool
+        leads; /* the first of its core's hardware threads among those of these CPUs that
+                   are in its NUMA node; so each NUMA node has one */
 };
 
 struct measure_numa {

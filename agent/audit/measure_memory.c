@@ -147,7 +147,7 @@ static void map(struct measuring *r, struct node *n, uint64_t group)
     want = want < room / ROOM_PART ? want : room / ROOM_PART;
     n->bytes = aligned(want / ARRAYS / n->n_cores) * ARRAYS * n->n_cores;
     if (n->bytes < n->cache_bytes * CACHES_LEAST) {
-        n->why_not = "too little memory is free";
+        n->why_not = "too little memory is free there for us";
         return;
     }
     void *at = mmap(NULL, n->bytes, PROT_READ | PROT_WRITE,

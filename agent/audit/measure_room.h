@@ -7,7 +7,7 @@
 
 #include "agent/audit/machine.h"
 
-/* Bytes that are free on a NUMA node; what the page cache gives back counts as free.
+/* Bytes that are free for us on a NUMA node; what the page cache gives back counts as free.
  * UINT64_MAX: nothing says. */
 uint64_t measure_room_numa(const struct machine *m, uint32_t numa);
 /* Below each limit of our cgroup; likewise. */

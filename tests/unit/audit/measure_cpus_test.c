@@ -92,6 +92,32 @@ static void test_two_nodes(void **state)
     forget(m, dir);
 }
 
+/* Of some guests the threads of a core are in different NUMA nodes: each of those has a
+ * first one all the same. */
+static void test_cores_across_nodes(void **state)
+{
+    (void)state;
+    static const struct file files[] = {
+        {NODE "0/cpulist", "0,2\n"},
+        {NODE "1/cpulist", "1,3\n"},
+        {CPU "0/topology/thread_siblings_list", "0-1\n"},
+        {CPU "1/topology/thread_siblings_list", "0-1\n"},
+        {CPU "2/topology/thread_siblings_list", "0-3\n"},
+        {CPU "3/topology/thread_siblings_list", "2-3\n"},
+        {NULL, NULL},
+    };
+    static const uint32_t cpus[] = {0, 1, 2, 3};
+    char dir[] = "/tmp/aolani-cpus-XXXXXX";
+    struct machine *m = make(dir, files);
+    struct measure_cpus c;
+    assert_int_equal(measure_cpus_read(m, cpus, 4, &c), 0);
+    assert_int_equal(c.n_numas, 2);
+    assert_int_equal(c.numas[0].n_cores, 2);
+    assert_int_equal(c.numas[1].n_cores, 2);
+    measure_cpus_fini(&c);
+    forget(m, dir);
+}
+
 static void test_nothing_is_told(void **state)
 {
     (void)state;
@@ -146,6 +172,16 @@ static void test_room(void **state)
            "MemTotal: 9999 kB\nMemFree: 5 kB\nMemAvailable:   2048 kB\n"}},
          2 * MIB,
          UINT64_MAX},
+        {"of a node that we may not use, in a cpuset",
+         {{"proc/self/status", "Name:\tx\nMems_allowed_list:\t1-2\nnonvoluntary: 1\n"},
+          {NODE "0/meminfo", "Node 0 MemFree: 1000 kB\n"}},
+         0,
+         UINT64_MAX},
+        {"of a node that we may use",
+         {{"proc/self/status", "Mems_allowed:\t00000003\nMems_allowed_list:\t0-1\n"},
+          {NODE "0/meminfo", "Node 0 MemFree: 1024 kB\n"}},
+         MIB,
+         UINT64_MAX},
         {"another node",
          {{NODE "1/meminfo", "Node 1 MemFree: 1 kB\n"}},
          UINT64_MAX,
@@ -157,6 +193,13 @@ static void test_room(void **state)
           {V2 "a/b/memory.stat", "anon 1\nfile 9\ninactive_file 100000\n"}},
          UINT64_MAX,
          700000},
+        {"a limit that is kept by slowing us down",
+         {{"proc/self/cgroup", "0::/a\n"},
+          {V2 "a/memory.max", "max\n"},
+          {V2 "a/memory.high", "900000\n"},
+          {V2 "a/memory.current", "400000\n"}},
+         UINT64_MAX,
+         500000},
         {"no limit but one above it",
          {{"proc/self/cgroup", "0::/a/b\n"},
           {V2 "a/b/memory.max", "max\n"},
@@ -235,6 +278,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_two_nodes),
+        cmocka_unit_test(test_cores_across_nodes),
         cmocka_unit_test(test_nothing_is_told),
         cmocka_unit_test(test_room),
         cmocka_unit_test(test_throttled),
