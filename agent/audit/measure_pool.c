@@ -15,6 +15,9 @@
 #define STACK_BYTES (256u << 10)
 /* From the call to the common start: all have to be awake by then. */
 #define LEAD_NS(n) (1000000u + (uint64_t)(n)*20000u)
+/* After the end: who has not begun by then is on a CPU that another has for good, as
+ * real-time threads have that are left to themselves. */
+#define STARVED_NS 1000000000u
 
 struct worker {
     struct measure_pool *pool;
@@ -22,6 +25,7 @@ struct worker {
     uint32_t cpu;
     pthread_t thread;
     unsigned seen; /* turns */
+    bool starved;  /* asked for nothing any more */
 };
 
 struct measure_pool {
@@ -29,6 +33,7 @@ struct measure_pool {
     pthread_cond_t begin, done;
     struct worker *workers;
     size_t n, left; /* left: still at the job of this turn */
+    size_t users;   /* the workers, and who made it: the last one frees it */
     unsigned turn;
     bool ends;
     const bool *who;
@@ -36,6 +41,25 @@ struct measure_pool {
     void *arg;
     uint64_t start_ns, end_ns, late_ns;
 };
+
+static void leave(struct measure_pool *p)
+{
+    pthread_mutex_lock(&p->lock);
+    bool last = --p->users == 0;
+    pthread_mutex_unlock(&p->lock);
+    if (!last)
+        return;
+    pthread_cond_destroy(&p->begin);
+    pthread_cond_destroy(&p->done);
+    pthread_mutex_destroy(&p->lock);
+    free(p->workers);
+    free(p);
+}
+
+static bool is_asked(const struct measure_pool *p, const struct worker *w)
+{
+    return !w->starved && (!p->who || p->who[w->index]);
+}
 
 static void *work(void *arg)
 {
@@ -48,7 +72,7 @@ static void *work(void *arg)
         if (p->ends)
             break;
         w->seen = p->turn;
-        if (!p->job || (p->who && !p->who[w->index]))
+        if (!p->job || !is_asked(p, w))
             continue; /* not asked, or so late that all is over */
         pthread_mutex_unlock(&p->lock);
         p->job(p->arg, w->index, p->start_ns, p->end_ns);
@@ -57,6 +81,7 @@ static void *work(void *arg)
             pthread_cond_signal(&p->done);
     }
     pthread_mutex_unlock(&p->lock);
+    leave(p);
     return NULL;
 }
 
@@ -77,6 +102,7 @@ static int start(struct measure_pool *p, uint32_t cpu)
     CPU_ZERO_S(bytes, one);
     CPU_SET_S(cpu, bytes, one);
     *w = (struct worker){.pool = p, .index = p->n, .cpu = cpu};
+    p->users++; /* nobody leaves before there is an end */
     rc = pthread_attr_setstacksize(&attr, STACK_BYTES);
     if (!rc)
         rc = pthread_attr_setaffinity_np(&attr, bytes, one);
@@ -85,6 +111,7 @@ static int start(struct measure_pool *p, uint32_t cpu)
     pthread_attr_destroy(&attr);
     CPU_FREE(one);
     p->n += rc == 0;
+    p->users -= rc != 0;
     return rc;
 }
 
@@ -100,6 +127,7 @@ int measure_pool_create(const uint32_t *cpus, size_t n, struct measure_pool **re
     }
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+    p->users = 1;
     pthread_mutex_init(&p->lock, NULL);
     pthread_cond_init(&p->begin, NULL);
     pthread_cond_init(&p->done, &attr);
@@ -124,13 +152,13 @@ void measure_pool_destroy(struct measure_pool *p)
     p->ends = true;
     pthread_cond_broadcast(&p->begin);
     pthread_mutex_unlock(&p->lock);
-    for (size_t i = 0; i < p->n; i++)
-        pthread_join(p->workers[i].thread, NULL);
-    pthread_cond_destroy(&p->begin);
-    pthread_cond_destroy(&p->done);
-    pthread_mutex_destroy(&p->lock);
-    free(p->workers);
-    free(p);
+    for (size_t i = 0; i < p->n; i++) {
+        if (p->workers[i].starved)
+            pthread_detach(p->workers[i].thread);
+        else
+            pthread_join(p->workers[i].thread, NULL);
+    }
+    leave(p);
 }
 
 size_t measure_pool_n(const struct measure_pool *p)
@@ -150,6 +178,18 @@ static struct timespec after_ms(uint64_t ms)
                              .tv_nsec = (long)(at % 1000000000u)};
 }
 
+/* Those who never began this turn. */
+static void give_up(struct measure_pool *p)
+{
+    for (size_t i = 0; i < p->n; i++) {
+        struct worker *w = &p->workers[i];
+        if (w->seen == p->turn || !is_asked(p, w))
+            continue;
+        w->starved = true;
+        p->left--;
+    }
+}
+
 void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
                       void *arg, uint64_t span_ns, measure_tick tick, void *tick_arg)
 {
@@ -159,23 +199,26 @@ void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
     p->arg = arg;
     p->left = 0;
     for (size_t i = 0; i < p->n; i++)
-        p->left += !who || who[i];
+        p->left += is_asked(p, &p->workers[i]);
     p->start_ns = clock_mono_ns() + LEAD_NS(p->left);
     p->end_ns = p->start_ns + span_ns;
     p->turn++;
     pthread_cond_broadcast(&p->begin);
     while (p->left > 0) {
         struct timespec t = after_ms(MEASURE_POOL_TICK_MS);
-        if (pthread_cond_timedwait(&p->done, &p->lock, &t) != ETIMEDOUT || !tick)
+        if (pthread_cond_timedwait(&p->done, &p->lock, &t) != ETIMEDOUT)
+            continue;
+        if (clock_mono_ns() > p->end_ns + STARVED_NS)
+            give_up(p);
+        if (!tick)
             continue;
         pthread_mutex_unlock(&p->lock);
         tick(tick_arg);
         pthread_mutex_lock(&p->lock);
     }
     p->job = NULL; /* nor is `who` there any more */
-    uint64_t now = clock_mono_ns();
-    if (now > p->end_ns + p->late_ns)
-        p->late_ns = now - p->end_ns;
+    uint64_t now = clock_mono_ns(), late = now > p->end_ns ? now - p->end_ns : 0;
+    p->late_ns = late > p->late_ns && late <= STARVED_NS ? late : p->late_ns;
     pthread_mutex_unlock(&p->lock);
 }
 

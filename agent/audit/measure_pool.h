@@ -34,6 +34,7 @@ size_t measure_pool_n(const struct measure_pool *p);
 uint32_t measure_pool_cpu(const struct measure_pool *p, size_t worker);
 
 /* The job on each worker that `who` has (NULL: all), for that long; until the last is done.
+ * One that does not get its CPU for a second more is not asked again.
  * tick (or NULL): every MEASURE_POOL_TICK_MS meanwhile. */
 void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
                       void *arg, uint64_t span_ns, measure_tick tick, void *tick_arg);

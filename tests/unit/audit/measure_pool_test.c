@@ -4,10 +4,15 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <dirent.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <unistd.h>
 
 #include "agent/audit/measure_pool.h"
 #include "proto/base/clock.h"
@@ -116,6 +121,63 @@ static void test_tick(void **state)
     measure_pool_destroy(t.pool);
 }
 
+static sem_t held, let_go;
+
+static void hold(int number)
+{
+    (void)number;
+    (void)sem_post(&held);
+    while (sem_wait(&let_go) < 0)
+        ;
+}
+
+/* Every thread but this one, as if a real-time process had their CPUs for itself. */
+static unsigned hold_workers(void)
+{
+    unsigned n = 0;
+    DIR *d = opendir("/proc/self/task");
+    assert_non_null(d);
+    for (struct dirent *at; (at = readdir(d));) {
+        long tid = strtol(at->d_name, NULL, 10);
+        if (tid > 0 && tid != getpid() &&
+            syscall(SYS_tgkill, getpid(), tid, SIGUSR1) == 0)
+            n++;
+    }
+    closedir(d);
+    for (unsigned i = 0; i < n; i++)
+        while (sem_wait(&held) < 0)
+            ;
+    return n;
+}
+
+/* A worker that never gets its CPU keeps nobody waiting, and finds nothing to do if it gets
+ * it after all. */
+static void test_a_cpu_that_is_never_free(void **state)
+{
+    (void)state;
+    struct sigaction act = {.sa_handler = hold, .sa_flags = SA_RESTART};
+    struct turn t = {.pool = NULL};
+    uint32_t cpus[2];
+    ours(cpus, 1);
+    cpus[1] = cpus[0];
+    (void)sem_init(&held, 0, 0);
+    (void)sem_init(&let_go, 0, 0);
+    assert_int_equal(sigaction(SIGUSR1, &act, NULL), 0);
+    assert_int_equal(measure_pool_create(cpus, 2, &t.pool, NULL), 0);
+    measure_pool_run(t.pool, NULL, job, &t, 0, NULL, NULL);
+    assert_int_equal(hold_workers(), 2);
+    measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
+    assert_int_equal(atomic_load(&t.calls[0]) + atomic_load(&t.calls[1]), 2);
+    (void)sem_post(&let_go);
+    (void)sem_post(&let_go);
+    measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
+    assert_int_equal(hold_workers(), 2);
+    measure_pool_destroy(t.pool); /* they end when they can */
+    assert_int_equal(atomic_load(&t.calls[0]) + atomic_load(&t.calls[1]), 2);
+    (void)sem_post(&let_go);
+    (void)sem_post(&let_go);
+}
+
 /* Ours, then one that no machine has, then one that there cannot be. */
 static void test_cpus_that_are_not_there(void **state)
 {
@@ -139,6 +201,7 @@ int main(void)
         cmocka_unit_test(test_turns),
         cmocka_unit_test(test_waking_late),
         cmocka_unit_test(test_tick),
+        cmocka_unit_test(test_a_cpu_that_is_never_free),
         cmocka_unit_test(test_cpus_that_are_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
