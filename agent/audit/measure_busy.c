@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/audit/measure_kernel.h"
 #include "proto/base/clock.h"
 
 #define PROCS_MOST   131072u
@@ -68,6 +69,18 @@ static bool add(struct measure_look *l, size_t *room, const struct measure_proc 
     return true;
 }
 
+/* 0: the kernel does not count it. */
+static uint64_t waited(const struct machine *m, int32_t pid)
+{
+    char path[64], text[128];
+    unsigned long long ns = 0;
+    (void)snprintf(path, sizeof path, "/proc/%d/schedstat", pid);
+    if (machine_read(m, path, text, sizeof text) <= 0 ||
+        sscanf(text, "%*u %llu", &ns) != 1)
+        return 0;
+    return ns / measure_kernel_tick_ns();
+}
+
 /* Not by machine_list: a machine may have more processes than it lists names. */
 void measure_busy_look(struct measure_look *l, const struct machine *m, uint64_t end_ns)
 {
@@ -83,6 +96,7 @@ void measure_busy_look(struct measure_look *l, const struct machine *m, uint64_t
         if (machine_read(m, path, text, sizeof text) <= 0 ||
             !measure_busy_parse(text, &p))
             continue; /* it ended */
+        p.waited = waited(m, p.pid);
         l->whole = add(l, &room, &p) && clock_mono_ns() < end_ns;
     }
     if (d)
@@ -114,19 +128,27 @@ static bool is_of(const struct measure_look *l, const struct measure_proc *p,
     return false;
 }
 
-/* One that the first look did not see is new only if that saw all. */
-static uint64_t used(const struct measure_look *before, const struct measure_proc *p)
+static uint64_t grown(uint64_t from, uint64_t to)
 {
+    return to > from ? to - from : 0;
+}
+
+/* One that the first look did not see is new only if that saw all. */
+static struct measure_used used(const struct measure_look *before,
+                                const struct measure_proc *p, uint64_t *ret_used)
+{
+    static const struct measure_proc none = {0};
     const struct measure_proc *was = find(before, p->pid);
     if (!was || was->began != p->began)
-        return before->whole ? p->used : 0;
-    return p->used > was->used ? p->used - was->used : 0;
+        was = before->whole ? &none : p;
+    *ret_used = grown(was->used, p->used);
+    return (struct measure_used){p, *ret_used + grown(was->waited, p->waited)};
 }
 
 static size_t insert(struct measure_used *all, size_t n, const struct measure_used *u)
 {
     size_t at = n;
-    while (at > 0 && all[at - 1].ticks < u->ticks)
+    while (at > 0 && all[at - 1].wanted < u->wanted)
         at--;
     if (at == MEASURE_BUSY_MOST)
         return n;
@@ -143,12 +165,12 @@ size_t measure_busy_rank(const struct measure_look *before,
     size_t n = 0;
     *ret_all = 0;
     for (size_t i = 0; i < after->n; i++) {
-        struct measure_used u = {.proc = &after->procs[i]};
-        u.ticks = used(before, u.proc);
-        if (u.ticks == 0 || is_of(after, u.proc, self))
+        uint64_t ticks;
+        struct measure_used u = used(before, &after->procs[i], &ticks);
+        if (u.wanted == 0 || is_of(after, u.proc, self))
             continue;
-        *ret_all += u.ticks;
-        if (u.ticks >= least)
+        *ret_all += ticks;
+        if (u.wanted >= least)
             n = insert(ret, n, &u);
     }
     return n;

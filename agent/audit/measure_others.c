@@ -91,7 +91,7 @@ static bool add(struct measuring *r, const struct measure_used *u, uint64_t wind
     b->pid = u->proc->pid;
     b->name = name;
     b->uid = uid;
-    b->percent = (uint32_t)((double)u->ticks * (double)measure_kernel_tick_ns() * 100 /
+    b->percent = (uint32_t)((double)u->wanted * (double)measure_kernel_tick_ns() * 100 /
                                 (double)window_ns +
                             0.5);
     r->m->busy[r->m->n_busy++] = b;

@@ -109,7 +109,7 @@ static int show_others(const Aolani__AuditMeasured *m, struct buf *out)
 {
     int rc = 0;
     for (size_t i = 0; i < m->n_busy && rc == 0; i++)
-        rc = buf_printf(out, "  busy      %s (pid %d, user %u) %u %% of a CPU\n",
+        rc = buf_printf(out, "  busy      %s (pid %d, user %u) wants %u %% of a CPU\n",
                         m->busy[i]->name, m->busy[i]->pid, m->busy[i]->uid,
                         m->busy[i]->percent);
     for (size_t i = 0; i < m->n_notes && rc == 0; i++)

@@ -122,7 +122,7 @@ static void say_busy(const struct audit_node *n, unsigned percent, double usual,
     const Aolani__AuditBusy *b = busiest(n);
     bool one = n->measured->n_busy == 1;
     snprintf(ret, len,
-             "other programs use %u %% of a CPU (others %.0f %%): %s%.40s, process %d "
+             "other programs want %u %% of a CPU (others %.0f %%): %s%.40s, process %d "
              "of user %u",
              percent, usual, one ? "" : "most by ", b && b->name ? b->name : "?",
              b ? (int)b->pid : 0, b ? b->uid : 0);

@@ -85,6 +85,7 @@ static void test_long_name(void **state)
 /* What each did between two looks; in both the same row is the same process. */
 struct row {
     int pid, parent, before, after; /* ticks; -1: it was not there */
+    int waited;                     /* between the looks */
 };
 
 static size_t rank(const struct row *rows, size_t n, bool whole, uint64_t least,
@@ -102,6 +103,7 @@ static size_t rank(const struct row *rows, size_t n, bool whole, uint64_t least,
         }
         if (rows[i].after >= 0) {
             p.used = (uint64_t)rows[i].after;
+            p.waited = (uint64_t)rows[i].waited;
             b[after.n++] = p;
         }
     }
@@ -120,35 +122,49 @@ static void test_rank(void **state)
     } table[] = {
         {"nobody", {{0}}, false, 1, 0, {0}},
         {"the largest first",
-         {{5, 1, 10, 20}, {6, 1, 0, 50}, {7, 1, 0, 30}},
+         {{5, 1, 10, 20, 0}, {6, 1, 0, 50, 0}, {7, 1, 0, 30, 0}},
          false,
          1,
          90,
          {6, 7, 5}},
-        {"what it used before does not count", {{5, 1, 1000, 1001}}, false, 2, 1, {0}},
+        {"what it used before does not count",
+         {{5, 1, 1000, 1001, 0}},
+         false,
+         2,
+         1,
+         {0}},
         {"not us, and not what we started, however deep",
-         {{SELF, 1, 0, 99}, {101, SELF, 0, 99}, {102, 101, -1, 99}, {103, 1, 0, 9}},
+         {{SELF, 1, 0, 99, 0},
+          {101, SELF, 0, 99, 0},
+          {102, 101, -1, 99, 0},
+          {103, 1, 0, 9, 0}},
          false,
          1,
          9,
          {103}},
         {"who started us is another",
-         {{5, 1, 0, 40}, {SELF, 5, 0, 99}},
+         {{5, 1, 0, 40, 0}, {SELF, 5, 0, 99, 0}},
          false,
          1,
          40,
          {5}},
-        {"new since", {{5, 1, -1, 40}}, false, 1, 40, {5}},
-        {"perhaps new since", {{5, 1, -1, 40}}, true, 1, 0, {0}},
-        {"it ended", {{5, 1, 40, -1}, {6, 1, 0, 3}}, false, 1, 3, {6}},
+        {"new since", {{5, 1, -1, 40, 0}}, false, 1, 40, {5}},
+        {"perhaps new since", {{5, 1, -1, 40, 0}}, true, 1, 0, {0}},
+        {"it ended", {{5, 1, 40, -1, 0}, {6, 1, 0, 3, 0}}, false, 1, 3, {6}},
         {"too little to be named, but counted",
-         {{5, 1, 0, 4}, {6, 1, 0, 5}},
+         {{5, 1, 0, 4, 0}, {6, 1, 0, 5, 0}},
          false,
          5,
          9,
          {6}},
-        {"time that goes back", {{5, 1, 40, 30}}, false, 1, 0, {0}},
-        {"a ring of parents", {{5, 6, 0, 4}, {6, 5, 0, 3}}, false, 1, 7, {5, 6}},
+        {"time that goes back", {{5, 1, 40, 30, 0}}, false, 1, 0, {0}},
+        {"kept waiting for a CPU is busy, too, but uses nothing",
+         {{5, 1, 0, 10, 0}, {6, 1, 0, 2, 90}},
+         false,
+         5,
+         12,
+         {6, 5}},
+        {"a ring of parents", {{5, 6, 0, 4, 0}, {6, 5, 0, 3, 0}}, false, 1, 7, {5, 6}},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct measure_used used[MEASURE_BUSY_MOST];
@@ -179,7 +195,7 @@ static void test_number_taken_again(void **state)
     struct measure_used used[MEASURE_BUSY_MOST];
     uint64_t all;
     assert_int_equal(measure_busy_rank(&before, &after, SELF, 1, used, &all), 1);
-    assert_int_equal(used[0].ticks, 40);
+    assert_int_equal(used[0].wanted, 40);
 }
 
 /* More than are kept: those that used most are. */
@@ -194,7 +210,7 @@ static void test_many(void **state)
     assert_int_equal(rank(rows, 64, true, 1, used, &all), MEASURE_BUSY_MOST);
     assert_int_equal(all, 64 * 65 / 2);
     for (size_t i = 0; i < MEASURE_BUSY_MOST; i++)
-        assert_int_equal(used[i].ticks, 64 - i);
+        assert_int_equal(used[i].wanted, 64 - i);
 }
 
 static void test_live(void **state)

@@ -306,15 +306,15 @@ static void test_fleets(void **state)
         {"not looked at", 5, not_looked_at, ""},
 
         {"one is busy", 5, one_is_busy,
-         "noisy 2: other programs use 98 % of a CPU (others 0 %): train, process 4321 "
+         "noisy 2: other programs want 98 % of a CPU (others 0 %): train, process 4321 "
          "of user 1007\n"},
         {"one is busy, on one machine", 5, one_is_busy_on_one_machine,
-         "noisy 2: other programs use 98 % of a CPU (others 0 %): train, process 4321 "
+         "noisy 2: other programs want 98 % of a CPU (others 0 %): train, process 4321 "
          "of user 1007\n"},
         {"all are busy", 5, all_are_busy, ""},
         {"hardly busy", 5, hardly_busy, ""},
         {"very busy", 5, very_busy,
-         "noisy 2: other programs use 819200 % of a CPU (others 0 %): most by train, "
+         "noisy 2: other programs want 819200 % of a CPU (others 0 %): most by train, "
          "process 4321 of user 1007\n"},
         {"stolen", 5, stolen,
          "noisy 1: CPUs lose 8.0 % of their time (others 0.21 %), most to the "
@@ -329,7 +329,8 @@ static void test_fleets(void **state)
         {"a slow core", 5, slow_core,
          "memory 3: memory, one core alone, gives 5.0 GB/s (others 14 GB/s)\n"},
         {"busy, and therefore slow", 5, busy_and_slow,
-         "noisy 3: other programs use 180 % of a CPU (others 0 %): train, process 4321 "
+         "noisy 3: other programs want 180 % of a CPU (others 0 %): train, process "
+         "4321 "
          "of user 1007\n"},
         {"absurd memory", 5, absurd_memory, ""},
 
