@@ -30,7 +30,7 @@ void verbs_card(const struct verbs *v, unsigned char ret[VERBS_CARD]);
 int verbs_connect(struct verbs *v, const unsigned char card[VERBS_CARD], struct err *e);
 const char *verbs_peer(const struct verbs *v); /* its HCA, printable; connected */
 
-/* Times round trips of 64 bytes for that long, at most `most`, and tells the other end when
+/* Times round trips of 64 bytes for that long, one to `most`, and tells the other end when
  * it was the last. */
 int verbs_trips(struct verbs *v, uint64_t window_ms, uint64_t *ret_ns, size_t most,
                 size_t *ret_n, struct err *e);

@@ -120,13 +120,13 @@ int verbs_trips(struct verbs *v, uint64_t window_ms, uint64_t *ret_ns, size_t mo
     for (unsigned i = 0; rc == 0 && i < WARM_TRIPS; i++)
         rc = trip(v, 0, until + GRACE_NS, e);
     from = clock_mono_ns();
-    while (rc == 0 && n < most && from < until) {
-        rc = trip(v, 0, until + GRACE_NS, e);
+    do { /* one at least */
+        rc = rc < 0 ? rc : trip(v, 0, until + GRACE_NS, e);
         uint64_t now = clock_mono_ns();
         ret_ns[n] = now - from;
         n += rc == 0;
         from = now;
-    }
+    } while (rc == 0 && n < most && from < until);
     if (rc == 0)
         rc = trip(v, MESSAGE_LAST, until + GRACE_NS, e);
     if (rc == 0)

@@ -6,13 +6,14 @@
  * that is not registered, a message for which no room was made ready, all fail as there.
  * VERBS_FAKE names a call that fails ("reg_mr"), or a fault on the way: "lost" (nothing
  * ever completes), "broken" (what is sent completes with an error), "down" (no port is
- * active). HCAs: fake_0 and fake_1 (InfiniBand), fake_2 (RoCE), fake_3 (RoCE, no address).
+ * active), "slow" (a message takes a millisecond). HCAs: fake_0 and fake_1 (InfiniBand), fake_2 (RoCE), fake_3 (RoCE, no address).
  */
 #include <errno.h>
 #include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <infiniband/verbs.h>
 
@@ -161,6 +162,8 @@ static int post_send(struct ibv_qp *qp, struct ibv_send_wr *wr,
     *bad = wr;
     if (qp->state != IBV_QPS_RTS)
         return EINVAL;
+    if (wr->opcode == IBV_WR_SEND && fails("slow"))
+        (void)usleep(5000);
     pthread_mutex_lock(&lock);
     struct qp *peer = &qps[q->peer % QPS];
     if (fails("broken") || !peer->used ||

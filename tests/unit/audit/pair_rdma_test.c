@@ -112,6 +112,22 @@ static void tcp_takes_over(void **state)
     assert_int_equal(unsetenv("VERBS_FAKE"), 0);
 }
 
+/* Where the first trips take all of the time, one is timed all the same: none at all would
+ * be no time at all. */
+static void slow_trips_are_timed(void **state)
+{
+    (void)state;
+    Aolani__AuditPair *p = NULL;
+    struct err e = {0};
+    assert_int_equal(setenv("VERBS_FAKE", "slow", 1), 0);
+    if (measure("fake_1", "fake_0", &p, &e) < 0)
+        fail_msg("%s", e.text);
+    assert_int_equal(unsetenv("VERBS_FAKE"), 0);
+    assert_string_equal(p->transport, "rdma");
+    assert_true(p->trips > 0 && p->p50_ns >= 5000000);
+    aolani__audit_pair__free_unpacked(p, NULL);
+}
+
 /* Anything may be in the other one's card. */
 static void cards_are_checked(void **state)
 {
@@ -194,9 +210,9 @@ static int load_fake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_pair_goes_by_rdma),   cmocka_unit_test(tcp_takes_over),
-        cmocka_unit_test(cards_are_checked),     cmocka_unit_test(names_are_printable),
-        cmocka_unit_test(writes_elsewhere_fail),
+        cmocka_unit_test(a_pair_goes_by_rdma),  cmocka_unit_test(tcp_takes_over),
+        cmocka_unit_test(slow_trips_are_timed), cmocka_unit_test(cards_are_checked),
+        cmocka_unit_test(names_are_printable),  cmocka_unit_test(writes_elsewhere_fail),
     };
     return cmocka_run_group_tests(tests, load_fake, NULL);
 }
