@@ -14,6 +14,7 @@
 #include "agent/audit/gpuchild.h"
 #include "agent/audit/gpucopy_cuda.h"
 #include "agent/audit/gpucopy_impl.h"
+#include "agent/audit/gpus_impl.h"
 #include "proto/base/clock.h"
 #include "proto/base/utf8.h"
 
@@ -315,15 +316,28 @@ static int take(const struct copies *s, Aolani__AuditCopy ***ret, size_t *ret_n)
     return -ENOMEM;
 }
 
+static bool may_copy(void)
+{
+    struct gpus_pci p = {.n = 0};
+    struct machine *m;
+    if (machine_open(NULL, &m, NULL) < 0)
+        return true;
+    gpus_list_pci(m, &p);
+    machine_close(m);
+    return gpus_may_ask(&p);
+}
+
 int gpucopy_run(uint64_t budget_ms, Aolani__AuditCopy ***ret, size_t *ret_n,
                 struct err *e)
 {
     struct err why = {.text = ""};
+    *ret = NULL;
+    *ret_n = 0;
+    if (!may_copy())
+        return 0;
     struct copies *shared = gpuchild_memory(sizeof *shared), *s = malloc(sizeof *s);
     uint64_t reserve = budget_ms / RESERVE_PART;
     int rc = -ENOMEM;
-    *ret = NULL;
-    *ret_n = 0;
     if (!shared || !s)
         goto out;
     reserve = reserve < RESERVE_MS ? reserve : RESERVE_MS;

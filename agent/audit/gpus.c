@@ -63,6 +63,14 @@ void gpus_list_pci(const struct machine *m, struct gpus_pci *ret)
     machine_free_names(names, n);
 }
 
+bool gpus_may_ask(const struct gpus_pci *p)
+{
+    for (uint32_t i = 0; i < p->n; i++)
+        if (!strcmp(p->gpu[i].driver, "nvidia"))
+            return true;
+    return p->n == 0;
+}
+
 /* ---- words */
 
 static size_t add_ranges(const struct gpus *g, gpus_set s, char *ret, size_t size)
@@ -196,10 +204,14 @@ void look_gpus(const struct machine *m, struct findings *f)
     struct gpus *g = calloc(1, sizeof *g);
     if (p && g) {
         gpus_list_pci(m, p);
-        if (machine_is_live(m))
+        if (!machine_is_live(m))
+            gpus_read(m, p, g);
+        else if (gpus_may_ask(p))
             gpus_ask(LIMIT_NVML_MS, g);
         else
-            gpus_read(m, p, g);
+            (void)snprintf(g->error, sizeof g->error,
+                           "held by %s, not by the nvidia driver",
+                           *p->gpu[0].driver ? p->gpu[0].driver : "no driver");
         gpus_judge(m, g, p, f);
     } else {
         findings_fini(f);

@@ -59,6 +59,9 @@ struct gpus_pci {
 };
 
 void gpus_list_pci(const struct machine *m, struct gpus_pci *ret);
+/* false: there are GPUs, and its driver holds none of them. To ask it would load it, for
+ * its library sees to that. */
+bool gpus_may_ask(const struct gpus_pci *p);
 /* Of this machine, within the time. */
 void gpus_ask(uint64_t limit_ms, struct gpus *ret);
 /* Of a tree. */

@@ -102,18 +102,20 @@ struct users {
 static void sort_processes(const struct gpus_one *o, uint32_t i, struct users *u)
 {
     uint32_t n = 0;
-    for (uint32_t k = 0; k < o->n_processes; k++) {
-        const struct gpus_process *p = k < GPUS_PROCESSES ? &o->process[k] : NULL;
-        if (p && is_service(p->name))
+    for (uint32_t k = 0; k < o->n_processes && k < GPUS_PROCESSES; k++) {
+        const struct gpus_process *p = &o->process[k];
+        if (is_service(p->name))
             continue;
-        if (p && is_display(p->name)) {
+        if (is_display(p->name)) {
             gpus_put(&u->display, i);
             continue;
         }
         n++;
-        if (p && p->pid && (!u->one || p->bytes > u->one->bytes))
+        if (p->pid && (!u->one || p->bytes > u->one->bytes))
             u->one = p;
     }
+    if (o->n_processes > GPUS_PROCESSES)
+        n += o->n_processes - GPUS_PROCESSES;
     u->n += n;
     if (n > 0)
         gpus_put(&u->foreign, i);

@@ -7,6 +7,7 @@
 
 #define DRIVER_GPUS "/proc/driver/nvidia/gpus"
 #define VBIOS_LINE  "Video BIOS:"
+#define CODE_MOST   1e6 /* more than any code of NVML's */
 
 /* Of that GPU, or else of every one. */
 static bool number(const struct machine *m, uint32_t gpu, const char *name, double *ret)
@@ -33,7 +34,7 @@ static void read_one(const struct machine *m, uint32_t i, struct gpus_one *ret)
 {
     double v;
     if (number(m, i, "code", &v))
-        ret->code = (int)v;
+        ret->code = v > -CODE_MOST && v < CODE_MOST ? (int)v : (int)CODE_MOST;
     for (int s = 0; s < NVMLLIB_STATES; s++)
         ret->state[s] = number(m, i, nvmllib_state_name(s), &v) && v >= 0 && v < 1e15
                             ? (int64_t)v

@@ -128,6 +128,8 @@ static const struct machine_case recorded[] = {
      AUDIT_WARN, "gpu 2 (0000:39:00.0): another vbios than 96.00.74.00.01", 0},
     {"lost", AUDIT_GP7, F("gpu2.code 15"), AUDIT_FAIL,
      "gpu 2 (0000:39:00.0): it is lost: it has fallen off the bus", 0},
+    {"no such code", AUDIT_GP7, F("gpu2.code 1e300"), AUDIT_FAIL,
+     "gpu 2 (0000:39:00.0): ", 0},
     {"not for us", AUDIT_GP7, F("gpu2.code 4"), AUDIT_WARN,
      "gpu 2 (0000:39:00.0): this user may not use it", 0},
     {"held for a guest", AUDIT_GP7, F("gpus 3") "gone " DEVICES "0000:b9:00.0/driver\n",
@@ -197,6 +199,41 @@ static const struct machine_case bare[] = {
      DEVICES "0000:c1:00.0/vendor 0x1002|\n" DEVICES "0000:c1:00.0/class 0x120000|\n",
      AUDIT_UNKNOWN, "1 gpu that NVIDIA did not make; not asked", 0},
 };
+
+/* To ask the driver of a GPU would load it: not where another holds them all, or none. */
+static void test_may_ask(void **state)
+{
+    static const struct {
+        const char *rows;
+        bool may;
+    } machines[] = {
+        {SOUND, true},
+        {"", true},
+        {DEVICES "0000:c1:00.0/vendor 0x1002|\n" DEVICES
+                 "0000:c1:00.0/class 0x120000|\n",
+         true},
+        {DEVICES "0000:19:00.0/vendor 0x10de|\n" DEVICES
+                 "0000:19:00.0/class 0x030200|\n",
+         false},
+        {DEVICES "0000:19:00.0/vendor 0x10de|\n" DEVICES
+                 "0000:19:00.0/class 0x030200|\nlink " DEVICES
+                 "0000:19:00.0/driver ../../../bus/pci/drivers/vfio-pci\n",
+         false},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
+        struct machine_tree t;
+        struct machine *m;
+        struct gpus_pci p;
+        machine_tree_make(&t, machines[i].rows, "");
+        assert_int_equal(machine_open(t.dir, &m, NULL), 0);
+        gpus_list_pci(m, &p);
+        if (gpus_may_ask(&p) != machines[i].may)
+            fail_msg("machine %zu", i);
+        machine_close(m);
+        machine_tree_end(&t);
+    }
+}
 
 static void test_recorded(void **state)
 {
@@ -361,6 +398,7 @@ static void test_process(void **state)
 int main(int argc, char **argv)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_may_ask),
         cmocka_unit_test(test_recorded),
         cmocka_unit_test(test_asked),
         cmocka_unit_test(test_process),
