@@ -7,6 +7,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
+#include <stdbool.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -33,10 +34,16 @@ void gpuchild_free(void *shared, size_t size)
         (void)munmap(shared, size);
 }
 
-/* CUDA maps the memory of all GPUs, and to wake them costs seconds of computing. */
-static void take_resources(void)
+/* CUDA maps the memory of all GPUs, and to wake them costs seconds of computing. What
+ * crashes shall leave no file. */
+static void set_limits(void)
 {
     static const int limits[] = {RLIMIT_AS, RLIMIT_CPU};
+    struct rlimit core;
+    if (getrlimit(RLIMIT_CORE, &core) == 0) {
+        core.rlim_cur = 0;
+        (void)setrlimit(RLIMIT_CORE, &core);
+    }
     for (size_t i = 0; i < sizeof limits / sizeof *limits; i++) {
         struct rlimit r;
         if (getrlimit(limits[i], &r) < 0)
@@ -56,7 +63,7 @@ static _Noreturn void be_the_child(int end, pid_t parent, void (*ask)(void *shar
     if (end < 0 || null < 0 || prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 ||
         getppid() != parent)
         _exit(1);
-    take_resources();
+    set_limits();
     (void)signal(SIGPIPE, SIG_DFL);
     ask(shared);
     _exit(write(end, "", 1) == 1 ? 0 : 1);
@@ -84,17 +91,18 @@ static int wait_end(int fd, uint64_t until_ns)
 }
 
 /* One that is stuck in the driver, even on its way out, is left: it ends when the driver
- * lets go of it. *ret_status: 0 then. */
-static void reap(pid_t pid, int *ret_status)
+ * lets go of it. false, and *ret_status 0, then. */
+static bool reap(pid_t pid, int *ret_status)
 {
     const struct timespec pause = {.tv_nsec = REAP_PAUSE_MS * NS_PER_MS};
     *ret_status = 0;
     for (int i = 0; i < REAP_TRIES; i++) {
         pid_t rc = waitpid(pid, ret_status, WNOHANG);
         if (rc != 0 && !(rc < 0 && errno == EINTR))
-            return;
+            return true;
         (void)nanosleep(&pause, NULL);
     }
+    return false;
 }
 
 static int gave_up(int status, struct err *e)
@@ -129,7 +137,13 @@ int gpuchild_run(void (*ask)(void *shared), void *shared, uint64_t limit_ms,
     if (rc < 0)
         (void)kill(pid, SIGKILL);
     int status;
-    reap(pid, &status);
+    bool is_left = !reap(pid, &status);
+    if (is_left && rc == 0) { /* it closed our pipe, and went on */
+        (void)kill(pid, SIGKILL);
+        (void)reap(pid, &status);
+        return err_set(e, -EIO,
+                       "the driver's library did not end with what it was asked");
+    }
     if (rc == -ETIMEDOUT)
         return err_set(e, rc, "the driver's library did not answer within %.1f s",
                        (double)limit_ms / 1000.0);
