@@ -111,6 +111,10 @@ static void test_attributes(void **state)
         {"none", TWO, NULL, AUDIT_NU3, AUDIT_PASS, "no hmat", NULL},
         {"some", TWO BANDWIDTH("1", "182000"), NULL, AUDIT_NU3, AUDIT_WARN,
          "1 of 2 nodes only", NULL},
+        {"memory of a gpu, which no cpu is at",
+         PCI_TREE_METAL ONLINE("0-1") NODE("0", "0-71", "10 80") NODE("1", "", "80 10")
+             BANDWIDTH("0", "400000"),
+         NULL, AUDIT_NU3, AUDIT_PASS, "said of 1 of 2 nodes, all that have cpus", NULL},
         {"nothing at one", TWO BANDWIDTH("0", "0") BANDWIDTH("1", "182000"), NULL,
          AUDIT_NU3, AUDIT_WARN, "no bandwidth at node 0", NULL},
         {"no nodes", PCI_TREE_METAL, NULL, AUDIT_NU3, AUDIT_UNKNOWN, "no numa", NULL},
