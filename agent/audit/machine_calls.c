@@ -17,6 +17,7 @@
 #endif
 
 #define NUMA_BITS 4096u
+#define HUGE_MOST ((size_t)16 << 30) /* of a page, on any machine */
 
 static int try_perf(void)
 {
@@ -78,7 +79,9 @@ static int try_hugepage(void)
                     MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
     if (at == MAP_FAILED)
         return -errno;
-    (void)munmap(at, bytes);
+    /* Part of a huge page is not unmapped, and its size is that of this machine. */
+    while (munmap(at, bytes) < 0 && bytes < HUGE_MOST)
+        bytes *= 2;
     return 0;
 }
 
