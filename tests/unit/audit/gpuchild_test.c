@@ -117,23 +117,25 @@ static void test_core(void **state)
 {
     struct told *t = gpuchild_memory(sizeof *t);
     struct err e = {0};
+    struct rlimit before, much;
     (void)state;
     assert_non_null(t);
+    assert_int_equal(getrlimit(RLIMIT_CORE, &before), 0);
+    much = (struct rlimit){before.rlim_max, before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_CORE, &much), 0);
     t->core = 1;
     assert_int_equal(gpuchild_run(look_at_core, t, ENOUGH, &e), 0);
     assert_int_equal(t->core, 0);
+    assert_int_equal(setrlimit(RLIMIT_CORE, &before), 0);
     gpuchild_free(t, sizeof *t);
     gpuchild_free(NULL, 0);
 }
 
 int main(void)
 {
-    const struct rlimit much = {RLIM_INFINITY, RLIM_INFINITY};
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ends),
         cmocka_unit_test(test_core),
     };
-    (void)setrlimit(RLIMIT_CORE,
-                    &much);
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
