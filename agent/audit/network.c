@@ -24,12 +24,15 @@ static double best_of_kind(const struct network_ports *ps, const struct network_
     return best;
 }
 
-/* A second port without a cable is usual; an HCA that has no port at work is not. */
-static bool hca_is_up(const struct network_ports *ps, const struct network_port *p)
+/* A second port without a cable is usual; a card that has no port at work is not. */
+static bool card_is_up(const struct network_ports *ps, const struct network_port *p)
 {
-    for (size_t i = 0; i < ps->n; i++)
-        if (!strcmp(ps->all[i].hca, p->hca) && network_port_is_up(&ps->all[i]))
+    for (size_t i = 0; i < ps->n; i++) {
+        const struct network_port *o = &ps->all[i];
+        bool same = !strcmp(o->hca, p->hca) || (*p->card && !strcmp(o->card, p->card));
+        if (same && network_port_is_up(o))
             return true;
+    }
     return false;
 }
 
@@ -53,7 +56,7 @@ static enum audit_verdict judge_port(const struct network_ports *ps,
     }
     if (!network_port_is_up(p)) {
         network_say(t, "%s%s port %s %s", sep, p->hca, p->name, word_of(p));
-        return hca_is_up(ps, p) && p->state == 1 ? AUDIT_PASS : AUDIT_FAIL;
+        return card_is_up(ps, p) && p->state == 1 ? AUDIT_PASS : AUDIT_FAIL;
     }
     double best = best_of_kind(ps, p);
     if (p->gbits > 0 && p->gbits < best) {

@@ -5,6 +5,7 @@
 #include <linux/ethtool.h>
 #include <linux/sockios.h>
 #include <net/if.h>
+#include <net/if_arp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -153,6 +154,20 @@ static int count_of_wire(const struct machine *m, const char *name)
     return machine_number(m, number, &v) && v >= 0 && v < COUNTERS_MOST ? (int)v : -1;
 }
 
+/* Other interfaces of the function have none: the guests' ports of its switch ("pf0vf3"), and
+ * what is no Ethernet, whose counters are those of the HCA's port. */
+static bool should_count(const struct machine *m, const char *name)
+{
+    char path[MACHINE_PATH], port[64];
+    int64_t type;
+    (void)snprintf(path, sizeof path, NET "/%.64s/type", name);
+    if (machine_int(m, path, &type) == 0 && type != ARPHRD_ETHER)
+        return false;
+    (void)snprintf(path, sizeof path, NET "/%.64s/phys_port_name", name);
+    return machine_line(m, path, port, sizeof port) < 0 ||
+           (!strstr(port, "vf") && !strstr(port, "sf"));
+}
+
 /* Of NICs of which it is known that a physical function has counters of the wire; and what
  * is no PCI function at all: a slice of one, or a hypervisor's. */
 static void look_interface(struct nics *s, const char *name)
@@ -173,7 +188,8 @@ static void look_interface(struct nics *s, const char *name)
     if (machine_int(s->m, path, &vendor) < 0 || vendor != MELLANOX)
         return;
     (void)snprintf(path, sizeof path, NET "/%.64s/device/physfn", name);
-    if (!machine_exists(s->m, path) && count_of_wire(s->m, name) == 0)
+    if (!machine_exists(s->m, path) && should_count(s->m, name) &&
+        count_of_wire(s->m, name) == 0)
         network_say(&s->mute, "%s%s", s->mute.len ? ", " : "", name);
 }
 

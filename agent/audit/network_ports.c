@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/wire/busid.h"
+
 /* "4: ACTIVE" */
 static int numbered(const struct machine *m, const char *path)
 {
@@ -42,6 +44,19 @@ static void read_model(const struct machine *m, struct network_port *p)
         (void)snprintf(p->model, sizeof p->model, "%s:%s", vendor, device);
 }
 
+/* The ports of one card may be HCAs of their own: 0000:18:00.0 and 0000:18:00.1. */
+static void read_card(const struct machine *m, struct network_port *p)
+{
+    char path[MACHINE_PATH], real[MACHINE_PATH];
+    uint64_t number;
+    (void)snprintf(path, sizeof path, NETWORK_HCAS "/%s/device", p->hca);
+    if (machine_real(m, path, real, sizeof real) < 0)
+        return;
+    const char *bdf = strrchr(real, '/'), *dot = bdf ? strrchr(bdf, '.') : NULL;
+    if (dot && busid_read(bdf + 1, &number))
+        (void)snprintf(p->card, sizeof p->card, "%.*s", (int)(dot - bdf - 1), bdf + 1);
+}
+
 static void read_port(const struct machine *m, struct network_port *p)
 {
     char path[MACHINE_PATH], layer[32] = "";
@@ -57,6 +72,7 @@ static void read_port(const struct machine *m, struct network_port *p)
                : !strcmp(layer, "Ethernet") ? NETWORK_ROCE
                                             : NETWORK_OTHER;
     read_model(m, p);
+    read_card(m, p);
 }
 
 static void add_hca(const struct machine *m, const char *hca, struct network_ports *ret)

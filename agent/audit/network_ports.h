@@ -14,10 +14,11 @@ enum network_layer { NETWORK_OTHER, NETWORK_IB, NETWORK_ROCE };
 
 struct network_port {
     char hca[NETWORK_NAME], name[NETWORK_NAME]; /* "mlx5_0", "1" */
-    char model[40];                             /* "0x15b3:0x1021"; "": not on PCI */
-    char rate[40];                              /* "400 Gb/sec (4X NDR)" */
-    double gbits;                               /* 0: not known */
-    int state, phys; /* 4: active, 5: link up; -1: not said */
+    char card[NETWORK_NAME]; /* "0000:18:00", of its PCI function; "": not on PCI */
+    char model[40];          /* "0x15b3:0x1021"; "": not on PCI */
+    char rate[40];           /* "400 Gb/sec (4X NDR)" */
+    double gbits;            /* 0: not known */
+    int state, phys;         /* 4: active, 5: link up; -1: not said */
     enum network_layer layer;
     bool first; /* of its HCA */
 };

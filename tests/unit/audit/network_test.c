@@ -56,7 +56,16 @@
 #define NO_HCA     "gone /sys/class/infiniband\ngone " VERBS "uverbs0\n"
 #define HIDDEN     "facts errno EACCES sys/class/infiniband\n"
 #define DOWN(name) IB name "/ports/1/state 1: DOWN\n"
-#define NO_PEER    "gone /sys/module/nvidia_peermem\n"
+#define NETDEV(name)                                                              \
+    "link /sys/class/net/" name "/device ../../../bus/pci/devices/0000:9a:00.0\n" \
+    "facts number counters-phy-" name " 0\n"
+/* One HCA for each port of a card: the first one up, the second one down. */
+#define CARD(other)                                                              \
+    PORT("mlx5_3", "Ethernet", "100 Gb/sec (4X EDR)")                            \
+    "link " IB "mlx5_3/device ../../../bus/pci/devices/0000:9a:00.0\n" PCI other \
+    "/vendor 0x15b3\nlink " IB "mlx5_4/device ../../../bus/pci/devices/" other   \
+    "\n" DOWN("mlx5_4") IB "mlx5_4/ports/1/link_layer Ethernet\n"
+#define NO_PEER "gone /sys/module/nvidia_peermem\n"
 #define OPEN                                                                    \
     "/proc/driver/nvidia/version NVRM version: NVIDIA UNIX Open Kernel Module " \
     "for x86_64  570.86.15|GCC version: 13|\n"
@@ -83,6 +92,10 @@ static const struct machine_case cases[] = {
     {"a second port without a cable", AUDIT_NW1,
      IB "mlx5_0/ports/2/state 1: DOWN\n" IB "mlx5_0/ports/2/phys_state 3: Disabled\n",
      AUDIT_PASS, "mlx5_0 port 2 down", 0},
+    {"a card's second function without a cable", AUDIT_NW1, CARD("0000:9a:00.1"),
+     AUDIT_PASS, "mlx5_4 port 1 down", 0},
+    {"a card without a cable", AUDIT_NW1, CARD("0000:9b:00.0"), AUDIT_FAIL,
+     "mlx5_4 port 1 down", 0},
     {"active without a link", AUDIT_NW1, IB "mlx5_0/ports/1/phys_state 2: Polling\n",
      AUDIT_FAIL, "mlx5_0 port 1 active without a link", 0},
     {"recovering", AUDIT_NW1, IB "mlx5_0/ports/1/state 5: ACTIVE_DEFER\n", AUDIT_PASS,
@@ -146,6 +159,15 @@ static const struct machine_case cases[] = {
      AUDIT_FAIL, "eth0 of Hyper-V", 0},
     {"no counters of the wire", AUDIT_NW4, "facts number counters-phy-ens1 0\n",
      AUDIT_FAIL, "no counters of the wire: ens1", 0},
+    {"a port of a switch on the NIC, for a guest", AUDIT_NW4,
+     NETDEV("eth9") "/sys/class/net/eth9/phys_port_name pf0vf3\n", AUDIT_PASS,
+     "physical functions", 0},
+    {"the NIC's own port of that switch", AUDIT_NW4,
+     NETDEV("eth9") "/sys/class/net/eth9/phys_port_name p0\n", AUDIT_FAIL,
+     "no counters of the wire: eth9", 0},
+    {"IP over InfiniBand", AUDIT_NW4,
+     NETDEV("ib0.8001") "/sys/class/net/ib0.8001/type 32\n", AUDIT_PASS,
+     "physical functions", 0},
     {"of another maker, without", AUDIT_NW4,
      "facts number counters-phy-ens1 0\n" PCI "0000:9a:00.0/vendor 0x14e4\n",
      AUDIT_PASS, "physical functions", 0},
