@@ -136,7 +136,9 @@ static void judge_pair(const struct audit *a, const struct links *l,
 {
     ret->factor = 1;
     if (!p->p) {
-        mark(ret, LINKS_FAILED, 1e3);
+        /* Where none could be measured it is the way of all of them, and nobody's link. */
+        if (l->any)
+            mark(ret, LINKS_FAILED, 1e3);
         return;
     }
     if (is_rdma(p->p) != l->rdma) {
@@ -162,10 +164,18 @@ static bool most_by_rdma(const struct audit *a)
     return rdma > other;
 }
 
+static bool any_measured(const struct audit *a)
+{
+    for (size_t i = 0; i < a->n_pairs; i++)
+        if (a->pairs[i].p)
+            return true;
+    return false;
+}
+
 int links_make(const struct audit *a, struct links *ret)
 {
     struct sample bytes = {0}, trips = {0};
-    struct links l = {.n = a->n_pairs, .rdma = most_by_rdma(a)};
+    struct links l = {.n = a->n_pairs, .rdma = most_by_rdma(a), .any = any_measured(a)};
     int rc = -ENOMEM;
     l.pairs = calloc(l.n ? l.n : 1, sizeof *l.pairs);
     if (!l.pairs || find_usual(a, &l, &bytes, false) < 0 ||

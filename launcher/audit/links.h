@@ -30,6 +30,7 @@ struct links {
     size_t n;
     double mbytes, trip_ns; /* usual; 0: not known */
     bool rdma;              /* most pairs were measured by it */
+    bool any;               /* at least one pair was measured */
 };
 
 int links_make(const struct audit *a, struct links *ret); /* -ENOMEM */

@@ -42,9 +42,23 @@ static unsigned count_tests(const struct audit_node *n, enum audit_verdict v)
     return k;
 }
 
-static void say_machine(const struct audit_node *n, char *ret, size_t len)
+/* One weak sign leaves it at that verdict; it is told, and listed below. */
+static void say_bare_metal(const struct audit_node *n, char *ret, size_t len)
 {
     unsigned fails = count_tests(n, AUDIT_FAIL);
+    const char *sign = "one weak sign of a hypervisor, which alone says little";
+    if (fails == 0)
+        snprintf(ret, len, "bare metal; %s",
+                 n->n_reasons > 0 ? sign : "no sign of a hypervisor");
+    else
+        snprintf(ret, len, "bare metal; %s %u of 4 tests fail",
+                 n->n_reasons > 0 ? "one weak sign of a hypervisor, and"
+                                  : "no hypervisor, but",
+                 fails);
+}
+
+static void say_machine(const struct audit_node *n, char *ret, size_t len)
+{
     switch (n->verdict) {
     case MACHINE_VIRTUALIZED:
         snprintf(ret, len, "virtualized; %u reason%s to say so", n->n_reasons,
@@ -56,11 +70,7 @@ static void say_machine(const struct audit_node *n, char *ret, size_t len)
                  n->n_reasons);
         break;
     case MACHINE_BARE_METAL:
-        if (fails > 0)
-            snprintf(ret, len, "bare metal; no hypervisor, but %u of 4 tests fail",
-                     fails);
-        else
-            snprintf(ret, len, "bare metal; no sign of a hypervisor");
+        say_bare_metal(n, ret, len);
         break;
     default:
         snprintf(ret, len,
@@ -75,7 +85,8 @@ static void page_error(struct page *p, const struct audit *a,
 {
     const struct audit_node *n = &a->nodes[g->nodes[0]];
     char text[EVIDENCE + 1], said[EVIDENCE + 64];
-    snprintf(said, sizeof said, "could not be looked at: %s",
+    snprintf(said, sizeof said, "%s: %s",
+             n->found ? "was lost during the audit" : "could not be looked at",
              page_clean(n->error ? n->error : "it has not answered", text, EVIDENCE));
     page_hosts(p, a, "", g->nodes, g->n, said);
     if (n->hint && *n->hint)
@@ -107,11 +118,16 @@ static void page_signs(struct page *p, const struct audit_node *n)
     for (int i = 0; i < AUDIT_N_PROBES; i++)
         if (judge_is_sign(n, (enum audit_probe)i))
             page_finding(p, n, (enum audit_probe)i, "  - ");
+    unsigned told = 0;
     for (int i = 0; n->verdict == MACHINE_UNKNOWN && i < AUDIT_N_PROBES; i++)
         if (audit_probe_info((enum audit_probe)i)->tier != AUDIT_T0 &&
             judge_is_needed((enum audit_probe)i) &&
-            judge_probe(n, (enum audit_probe)i) == AUDIT_UNKNOWN)
+            judge_probe(n, (enum audit_probe)i) == AUDIT_UNKNOWN) {
             page_finding(p, n, (enum audit_probe)i, "  - not seen: ");
+            told++;
+        }
+    if (n->verdict == MACHINE_UNKNOWN && n->n_unknown > told)
+        page_printf(p, "  - not seen: %u of the weaker signs\n", n->n_unknown - told);
 }
 
 /* ---- the four answers, and what else is not as it should be */
@@ -153,23 +169,33 @@ static void count_topic(const struct audit_node *n, enum audit_topic t,
             count[judge_probe(n, (enum audit_probe)i)]++;
 }
 
+static void page_answer(struct page *p, const struct audit_node *n, enum audit_topic t)
+{
+    static const struct {
+        enum audit_verdict v;
+        const char *name;
+    } others[] = {
+        {AUDIT_WARN, "warn"}, {AUDIT_FAIL, "fail"}, {AUDIT_UNKNOWN, "not known"}};
+    unsigned count[AUDIT_VERDICTS] = {0};
+    char first[64], text[160];
+    count_topic(n, t, count);
+    snprintf(first, sizeof first, "  %-48s ", questions[t]);
+    int at =
+        snprintf(text, sizeof text, "%s (of %u probes %u pass", answers[n->tests[t]],
+                 count[0] + count[1] + count[2] + count[3], count[AUDIT_PASS]);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+        if (count[others[i].v] > 0)
+            at += snprintf(text + at, sizeof text - (size_t)at, ", %u %s",
+                           count[others[i].v], others[i].name);
+    snprintf(text + at, sizeof text - (size_t)at, ")");
+    page_wrap(p, first, text);
+}
+
 static void page_question(struct page *p, const struct audit_node *n,
                           enum audit_topic t, bool verbose)
 {
     struct lines l = {.most = verbose ? AUDIT_N_PROBES : LINES};
-    unsigned count[AUDIT_VERDICTS] = {0};
-    count_topic(n, t, count);
-    page_printf(p, "  %-48s %s", questions[t], answers[n->tests[t]]);
-    page_printf(p, " (of %u probes %u pass",
-                (unsigned)(count[0] + count[1] + count[2] + count[3]),
-                count[AUDIT_PASS]);
-    if (count[AUDIT_WARN] > 0)
-        page_printf(p, ", %u warn", count[AUDIT_WARN]);
-    if (count[AUDIT_FAIL] > 0)
-        page_printf(p, ", %u fail", count[AUDIT_FAIL]);
-    if (count[AUDIT_UNKNOWN] > 0)
-        page_printf(p, ", %u not known", count[AUDIT_UNKNOWN]);
-    page_printf(p, ")\n");
+    page_answer(p, n, t);
     page_of_verdict(p, n, t, AUDIT_FAIL, false, "    fails: ", &l);
     page_of_verdict(p, n, t, AUDIT_WARN, false, "    warns: ", &l);
     if (n->tests[t] == AUDIT_UNKNOWN && !verbose)

@@ -13,6 +13,8 @@
 #include "proto/base/limits.h"
 
 #define NOTES_MOST 6u
+#define WHERE      3 /* its column, which is cut where the page would be too wide */
+#define WHERE_LONG 20u
 
 enum unit { UNIT_SHARE, UNIT_NS, UNIT_MBYTES, UNIT_COUNT };
 
@@ -220,7 +222,7 @@ static void page_nodes(struct page *p, const struct audit *a, double *room)
     }
     if (n > 0) {
         page_printf(p, "\nMeasured%s\n", several ? " on each node" : "");
-        table_print(&t, p, 0);
+        table_print(&t, p, several ? WHERE : 0);
     }
     table_fini(&t);
 }
@@ -234,8 +236,9 @@ static void page_busy(struct page *p, const struct audit *a)
                        i < a->nodes[0].measured->n_busy;
          i++) {
         const Aolani__AuditBusy *b = a->nodes[0].measured->busy[i];
-        page_printf(p, "  busy meanwhile: %s, process %d of user %u, %u %% of a CPU\n",
-                    page_clean(b->name, name, 40), (int)b->pid, b->uid, b->percent);
+        page_printf(
+            p, "  busy meanwhile: %s, process %d of user %u, wants %u %% of a CPU\n",
+            page_clean(b->name, name, 40), (int)b->pid, b->uid, b->percent);
     }
 }
 
@@ -286,6 +289,20 @@ static double speed(const Aolani__AuditPair *p)
     return or_unknown(p->back_mbytes > 0 && p->back_mbytes < v ? p->back_mbytes : v);
 }
 
+/* Without their domains, where they would take too much of the line. */
+static void name_pair(const struct audit *a, const struct audit_pair *p, char *ret,
+                      size_t len)
+{
+    char x[41], y[41];
+    page_clean(a->nodes[p->a].host, x, 40);
+    page_clean(a->nodes[p->b].host, y, 40);
+    if (strlen(x) + strlen(y) > WHERE_LONG && strspn(x, "0123456789.") < strlen(x)) {
+        x[strcspn(x, ".")] = '\0';
+        y[strcspn(y, ".")] = '\0';
+    }
+    snprintf(ret, len, "%s, %s", x, y);
+}
+
 static struct seen look_pairs(const struct audit *a, pair_f of, bool less_is_worse,
                               double *room)
 {
@@ -301,12 +318,9 @@ static struct seen look_pairs(const struct audit *a, pair_f of, bool less_is_wor
         }
         room[s.n++] = v;
     }
-    char x[41], y[41];
     s.usual = spread_median(room, s.n);
     if (worst)
-        snprintf(s.where, sizeof s.where, "%s, %s",
-                 page_clean(a->nodes[worst->a].host, x, 40),
-                 page_clean(a->nodes[worst->b].host, y, 40));
+        name_pair(a, worst, s.where, sizeof s.where);
     return s;
 }
 
@@ -320,6 +334,27 @@ static void count_pairs(const struct audit *a, size_t *done, size_t *rdma,
         *failed += !p;
         *rdma += p && p->transport && !strcmp(p->transport, "rdma");
     }
+}
+
+/* With the words of the first. */
+static void page_unmeasured(struct page *p, const struct audit *a, size_t failed,
+                            const char *head)
+{
+    char text[400], x[41], y[41], why[201];
+    size_t i = 0;
+    while (i < a->n_pairs && a->pairs[i].p)
+        i++;
+    if (i == a->n_pairs)
+        return;
+    if (*head)
+        page_printf(p, "%s\n", head);
+    snprintf(text, sizeof text, "%zu could not be measured%s %s and %s: %s", failed,
+             failed > 1 ? ", the first between" : ":",
+             page_clean(a->nodes[a->pairs[i].a].host, x, 40),
+             page_clean(a->nodes[a->pairs[i].b].host, y, 40),
+             page_clean(a->pairs[i].error ? a->pairs[i].error : "it is not known why",
+                        why, 200));
+    page_wrap(p, "  ", text);
 }
 
 static void page_pairs(struct page *p, const struct audit *a, double *room)
@@ -342,10 +377,14 @@ static void page_pairs(struct page *p, const struct audit *a, double *room)
     count_pairs(a, &done, &rdma, &failed);
     if (done + failed == 0)
         return;
+    if (done == 0) {
+        page_unmeasured(p, a, failed, "\nBetween nodes: nothing could be measured");
+        return;
+    }
     page_printf(p, "\nBetween nodes: %zu measurement%s%s", done, done == 1 ? "" : "s",
-                rdma == done && done ? " by RDMA"
-                : rdma == 0          ? " by TCP"
-                                     : "");
+                rdma == done ? " by RDMA"
+                : rdma == 0  ? " by TCP"
+                             : "");
     if (rdma > 0 && rdma < done)
         page_printf(p, ", %zu by RDMA", rdma);
     page_printf(p, "\n");
@@ -356,10 +395,9 @@ static void page_pairs(struct page *p, const struct audit *a, double *room)
             print_row(&t, kinds[i].what, kinds[i].unit,
                       rdma * 2 > done ? kinds[i].rdma : kinds[i].tcp, &s, true);
     }
-    if (done > 0)
-        table_print(&t, p, 0);
+    table_print(&t, p, WHERE);
     if (failed > 0)
-        page_printf(p, "  %zu could not be measured\n", failed);
+        page_unmeasured(p, a, failed, "");
     table_fini(&t);
 }
 

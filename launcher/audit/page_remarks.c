@@ -19,7 +19,7 @@ static const char *const heads[REMARK_KINDS] = {
     [REMARK_MEMORY] = "Slow memory",
     [REMARK_GPU] = "Slow copies to and from GPUs",
     [REMARK_LINK] = "Slow links: with whomever they were measured",
-    [REMARK_PAIR] = "Slow pairs: each of the two is fast with others",
+    [REMARK_PAIR] = "Slow pairs",
 };
 
 /* ---- what stands out */
@@ -71,6 +71,25 @@ static size_t run_of(const struct same *s, size_t from, size_t n)
     return k;
 }
 
+static bool met_other(const struct audit *a, uint32_t x, uint32_t than)
+{
+    for (size_t i = 0; i < a->n_pairs; i++) {
+        const struct audit_pair *p = &a->pairs[i];
+        if (p->p && ((p->a == x && p->b != than) || (p->b == x && p->a != than)))
+            return true;
+    }
+    return false;
+}
+
+/* Of two nodes alone, or where the others were lost, nobody knows whose fault it is. */
+static bool all_met_others(const struct audit *a, const struct same *s, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if (!met_other(a, s[i].r->a, s[i].r->b) || !met_other(a, s[i].r->b, s[i].r->a))
+            return false;
+    return true;
+}
+
 static void page_kind(struct page *p, const struct audit *a, struct same *s, size_t n,
                       uint32_t *nodes)
 {
@@ -80,7 +99,9 @@ static void page_kind(struct page *p, const struct audit *a, struct same *s, siz
         s[k].first =
             k > 0 && !strcmp(s[k - 1].r->text, s[k].r->text) ? s[k - 1].first : s[k].at;
     qsort(s, n, sizeof *s, by_first);
-    page_printf(p, "%s\n", heads[s->r->kind]);
+    bool fast = s->r->kind == REMARK_PAIR && all_met_others(a, s, n);
+    page_printf(p, "%s%s\n", heads[s->r->kind],
+                fast ? ": each of the two is fast with others" : "");
     for (size_t end; i < n && lines < OF_A_KIND; i = end, lines++) {
         end = run_of(s, i, n);
         page_same(p, a, s + i, end - i, nodes);
@@ -89,12 +110,23 @@ static void page_kind(struct page *p, const struct audit *a, struct same *s, siz
         page_printf(p, "  and %zu more (--json has all)\n", n - i);
 }
 
-static bool could_compare(const struct audit *a)
+/* Only of what at least two have is it known that nobody stands out. */
+static const char *nothing_stands_out(const struct audit *a)
 {
-    size_t n = 0;
-    for (size_t i = 0; i < a->n; i++)
-        n += a->nodes[i].found != NULL;
-    return n > 1;
+    size_t found = 0, measured = 0, pairs = 0;
+    for (size_t i = 0; i < a->n; i++) {
+        found += a->nodes[i].found != NULL;
+        measured += a->nodes[i].measured != NULL;
+    }
+    for (size_t i = 0; i < a->n_pairs; i++)
+        pairs += a->pairs[i].p != NULL;
+    if (found < 2)
+        return NULL;
+    if (measured < 2)
+        return pairs > 0 ? "No node is unlike the rest, and no link or pair stands out."
+                         : "No node is unlike the rest; nothing was measured.";
+    return pairs > 0 ? "No node, link or pair stands out."
+                     : "No node stands out; no pair was measured.";
 }
 
 void page_remarks(struct page *p, const struct audit *a)
@@ -103,8 +135,8 @@ void page_remarks(struct page *p, const struct audit *a)
     uint32_t *nodes = calloc(a->n_remarks + 1, sizeof *nodes);
     if (!s || !nodes)
         p->rc = p->rc ? p->rc : -ENOMEM;
-    else if (a->n_remarks == 0 && could_compare(a))
-        page_printf(p, "\nNo node, link or pair stands out.\n");
+    else if (a->n_remarks == 0 && nothing_stands_out(a))
+        page_printf(p, "\n%s\n", nothing_stands_out(a));
     else if (a->n_remarks > 0) {
         page_printf(p, "\nWhat stands out\n\n");
         for (size_t i = 0, end; i < a->n_remarks; i = end) {

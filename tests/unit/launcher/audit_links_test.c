@@ -254,7 +254,7 @@ static void test_strange_pairs(void **state)
          {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
          {UINT64_MAX, UINT64_MAX, UINT64_MAX, UINT64_MAX},
          ""},
-        {"nobody is reached", {0}, {"a", "b", "c", "d"}, {0}, {0}, {0}, NULL},
+        {"nobody is reached", {0}, {"a", "b", "c", "d"}, {0}, {0}, {0}, ""},
         {"one falls back to TCP",
          {"rdma", "rdma", "tcp", "rdma"},
          {0},

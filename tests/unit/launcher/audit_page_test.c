@@ -264,6 +264,142 @@ static void test_a_page_that_is_too_long(void **state)
     audit_fini(&a);
 }
 
+/* ---- what a page may claim */
+
+static void one_weak_sign(struct audit *a)
+{
+    look_all(a, good);
+    a->nodes[0].found->findings[AUDIT_HV7]->verdict = AUDIT_WARN;
+}
+
+static void weak_sign_and_a_fail(struct audit *a)
+{
+    one_weak_sign(a);
+    a->nodes[0].found->findings[AUDIT_PC3]->verdict = AUDIT_FAIL;
+}
+
+static void much_unseen(struct audit *a)
+{
+    look_all(a, good);
+    a->nodes[0].found->findings[AUDIT_HV4]->verdict = AUDIT_UNKNOWN;
+    for (int p = AUDIT_HV7; p <= AUDIT_HV12; p++)
+        a->nodes[0].found->findings[p]->verdict = AUDIT_UNKNOWN;
+}
+
+static void many_verdicts(struct audit *a)
+{
+    look_all(a, good);
+    for (int p = AUDIT_KP1; p <= AUDIT_KP15; p++)
+        a->nodes[0].found->findings[p]->verdict = (uint32_t)(p % AUDIT_VERDICTS);
+}
+
+static void drop_pairs(struct audit *a)
+{
+    for (size_t i = 0; i < a->n_pairs; i++)
+        aolani__audit_pair__free_unpacked(a->pairs[i].p, NULL);
+    a->n_pairs = 0;
+}
+
+static void no_pairs(struct audit *a)
+{
+    look_all(a, good);
+    drop_pairs(a);
+}
+
+static void nothing_measured(struct audit *a)
+{
+    no_pairs(a);
+    for (size_t i = 0; i < a->n; i++)
+        unmeasure(&a->nodes[i]);
+}
+
+static void pairs_fail(struct audit *a)
+{
+    look_all(a, good);
+    for (size_t i = 0; i < a->n_pairs; i++) {
+        aolani__audit_pair__free_unpacked(a->pairs[i].p, NULL);
+        a->pairs[i].p = NULL;
+        a->pairs[i].error = sim_text("no route to host");
+    }
+}
+
+static void slow_one_way(struct audit *a)
+{
+    look_all(a, good);
+    a->pairs[0].p->back_mbytes = a->pairs[0].p->there_mbytes / 20;
+}
+
+static void long_names(struct audit *a)
+{
+    look_all(a, good);
+    for (size_t i = 0; i < a->n; i++) {
+        char name[80];
+        (void)snprintf(name, sizeof name,
+                       "gpu-%03zu.rack-17.hall-2.training.example.com", i);
+        free(a->nodes[i].host);
+        a->nodes[i].host = sim_text(name);
+    }
+}
+
+static void lost_on_the_way(struct audit *a)
+{
+    look_all(a, good);
+    a->nodes[1].error = sim_text("the connection was lost");
+}
+
+static void test_what_a_page_claims(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        size_t n;
+        void (*change)(struct audit *a);
+        const char *has, *has_not;
+    } cases[] = {
+        {"one weak sign", 1, one_weak_sign, "gpu-001: bare metal; one weak sign",
+         "no sign"},
+        {"one weak sign and a fail", 1, weak_sign_and_a_fail,
+         "one weak sign of a hypervisor, and 1 of 4 tests fail", "no hypervisor"},
+        {"much unseen", 1, much_unseen, "  - not seen: 6 of the weaker signs\n",
+         "bare metal"},
+        {"many verdicts", 1, many_verdicts, "probes", "bare metal; no sign of a\n"},
+        {"no pairs", 3, no_pairs, "No node stands out; no pair was measured.\n",
+         "link"},
+        {"nothing measured", 3, nothing_measured,
+         "No node is unlike the rest; nothing was measured.\n", "stands out"},
+        {"two nodes, a pair fails", 2, pairs_fail,
+         "1 could not be measured: gpu-001 and gpu-002: no route to host\n", "Slow"},
+        {"all pairs fail", 8, pairs_fail, "Between nodes: nothing could be measured\n",
+         "Slow"},
+        {"two nodes, slow one way", 2, slow_one_way, "Slow pairs\n",
+         "fast with others"},
+        {"long names", 4, long_names, "gpu-00", "\t"},
+        {"lost on the way", 3, lost_on_the_way,
+         "gpu-002: was lost during the audit: the connection was lost\n",
+         "could not be looked at"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct audit_sim s = AUDIT_SIM(cases[i].n, 3);
+        struct audit a;
+        struct buf page;
+        s.spread = .01;
+        sim_run(&s, &a);
+        cases[i].change(&a);
+        audit_judge(&a);
+        assert_int_equal(audit_compare(&a), 0);
+        buf_init(&page, MOST);
+        assert_int_equal(audit_page(&a, false, &page), 0);
+        assert_int_equal(buf_add(&page, "", 1), 0);
+        const char *text = (const char *)page.data;
+        if (!strstr(text, cases[i].has) || strstr(text, cases[i].has_not))
+            fail_msg("%s: no \"%s\", or \"%s\" in\n%s", cases[i].name, cases[i].has,
+                     cases[i].has_not, text);
+        golden_check_width(text);
+        buf_fini(&page);
+        audit_fini(&a);
+    }
+}
+
 /* A thousand nodes, each with words of its own: the page stays one that is read. */
 static void test_many_kinds_of_nodes(void **state)
 {
@@ -296,6 +432,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_pages),
         cmocka_unit_test(test_a_page_that_is_too_long),
+        cmocka_unit_test(test_what_a_page_claims),
         cmocka_unit_test(test_many_kinds_of_nodes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
