@@ -115,21 +115,21 @@ static uint64_t way_until(uint64_t until_ns, unsigned left)
  * near the GPU may be used, it stays where it is. */
 static void go_near(const char *bus_id)
 {
-    uint8_t near[GPUCOPY_CPUS / 8], allowed[GPUCOPY_CPUS / 8] = {0};
+    struct numaset near, allowed = {0}; /* bits as the kernel has them */
     struct machine *m;
     bool any = false;
     if (machine_open(NULL, &m, NULL) < 0)
         return;
-    bool is_known = gpucopy_near(m, bus_id, near);
+    bool is_known = gpucopy_near(m, bus_id, &near);
     machine_close(m);
-    if (!is_known || sched_getaffinity(0, sizeof allowed, (cpu_set_t *)allowed) < 0)
+    if (!is_known || sched_getaffinity(0, sizeof allowed, (cpu_set_t *)&allowed) < 0)
         return;
-    for (size_t i = 0; i < sizeof near; i++) {
-        near[i] &= allowed[i];
-        any |= near[i] != 0;
+    for (size_t i = 0; i < sizeof near.word / sizeof *near.word; i++) {
+        near.word[i] &= allowed.word[i];
+        any |= near.word[i] != 0;
     }
     if (any)
-        (void)sched_setaffinity(0, sizeof near, (const cpu_set_t *)near);
+        (void)sched_setaffinity(0, sizeof near, (const cpu_set_t *)&near);
 }
 
 static int measure_all_ways(struct buffers *b, uint64_t until_ns, struct one *ret)

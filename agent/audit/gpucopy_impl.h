@@ -5,14 +5,12 @@
 
 #include "agent/audit/gpucopy.h"
 #include "agent/audit/machine.h"
-
-#define GPUCOPY_CPUS 8192u
+#include "agent/audit/numaset.h"
 
 /* MB/s that the PCIe links on the way to a GPU can carry, at the best that both ends of
  * each can do; 0: not known. Packets' headers take 10 to 20 percent of it. */
 uint64_t gpucopy_rated(const struct machine *m, const char *bus_id);
 /* The CPUs near a GPU, as /sys has them: "0-3,8". false: not known. */
-bool gpucopy_near(const struct machine *m, const char *bus_id,
-                  uint8_t ret[GPUCOPY_CPUS / 8]);
+bool gpucopy_near(const struct machine *m, const char *bus_id, struct numaset *ret);
 
 #endif

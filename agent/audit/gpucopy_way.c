@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* gpucopy_way.c - what /sys says of the way between host memory and a GPU. */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "agent/audit/gpucopy_impl.h"
@@ -55,28 +54,10 @@ uint64_t gpucopy_rated(const struct machine *m, const char *bus_id)
     return least;
 }
 
-bool gpucopy_near(const struct machine *m, const char *bus_id,
-                  uint8_t ret[GPUCOPY_CPUS / 8])
+bool gpucopy_near(const struct machine *m, const char *bus_id, struct numaset *ret)
 {
     char file[MACHINE_PATH], text[4096];
     (void)snprintf(file, sizeof file, PCI "/%s/local_cpulist", bus_id);
-    if (machine_line(m, file, text, sizeof text) < 0)
-        return false;
-    memset(ret, 0, GPUCOPY_CPUS / 8);
-    bool any = false;
-    for (char *at = text, *end; *at; at = *end ? end + 1 : end) {
-        unsigned long from = strtoul(at, &end, 10), to = from;
-        if (end == at)
-            return false;
-        if (*end == '-') {
-            at = end + 1;
-            to = strtoul(at, &end, 10);
-        }
-        if (end == at || to < from || to >= GPUCOPY_CPUS || (*end && *end != ','))
-            return false;
-        for (; from <= to; from++)
-            ret[from / 8] |= (uint8_t)(1u << (from % 8));
-        any = true;
-    }
-    return any;
+    return machine_line(m, file, text, sizeof text) == 0 &&
+           numaset_parse(text, ret) == 0 && numaset_count(ret) > 0;
 }

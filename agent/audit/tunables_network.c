@@ -6,43 +6,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "agent/audit/numaset.h"
 #include "agent/audit/tunables_impl.h"
 
 #define NET          "/proc/sys/net/"
 #define VECTORS_MOST 1024u /* of a card that are looked at */
-#define CPUS_MOST    4096u
 
-/* ---- lists of CPUs: "0-15,32-47" */
-
-struct cpus {
-    unsigned char in[CPUS_MOST / 8];
-};
-
-static bool cpus_read(const struct machine *m, const char *path, struct cpus *ret)
+static bool cpus_read(const struct machine *m, const char *path, struct numaset *ret)
 {
-    char text[2048];
-    memset(ret, 0, sizeof *ret);
-    if (machine_line(m, path, text, sizeof text) < 0)
-        return false;
-    bool any = false;
-    for (char *at = text, *end; *at; at = end + (*end == ',')) {
-        unsigned long a = strtoul(at, &end, 10), b = a;
-        if (end == at)
-            return false;
-        if (*end == '-')
-            b = strtoul(end + 1, &end, 10);
-        for (; a <= b && a < CPUS_MOST; a++, any = true)
-            ret->in[a / 8] |= (unsigned char)(1u << a % 8);
-    }
-    return any;
-}
-
-static bool cpus_within(const struct cpus *a, const struct cpus *b)
-{
-    for (size_t i = 0; i < sizeof a->in; i++)
-        if (a->in[i] & ~b->in[i])
-            return false;
-    return true;
+    char text[4096];
+    return machine_line(m, path, text, sizeof text) == 0 &&
+           numaset_parse(text, ret) == 0 && numaset_count(ret) > 0;
 }
 
 /* ---- KP11 */
@@ -54,10 +28,10 @@ struct vectors {
 };
 
 static void vector_look(const struct machine *m, const char *irq, const char *card,
-                        const struct cpus *local, struct vectors *v)
+                        const struct numaset *local, struct vectors *v)
 {
     char path[MACHINE_PATH];
-    struct cpus goes;
+    struct numaset goes;
     (void)snprintf(path, sizeof path, "/proc/irq/%.32s/smp_affinity_list", irq);
     if (!machine_exists(m, path))
         return;
@@ -70,7 +44,7 @@ static void vector_look(const struct machine *m, const char *irq, const char *ca
         (void)snprintf(path, sizeof path, "/proc/irq/%.32s/smp_affinity_list", irq);
         known = cpus_read(m, path, &goes);
     }
-    if (!known || !local || cpus_within(&goes, local))
+    if (!known || !local || numaset_common(&goes, local) == numaset_count(&goes))
         return;
     v->far++;
     if (!v->worst[0])
@@ -81,7 +55,7 @@ static void card_look(const struct machine *m, const char *class, const char *ca
                       struct vectors *v)
 {
     char path[MACHINE_PATH], **irqs;
-    struct cpus local;
+    struct numaset local;
     const char *up = "";
     (void)snprintf(path, sizeof path, "%s/%.100s/device/msi_irqs", class, card);
     int n = machine_list(m, path, &irqs);

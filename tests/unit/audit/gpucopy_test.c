@@ -267,14 +267,14 @@ static void test_near(void **state)
         struct machine_tree t;
         struct machine *m;
         char row[128];
-        uint8_t near[GPUCOPY_CPUS / 8];
+        struct numaset near;
         (void)snprintf(row, sizeof row, "/sys/bus/pci/devices/" ID "/local_cpulist %s|",
                        lists[i].list);
         machine_tree_make(&t, row, "");
         assert_int_equal(machine_open(t.dir, &m, NULL), 0);
-        bool is_known = gpucopy_near(m, ID, near);
+        bool is_known = gpucopy_near(m, ID, &near);
         if (is_known != lists[i].is_known ||
-            (is_known && memcmp(near, lists[i].first, 2) != 0))
+            (is_known && memcmp(near.word, lists[i].first, 2) != 0))
             fail_msg("\"%s\": %d", lists[i].list, is_known);
         machine_close(m);
         machine_tree_end(&t);
