@@ -96,7 +96,10 @@ void pci_config_unread(const struct pci_config *x, struct findings *f,
     }
     found(f, id, AUDIT_UNKNOWN, PCI_CONFIG_SOURCE, "not shown to uid %u: %s",
           (unsigned)uid, pcinote_text(unread));
-    found_more(f, "%s", uid == 0 ? "CAP_SYS_ADMIN" : "root");
+    found_more(f, "%s",
+               uid                     ? "root"
+               : machine_is_root(x->m) ? "CAP_SYS_ADMIN"
+                                       : "root of the machine itself");
 }
 
 void pci_config(const struct machine *m, const struct pcilist *l, struct findings *f)
