@@ -131,6 +131,8 @@ static void look_frequency(const struct machine *m, struct findings *f)
                        g.names[i]);
     }
     size_t at = strlen(text);
+    if (g.other)
+        at += (size_t)snprintf(text + at, sizeof text - at, ", others on %u", g.other);
     if (g.eager < g.all)
         (void)snprintf(text + at, sizeof text - at, ", wanted performance");
     tunable_found(m, f, AUDIT_KP8, g.set, g.eager == g.all, source, value, text);

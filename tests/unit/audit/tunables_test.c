@@ -132,6 +132,13 @@ static const struct machine_case cases[] = {
      CPUS "cpufreq/policy1/scaling_governor powersave|\n" CPUS
           "cpufreq/policy1/energy_performance_preference performance|\n",
      AUDIT_PASS, "performance on 1, powersave on 1; can be set", 0},
+    {"each another", AUDIT_KP8,
+     CPUS "cpufreq/policy1/scaling_governor a|\n" CPUS
+          "cpufreq/policy2/scaling_governor b|\n" CPUS
+          "cpufreq/policy3/scaling_governor c|\n" CPUS
+          "cpufreq/policy4/scaling_governor d|\n" CPUS
+          "cpufreq/policy5/scaling_governor e|\n",
+     AUDIT_WARN, "c on 1, others on 2, wanted performance", 0},
     {"per CPU", AUDIT_KP8,
      "gone " CPUS "cpufreq\n" CPUS "cpu0/cpufreq/scaling_governor performance|\n" CPUS
      "cpuidle/x/cpufreq/scaling_governor powersave|\n",
