@@ -97,7 +97,8 @@ static int check_required(const struct spec *s, const struct audit *a, struct er
 static bool is_whole(const struct audit *a)
 {
     for (size_t i = 0; i < a->n; i++) {
-        if (!a->nodes[i].found || (a->measured && !a->nodes[i].measured))
+        const struct audit_node *n = &a->nodes[i];
+        if (n->error || !n->found || (a->measured && !n->measured))
             return false;
     }
     return true;

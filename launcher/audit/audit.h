@@ -35,7 +35,8 @@ struct audit_node {
     uint32_t cpus;
     Aolani__AuditFindings *found;    /* NULL: see error */
     Aolani__AuditMeasured *measured; /* NULL: not asked for, or see measure_error */
-    char *error, *hint;              /* the node could not be looked at */
+    char *error,
+        *hint; /* it could not be looked at, or was lost later (found is there) */
     char *measure_error;
     /* audit_judge: */
     enum audit_machine verdict;

@@ -6,7 +6,7 @@
  *   schema   1
  *   id, time (seconds, UTC), took_s, measured, paired (whether that was asked for)
  *   nodes    [{host, verdict ("bare-metal", "suspect", "virtualized", "unknown"), error,
- *            hint (null: it was looked at), machine, kernel, product, cpus, mem_bytes, uid,
+ *            hint (not looked at, or lost later; null: neither), machine, kernel, product, cpus, mem_bytes, uid,
  *            reasons (signs of a hypervisor), unseen (needed for "bare-metal"),
  *            tests {topology, numa, tunables, network}: "pass", "warn", "fail", "unknown",
  *            probes [{id, topic, title, verdict, evidence, source, more, value}],

@@ -157,13 +157,13 @@ void conduct_lost(struct conduct *c, uint32_t node, const char *why, const char 
     struct conduct_seat *s = &c->seats[node];
     c->now_ms = now_ms;
     s->usable = s->open = false;
-    if (c->stage == STAGE_IDLE && !n->error) {
+    if (c->stage != STAGE_DONE && !n->error) {
         conduct_text(&n->error, why);
         conduct_text(&n->hint, hint ? hint : "");
     }
     fail(c, node, why, hint);
-    if (c->stage != STAGE_IDLE && c->config.measure && !n->error && !n->measured &&
-        !n->measure_error)
+    if (c->stage != STAGE_IDLE && c->stage != STAGE_DONE && c->config.measure &&
+        n->found && !n->measured && !n->measure_error)
         conduct_text(&n->measure_error, why);
     conduct_step(c);
 }

@@ -5,7 +5,7 @@
  * All nodes look at once. Then they are measured, one after another where several share a
  * machine, with a budget that keeps the whole under its limit; then come the rounds of
  * pairs. A node that is lost or does not answer in time has an error and is left out of
- * what follows; it never holds up the others.
+ * what follows; the others wait for it no longer than its answer has time.
  */
 #ifndef LAUNCHER_AUDIT_CONDUCT_H
 #define LAUNCHER_AUDIT_CONDUCT_H

@@ -123,6 +123,9 @@ void conduct_pair_result(struct conduct *c, uint32_t node, Aolani__AuditPair *p)
         return;
     }
     own->p = p;
+    /* That the other end has given up since is no matter any more. */
+    free(own->error);
+    own->error = NULL;
 }
 
 void conduct_pair_over(struct conduct *c, uint32_t node, const char *error)
