@@ -296,7 +296,8 @@ static int write_node(int folder, const struct audit *a, uint32_t x, const bool 
     int rc = read_lines(folder, a->nodes[x].host, a->id, &l);
     keep_line(&l, &one);
     name_file(a->nodes[x].host, name, sizeof name);
-    if (rc == 0 || rc == -ENOENT)
+    /* A link is none of ours, and is written over like what is no line. */
+    if (rc == 0 || rc == -ENOENT || rc == -ELOOP)
         rc = write_file(folder, name, a->id, &l);
     lines_fini(&l);
     return rc;
@@ -326,10 +327,10 @@ int history_write(const char *folder, const struct audit *a, struct err *e)
         rc = 0;
         find_kinds(a, paired, with);
     }
-    for (uint32_t i = 0; i < a->n && rc == 0; i++) {
-        rc = write_node(fd, a, i, paired, with);
-        if (rc < 0)
-            rc = err_sys(e, rc, "keeping this audit of \"%s\" in \"%s\"",
+    for (uint32_t i = 0; i < a->n && fd >= 0; i++) {
+        int one = write_node(fd, a, i, paired, with);
+        if (one < 0 && rc == 0)
+            rc = err_sys(e, one, "keeping this audit of \"%s\" in \"%s\"",
                          a->nodes[i].host, folder);
     }
     if (fd >= 0)

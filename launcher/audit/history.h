@@ -16,7 +16,8 @@ int history_folder(char **ret, struct err *e);
  * a folder that cannot be read. */
 int history_read(const char *folder, struct audit *a, struct err *e);
 /* Adds this audit to the files of its nodes, each written anew and renamed into its place:
- * a reader never sees half of one. */
+ * a reader never sees half of one. Of the nodes whose files cannot be written e has the first;
+ * all others are kept. */
 int history_write(const char *folder, const struct audit *a, struct err *e);
 
 #endif

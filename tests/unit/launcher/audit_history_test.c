@@ -174,6 +174,29 @@ static void test_files_that_are_none(void **state)
     assert_int_equal(p[1].audits, 0);
 }
 
+/* One whose file cannot be written costs the others nothing; a link is no file of ours. */
+static void test_one_that_cannot_be_kept(void **state)
+{
+    (void)state;
+    static Aolani__AuditFindings found = AOLANI__AUDIT_FINDINGS__INIT;
+    struct audit_node nodes[3] = {{.host = "gpu-013", .found = &found},
+                                  {.host = "gpu-014", .found = &found},
+                                  {.host = "gpu-015", .found = &found}};
+    struct audit a = {.nodes = nodes, .n = 3, .id = "0000000000000001"};
+    struct audit_past p[2];
+    struct err e;
+    char path[128];
+    (void)snprintf(path, sizeof path, "%s/gpu-013.json", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    (void)snprintf(path, sizeof path, "%s/gpu-014.json", folder);
+    assert_int_equal(symlink("/nowhere", path), 0);
+    assert_int_equal(history_write(folder, &a, &e), -EISDIR);
+    assert_non_null(strstr(e.text, "\"gpu-013\""));
+    read_past("00000000000000ff", p);
+    assert_int_equal(p[0].audits, 1);
+    assert_int_equal(p[1].audits, 1);
+}
+
 /* Whatever a node is called, its file lies in the folder, and is no other's. */
 static void test_names_of_files(void **state)
 {
@@ -245,6 +268,7 @@ int main(void)
         T(test_the_last_are_kept),
         T(test_what_is_no_line_is_left_out),
         T(test_files_that_are_none),
+        T(test_one_that_cannot_be_kept),
         T(test_names_of_files),
         T(test_no_folder),
         T(test_where_the_folder_is),
