@@ -147,7 +147,7 @@ static void look_boost(const struct machine *m, struct findings *f)
     else
         found(f, AUDIT_TM3, on ? AUDIT_PASS : AUDIT_WARN, source,
               "boost %s, hardware threads %s", boosts, smt);
-    if (on < 0)
+    if (on < 0 && !machine_exists(m, CPUS "cpufreq"))
         found_more(f, "a cpufreq driver, which guests have not");
     found_value(f, "boost %s, hardware threads %s", boosts, smt);
 }

@@ -56,6 +56,10 @@ static const struct machine_case on_metal[] = {
      AUDIT_WARN, "boost off", 0},
     {"a guest", AUDIT_TM3, "gone " CPUS "intel_pstate\n", AUDIT_UNKNOWN,
      "boost not told, hardware threads on", "a cpufreq driver, which guests have not"},
+    {"a driver that tells no boost", AUDIT_TM3,
+     "gone " CPUS "intel_pstate\n" CPUS
+     "cpufreq/policy0/scaling_governor performance|\n",
+     AUDIT_UNKNOWN, "boost not told", 0},
     {"no number", AUDIT_TM3, CPUS "intel_pstate/no_turbo maybe|\n", AUDIT_UNKNOWN,
      "boost not told", "a cpufreq driver, which guests have not"},
 };
