@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/utf8.h"
 
 #define TRIPS_PART  25u /* percent of the budget */
@@ -155,12 +156,21 @@ static int welcome(struct pair_rdma *s, const struct pair_link *l)
     return send_more(l, PAIR_RDMA, card);
 }
 
+/* Never longer than there is time for the pair. */
+static uint64_t window_of(const struct pair_link *l, const struct pair_record *r)
+{
+    uint64_t now = clock_mono_ns();
+    uint64_t left_ms = l->until_ns > now ? (l->until_ns - now) / 1000000 : 0;
+    uint64_t most = left_ms < PAIR_WINDOW_MS ? left_ms : PAIR_WINDOW_MS;
+    return r->a < most ? r->a : most;
+}
+
 int pair_rdma_obey(struct pair_rdma *s, const struct pair_link *l,
                    const struct pair_record *r)
 {
     struct pair_record done = {.op = PAIR_DONE};
     struct err e = {0};
-    uint64_t window_ms = r->a > PAIR_WINDOW_MS ? PAIR_WINDOW_MS : r->a;
+    uint64_t window_ms = window_of(l, r);
     if (r->op == PAIR_RDMA)
         return welcome(s, l);
     if (!s->v)

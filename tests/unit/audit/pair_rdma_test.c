@@ -7,17 +7,20 @@
 #include <stdint.h>
 #include <cmocka.h>
 
+#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <limits.h>
+#include <netinet/in.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-#include "agent/audit/pair.h"
+#include "agent/audit/pair_impl.h"
 #include "agent/audit/verbs.h"
+#include "proto/base/clock.h"
 
 static uint8_t token[PAIR_TOKEN_BYTES] = "these are the 32 bytes we know.";
 
@@ -172,6 +175,69 @@ static void names_are_printable(void **state)
     verbs_close(v);
 }
 
+static struct pair_record tell(const struct pair_link *l, enum pair_op op, uint64_t a,
+                               unsigned char *more)
+{
+    struct pair_record r = {.op = op, .a = a};
+    assert_int_equal(pair_send_record(l, &r), 0);
+    if (op == PAIR_RDMA)
+        assert_int_equal(pair_send(l, more, PAIR_MORE), 0);
+    assert_int_equal(pair_recv_record(l, &r), 0);
+    if (r.op != PAIR_DONE)
+        assert_int_equal(pair_recv(l, more, PAIR_MORE), 0);
+    return r;
+}
+
+/* Let in by a listener that has fake_0 and that much time, and connected with its HCA. */
+static void come_in(uint64_t limit_ms, struct pair_link *l, struct verbs **ret,
+                    pthread_t *thread)
+{
+    Aolani__AuditListen ask = AOLANI__AUDIT_LISTEN__INIT;
+    struct sockaddr_in sa = {.sin_family = AF_INET,
+                             .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct pair_listener *listener;
+    struct pair_record r;
+    struct err e = {0};
+    unsigned char card[PAIR_MORE];
+    uint32_t port;
+    ask.token = (ProtobufCBinaryData){sizeof token, token};
+    ask.address = "127.0.0.1";
+    ask.nic = "fake_0";
+    ask.limit_ms = limit_ms;
+    assert_int_equal(pair_listen(&ask, &listener, &port, &e), 0);
+    assert_int_equal(pthread_create(thread, NULL, serve, listener), 0);
+    sa.sin_port = htons((uint16_t)port);
+    l->fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(connect(l->fd, (struct sockaddr *)&sa, sizeof sa), 0);
+    assert_int_equal(pair_send(l, token, sizeof token), 0);
+    assert_int_equal(pair_recv_record(l, &r), 0);
+    assert_int_equal(verbs_open("fake_1", ret, &e), 0);
+    verbs_card(*ret, card);
+    assert_int_equal(tell(l, PAIR_RDMA, 0, card).op, PAIR_RDMA);
+    assert_int_equal(verbs_connect(*ret, card, &e), 0);
+}
+
+/* A partner asks for windows of 10 s of a listener that has little more than one. */
+static void windows_end_with_the_pair(void **state)
+{
+    static const struct {
+        enum pair_op asked, answer;
+    } rows[] = {{PAIR_RDMA_ECHO, PAIR_NO}, {PAIR_RDMA_PUSH, PAIR_DONE}};
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct pair_link l = {.until_ns = clock_mono_ns() + 8000000000};
+        unsigned char more[PAIR_MORE];
+        struct verbs *v;
+        pthread_t thread;
+        come_in(1200, &l, &v, &thread);
+        struct pair_record r = tell(&l, rows[i].asked, 10000, more);
+        assert_int_equal(r.op, rows[i].answer);
+        close(l.fd);
+        assert_int_equal(pthread_join(thread, NULL), 0);
+        verbs_close(v);
+    }
+}
+
 /* An rkey or an address that is not the other one's: an error, not a crash. */
 static void writes_elsewhere_fail(void **state)
 {
@@ -210,9 +276,13 @@ static int load_fake(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_pair_goes_by_rdma),  cmocka_unit_test(tcp_takes_over),
-        cmocka_unit_test(slow_trips_are_timed), cmocka_unit_test(cards_are_checked),
-        cmocka_unit_test(names_are_printable),  cmocka_unit_test(writes_elsewhere_fail),
+        cmocka_unit_test(a_pair_goes_by_rdma),
+        cmocka_unit_test(tcp_takes_over),
+        cmocka_unit_test(slow_trips_are_timed),
+        cmocka_unit_test(cards_are_checked),
+        cmocka_unit_test(names_are_printable),
+        cmocka_unit_test(writes_elsewhere_fail),
+        cmocka_unit_test(windows_end_with_the_pair),
     };
     return cmocka_run_group_tests(tests, load_fake, NULL);
 }
