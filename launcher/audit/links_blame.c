@@ -154,6 +154,46 @@ static uint32_t last_round(const struct audit *a)
     return last;
 }
 
+static bool was_good(const struct blaming *b, uint32_t x)
+{
+    for (size_t i = 0; i < b->a->n_pairs; i++) {
+        const struct audit_pair *p = &b->a->pairs[i];
+        if ((p->a == x || p->b == x) && !b->l->pairs[i].slow)
+            return true;
+    }
+    return false;
+}
+
+static uint32_t count_partners(const struct blaming *b, uint32_t x)
+{
+    uint32_t n = 0, first = x;
+    for (size_t i = 0; i < b->a->n_pairs; i++) {
+        const struct audit_pair *p = &b->a->pairs[i];
+        uint32_t other = p->a == x ? p->b : p->a;
+        if ((p->a != x && p->b != x) || other == first || is_lost(b->a, p))
+            continue;
+        first = n == 0 ? other : first;
+        n++;
+    }
+    return n;
+}
+
+/* Partners that are to blame themselves are no witnesses against a node, and a node that met
+ * two of them is left with one measurement. If it was never good with anybody, and the other
+ * end was, then it is no matter of the two. */
+static void blame_end(struct blaming *b, size_t i, struct links_blame *one)
+{
+    bool good = was_good(b, one->a);
+    uint32_t x = good ? one->b : one->a;
+    if (good == was_good(b, one->b) || count_partners(b, x) < 2)
+        return;
+    one->is_pair = false;
+    one->aspect = worst_aspect(links_seen_by(&b->a->pairs[i], b->l->pairs[i].slow, x));
+    one->a = one->b = x;
+    one->slow = count_partners(b, x);
+    b->blamed[x] = true;
+}
+
 static int blame_pair(struct blaming *b, size_t i, uint32_t last)
 {
     const struct audit *a = b->a;
@@ -173,7 +213,10 @@ static int blame_pair(struct blaming *b, size_t i, uint32_t last)
     }
     /* A round more would have repeated it. */
     bool once = one.all == 1 && last + 1 >= ROUNDS_FIRST + ROUNDS_REGROUP;
-    return once || one.slow < one.all ? 0 : add_blame(b, &one);
+    if (one.slow < one.all)
+        return 0;
+    blame_end(b, i, &one);
+    return one.is_pair && once ? 0 : add_blame(b, &one);
 }
 
 static int blame_pairs(struct blaming *b)

@@ -23,12 +23,13 @@ struct audit_sim {
         transient; /* share of pairs' measurements that are thrice as slow, by chance */
     double mbytes, trip_ns;
     uint32_t slow_node, slow_a, slow_b, noisy, slow_memory; /* SIM_NOBODY */
-    double factor;                                          /* how much slower */
-    bool one_way;     /* slow_node only sends slowly */
-    bool trips;       /* it is the round trips that are slow */
-    uint32_t dies;    /* after the first round */
-    unsigned rounds;  /* at most; 0: all */
-    bool one_machine; /* all nodes are on it */
+    uint32_t slow_below; /* the links of so many nodes are slow, those of the first */
+    double factor;       /* how much slower */
+    bool one_way;        /* slow_node only sends slowly */
+    bool trips;          /* it is the round trips that are slow */
+    uint32_t dies;       /* after the first round */
+    unsigned rounds;     /* at most; 0: all */
+    bool one_machine;    /* all nodes are on it */
 };
 
 #define AUDIT_SIM(nodes, with_seed)                                           \
@@ -127,8 +128,9 @@ static void sim_make(const struct audit_sim *s, struct random *r, struct audit *
 
 static bool sim_is_slow(const struct audit_sim *s, uint32_t a, uint32_t b)
 {
-    return a == s->slow_node || b == s->slow_node ||
-           (a == s->slow_a && b == s->slow_b) || (a == s->slow_b && b == s->slow_a);
+    return a == s->slow_node || b == s->slow_node || a < s->slow_below ||
+           b < s->slow_below || (a == s->slow_a && b == s->slow_b) ||
+           (a == s->slow_b && b == s->slow_a);
 }
 
 static Aolani__AuditPair *sim_pair(const struct audit_sim *s, struct random *r,

@@ -171,6 +171,44 @@ static void test_a_thousand_nodes(void **state)
     }
 }
 
+/* Of many with slow links 97 % are named, and few audits name anybody else: a node that met
+ * others of them only is not told from a pair by everyone. */
+static void test_many_slow_nodes(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t n;
+        uint32_t slow;
+        unsigned most; /* of 200 audits */
+    } cases[] = {{8, 2, 0}, {16, 4, 6}, {32, 8, 20}, {64, 16, 40}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        unsigned others = 0, missed = 0;
+        for (uint64_t seed = 1; seed <= 200; seed++) {
+            struct audit_sim s = AUDIT_SIM(cases[i].n, seed * 977);
+            struct audit a;
+            s.slow_below = cases[i].slow;
+            sim_run(&s, &a);
+            bool other = false;
+            uint32_t named = 0;
+            for (size_t k = 0; k < a.n_remarks; k++) {
+                const struct audit_remark *r = &a.remarks[k];
+                bool right = r->kind == REMARK_LINK && r->a < s.slow_below;
+                named += right;
+                other = other || !right;
+            }
+            others += other;
+            missed += s.slow_below - named;
+            audit_fini(&a);
+        }
+        if (getenv("AUDIT_SIM_SAYS"))
+            print_message("%u slow of %zu: %u of 200 name others, %u missed\n",
+                          cases[i].slow, cases[i].n, others, missed);
+        else if (others > cases[i].most || missed > 6 * cases[i].slow)
+            fail_msg("%u slow of %zu: %u of 200 name others, %u missed", cases[i].slow,
+                     cases[i].n, others, missed);
+    }
+}
+
 /* What is no plant of one node: the text says who, in the words of describe(). */
 static void test_other_courses(void **state)
 {
@@ -299,6 +337,7 @@ int main(void)
         cmocka_unit_test(test_alike_nodes_name_nobody),
         cmocka_unit_test(test_what_is_planted_is_named_alone),
         cmocka_unit_test(test_a_thousand_nodes),
+        cmocka_unit_test(test_many_slow_nodes),
         cmocka_unit_test(test_other_courses),
         cmocka_unit_test(test_strange_pairs),
     };
