@@ -55,12 +55,10 @@ static void parse_express(const uint8_t *p, size_t n, struct pcicaps *ret)
         ret->cut = true;
         return;
     }
-    unsigned flags = u16(p + 2), control = u16(p + 8), type = flags >> 4 & 0xf;
+    unsigned flags = u16(p + 2), control = u16(p + 8);
     ret->express = true;
-    ret->root_port = type == 4;
     ret->payload_most = payload_of(u32(p + 4) & 7);
     ret->payload = payload_of(control >> 5 & 7);
-    ret->read_request = payload_of(control >> 12 & 7);
     ret->relaxed = control & 0x10;
     ret->aspm = u16(p + 0x10) & 3;
     if ((flags & 0xf) < 2)

@@ -24,12 +24,11 @@ struct pcicaps {
     bool broken;   /* it does not answer, or its lists loop or lead nowhere */
     bool extended; /* there were bytes where extended capabilities are */
     bool express;  /* what follows is known */
-    bool root_port;
-    unsigned payload, payload_most, read_request; /* bytes; 0: a reserved value */
-    bool relaxed;                                 /* ordering allowed */
-    unsigned aspm;                                /* 1: L0s, 2: L1, 3: both */
-    bool second;                                  /* the next are known */
-    bool routes, completes, requests, blocks;     /* atomic operations: passes on what
+    unsigned payload, payload_most;           /* bytes; 0: a reserved value */
+    bool relaxed;                             /* ordering allowed */
+    unsigned aspm;                            /* 1: L0s, 2: L1, 3: both */
+    bool second;                              /* the next are known */
+    bool routes, completes, requests, blocks; /* atomic operations: passes on what
               others ask, does 32 and 64 bits, asks itself, lets none out */
     bool acs;
     uint16_t acs_control;
