@@ -82,6 +82,8 @@ int machine_cpuinfo(const struct machine *m, const char *key, char *ret, size_t 
 /* Has the first CPU that flag? -1: there are no flags (not x86). */
 int machine_flag(const struct machine *m, const char *flag);
 bool machine_has_word(const char *text, const char *word); /* between white space */
+/* The choice that is made in "always [madvise] never". false: none, or longer. */
+bool machine_choice(const char *text, char *ret, size_t size);
 /* Root of the machine itself, not of a user namespace on it. */
 bool machine_is_root(const struct machine *m);
 /* A whole file, freed by the caller; NULL and *ret negative: -E2BIG, it has more. */

@@ -55,6 +55,13 @@ bool machine_has_word(const char *text, const char *word)
     return false;
 }
 
+bool machine_choice(const char *text, char *ret, size_t size)
+{
+    const char *from = strchr(text, '['), *to = from ? strchr(from, ']') : NULL;
+    return to &&
+           snprintf(ret, size, "%.*s", (int)(to - from - 1), from + 1) < (int)size;
+}
+
 int machine_flag(const struct machine *m, const char *flag)
 {
     char flags[8192];

@@ -35,15 +35,11 @@ static void look(const struct machine *m, const struct pcilist_device *d,
 }
 
 /* A word of the kernel's command line. */
-static bool has_word(const struct machine *m, const char *word)
+static bool is_booted_with(const struct machine *m, const char *word)
 {
-    char text[4096], *left = NULL;
-    if (machine_line(m, "/proc/cmdline", text, sizeof text) < 0)
-        return false;
-    for (char *at = strtok_r(text, " ", &left); at; at = strtok_r(NULL, " ", &left))
-        if (!strcmp(at, word))
-            return true;
-    return false;
+    char text[4096];
+    return machine_line(m, "/proc/cmdline", text, sizeof text) == 0 &&
+           machine_has_word(text, word);
 }
 
 static bool is_there(const struct machine *m)
@@ -62,7 +58,8 @@ static bool is_there(const struct machine *m)
 static void say(const struct machine *m, const struct pcilist *l, struct iommu *x,
                 struct findings *f)
 {
-    bool passes = has_word(m, "iommu=pt") || has_word(m, "iommu.passthrough=1");
+    bool passes =
+        is_booted_with(m, "iommu=pt") || is_booted_with(m, "iommu.passthrough=1");
     if (x->translated)
         found(
             f, AUDIT_PC5, AUDIT_WARN, SOURCE,

@@ -57,16 +57,12 @@ static void manners_look(const struct pci_config *x, size_t at, struct manners *
 }
 
 /* "[default] performance powersave powersupersave": the chosen one. */
-static const char *policy_read(const struct machine *m, char ret[32])
+static void policy_read(const struct machine *m, char ret[32])
 {
-    char text[128], *from = NULL, *to = NULL;
+    char text[128];
     int rc = machine_line(m, POLICY, text, sizeof text);
-    if (rc == 0 && (from = strchr(text, '[')))
-        to = strchr(from, ']');
-    if (to)
-        *to = '\0';
-    (void)snprintf(ret, 32, "%s", to ? from + 1 : rc == -ENOENT ? "none" : "unknown");
-    return ret;
+    if (rc < 0 || !machine_choice(text, ret, 32))
+        (void)snprintf(ret, 32, "%s", rc == -ENOENT ? "none" : "unknown");
 }
 
 static void manners_warn(struct manners *a, const char *policy, struct findings *f)

@@ -139,13 +139,6 @@ static void look_number(const struct machine *m, const struct number *n,
 
 /* ---- choices: "always [madvise] never" */
 
-static bool chosen(const char *text, char *ret, size_t size)
-{
-    const char *from = strchr(text, '['), *to = from ? strchr(from, ']') : NULL;
-    return to &&
-           snprintf(ret, size, "%.*s", (int)(to - from - 1), from + 1) < (int)size;
-}
-
 static void look_choice(const struct machine *m, enum audit_probe id, const char *path,
                         const char *unwanted, const char *why, struct findings *f)
 {
@@ -160,7 +153,7 @@ static void look_choice(const struct machine *m, enum audit_probe id, const char
         found_unreadable(f, id, path, rc);
         return;
     }
-    if (!chosen(line, value, sizeof value)) {
+    if (!machine_choice(line, value, sizeof value)) {
         found(f, id, AUDIT_UNKNOWN, path, "not understood: \"%s\"", line);
         return;
     }

@@ -212,6 +212,11 @@ static void test_words(void **state)
     assert_true(machine_has_word(" \thpet\n", "hpet"));
     assert_false(machine_has_word("hpetx xhpet", "hpet"));
     assert_false(machine_has_word("", "hpet"));
+    char ret[8];
+    assert_true(machine_choice("always [madvise] never", ret, sizeof ret));
+    assert_string_equal(ret, "madvise");
+    assert_false(machine_choice("[madvised]", ret, sizeof ret));
+    assert_false(machine_choice("a ]b[ c", ret, sizeof ret));
 }
 
 /* Lines that are no facts; each is named. */
