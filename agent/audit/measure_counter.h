@@ -36,4 +36,6 @@ struct measure_moment measure_moment(void);
 double measure_counter_ns(const struct measure_moment *a,
                           const struct measure_moment *b);
 
+uint64_t measure_thread_ns(void); /* that this thread ran, as the kernel has it */
+
 #endif

@@ -11,10 +11,10 @@
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
-#include <time.h>
 #include <unistd.h>
 #include <linux/mempolicy.h>
 
+#include "agent/audit/measure_counter.h"
 #include "agent/audit/measure_room.h"
 #include "agent/audit/measure_triad.h"
 #include "proto/base/clock.h"
@@ -55,14 +55,6 @@ struct memory {
     size_t n_nodes;
 };
 
-static uint64_t thread_ns(void)
-{
-    struct timespec t;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0)
-        return 0;
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static void wait_until(uint64_t ns)
 {
     while (clock_mono_ns() < ns)
@@ -102,10 +94,10 @@ static void all_job(void *arg, size_t worker, uint64_t start_ns, uint64_t end_ns
     struct share *s = &((struct memory *)arg)->shares[worker];
     wait_until(start_ns);
     s->moved = 0;
-    uint64_t cpu = thread_ns();
+    uint64_t cpu = measure_thread_ns();
     while (s->touched && clock_mono_ns() < end_ns)
         walk(s, end_ns, &s->moved);
-    s->cpu_ns = thread_ns() - cpu;
+    s->cpu_ns = measure_thread_ns() - cpu;
 }
 
 static void one_job(void *arg, size_t worker, uint64_t start_ns, uint64_t end_ns)
@@ -114,12 +106,12 @@ static void one_job(void *arg, size_t worker, uint64_t start_ns, uint64_t end_ns
     struct share *s = &m->shares[worker];
     wait_until(start_ns);
     s->moved = 0;
-    uint64_t cpu = thread_ns();
+    uint64_t cpu = measure_thread_ns();
     while (clock_mono_ns() < end_ns)
         for (size_t i = 0; i < m->n; i++)
             if (m->who[i] && m->shares[i].node == s->node)
                 walk(&m->shares[i], end_ns, &s->moved);
-    s->cpu_ns = thread_ns() - cpu;
+    s->cpu_ns = measure_thread_ns() - cpu;
 }
 
 /* MB/s: bytes per us. */

@@ -57,14 +57,6 @@ static bool waited(uint64_t *ret)
     return true;
 }
 
-static uint64_t thread_ns(void)
-{
-    struct timespec t;
-    if (clock_gettime(CLOCK_THREAD_CPUTIME_ID, &t) < 0)
-        return 0;
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 static uint64_t usual_step(void)
 {
     uint64_t least = UINT64_MAX, last = measure_counter();
@@ -100,13 +92,13 @@ static void round_job(void *arg, size_t worker, uint64_t start_ns, uint64_t end_
     while (clock_mono_ns() < start_ns)
         ;
     bool known = waited(&late0);
-    uint64_t cpu = thread_ns();
+    uint64_t cpu = measure_thread_ns();
     struct measure_moment began = measure_moment();
     if (began.ns >= end_ns)
         return; /* it woke too late; what was lost is part of no window */
     spin(&g, (uint64_t)(SLICE_US * z->counts_per_us), end_ns);
     struct measure_moment ended = measure_moment();
-    cpu = thread_ns() - cpu;
+    cpu = measure_thread_ns() - cpu;
     known = known && waited(&late1);
     double ns = measure_counter_ns(&began, &ended);
     s->window_ns += ended.ns - began.ns;

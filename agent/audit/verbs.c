@@ -9,6 +9,7 @@
 #include <string.h>
 #include <sys/mman.h>
 
+#include "agent/audit/pair_impl.h"
 #include "proto/base/clock.h"
 #include "proto/base/utf8.h"
 
@@ -215,37 +216,22 @@ void verbs_close(struct verbs *v)
         (void)v->lib.dealloc_pd(v->pd);
     if (v->device)
         (void)v->lib.close_device(v->device);
-    verbs_lib_close(&v->lib);
     free(v);
 }
 
 /* ---- the card: numbers little endian, then the address and the name */
 
-static void put(unsigned char *out, uint64_t n, unsigned bytes)
-{
-    for (unsigned i = 0; i < bytes; i++)
-        out[i] = (unsigned char)(n >> (8 * i));
-}
-
-static uint64_t get(const unsigned char *in, unsigned bytes)
-{
-    uint64_t n = 0;
-    for (unsigned i = 0; i < bytes; i++)
-        n |= (uint64_t)in[i] << (8 * i);
-    return n;
-}
-
 void verbs_card(const struct verbs *v, unsigned char ret[VERBS_CARD])
 {
     const struct verbs_end *o = &v->own;
     memset(ret, 0, VERBS_CARD);
-    put(ret, o->qpn, 4);
-    put(ret + 4, o->psn, 4);
-    put(ret + 8, o->rkey, 4);
-    put(ret + 12, o->mtu, 4);
-    put(ret + 16, o->lid, 2);
-    put(ret + 18, o->layer, 1);
-    put(ret + 24, o->address, 8);
+    pair_put(ret, o->qpn, 4);
+    pair_put(ret + 4, o->psn, 4);
+    pair_put(ret + 8, o->rkey, 4);
+    pair_put(ret + 12, o->mtu, 4);
+    pair_put(ret + 16, o->lid, 2);
+    pair_put(ret + 18, o->layer, 1);
+    pair_put(ret + 24, o->address, 8);
     memcpy(ret + 32, o->gid.raw, 16);
     memcpy(ret + 48, o->name, sizeof o->name);
 }
@@ -253,13 +239,13 @@ void verbs_card(const struct verbs *v, unsigned char ret[VERBS_CARD])
 static int read_card(struct verbs *v, const unsigned char card[VERBS_CARD],
                      struct err *e)
 {
-    struct verbs_end p = {.qpn = (uint32_t)get(card, 4),
-                          .psn = (uint32_t)get(card + 4, 4),
-                          .rkey = (uint32_t)get(card + 8, 4),
-                          .mtu = (uint32_t)get(card + 12, 4),
-                          .lid = (uint16_t)get(card + 16, 2),
+    struct verbs_end p = {.qpn = (uint32_t)pair_get(card, 4),
+                          .psn = (uint32_t)pair_get(card + 4, 4),
+                          .rkey = (uint32_t)pair_get(card + 8, 4),
+                          .mtu = (uint32_t)pair_get(card + 12, 4),
+                          .lid = (uint16_t)pair_get(card + 16, 2),
                           .layer = card[18],
-                          .address = get(card + 24, 8)};
+                          .address = pair_get(card + 24, 8)};
     memcpy(p.gid.raw, card + 32, 16);
     memcpy(p.name, card + 48, sizeof p.name - 1);
     utf8_make_printable(p.name);

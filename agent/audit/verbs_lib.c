@@ -22,29 +22,25 @@ static bool find(void *handle, const char *name, void *ret)
     return symbol;
 }
 
+/* Its providers keep threads and handlers of their own: it stays loaded. */
 int verbs_lib_open(struct verbs_lib *ret, struct err *e)
 {
-    struct verbs_lib l = {.handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL)};
+    void *handle = dlopen(LIBRARY, RTLD_NOW | RTLD_LOCAL);
+    struct verbs_lib l;
     const char *lacking = NULL;
-    if (!l.handle)
+    if (!handle)
         return err_set(e, -ENOENT, "use RDMA: %s", dlerror());
-#define VERBS_FIND(name, type)                  \
-    if (!find(l.handle, "ibv_" #name, &l.name)) \
+#define VERBS_FIND(name, type)                \
+    if (!find(handle, "ibv_" #name, &l.name)) \
         lacking = "ibv_" #name;
     VERBS_FUNCTIONS(VERBS_FIND)
 #undef VERBS_FIND
     if (lacking) {
-        dlclose(l.handle);
+        dlclose(handle);
         return missing(e, lacking);
     }
     *ret = l;
     return 0;
-}
-
-/* Its providers keep threads and handlers of their own: it stays loaded. */
-void verbs_lib_close(struct verbs_lib *l)
-{
-    l->handle = NULL;
 }
 #else
 typedef int verbs_lib_is_not_built; /* verbs_none.c says so to who asks */

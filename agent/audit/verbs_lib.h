@@ -32,13 +32,11 @@
     X(destroy_qp, int (*)(struct ibv_qp *))
 
 struct verbs_lib {
-    void *handle;
 #define VERBS_FIELD(name, type) __typeof__(type) name;
     VERBS_FUNCTIONS(VERBS_FIELD)
 #undef VERBS_FIELD
 };
 
 int verbs_lib_open(struct verbs_lib *ret, struct err *e);
-void verbs_lib_close(struct verbs_lib *l);
 
 #endif
