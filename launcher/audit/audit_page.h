@@ -16,6 +16,7 @@ void page_group(struct page *p, const struct audit *a, const struct audit_group 
 /* Every probe of a group, as its first node answers it. */
 void page_probes(struct page *p, const struct audit *a, const struct audit_group *g);
 void page_measured(struct page *p, const struct audit *a);
+void page_notes(struct page *p, const struct audit *a); /* a part of page_measured */
 void page_remarks(struct page *p, const struct audit *a);
 void page_past(struct page *p, const struct audit *a);
 /* What could not be seen, by what would tell more. */

@@ -12,7 +12,6 @@
 #include "launcher/audit/spread.h"
 #include "proto/base/limits.h"
 
-#define NOTES_MOST 6u
 #define WHERE      3 /* its column, which is cut where the page would be too wide */
 #define WHERE_LONG 20u
 
@@ -227,45 +226,6 @@ static void page_nodes(struct page *p, const struct audit *a, double *room)
     table_fini(&t);
 }
 
-/* ---- busy programs, and what could not be measured */
-
-static void page_busy(struct page *p, const struct audit *a)
-{
-    char name[41];
-    for (size_t i = 0; a->n == 1 && a->nodes[0].measured && i < NOTES_MOST &&
-                       i < a->nodes[0].measured->n_busy;
-         i++) {
-        const Aolani__AuditBusy *b = a->nodes[0].measured->busy[i];
-        page_printf(
-            p, "  busy meanwhile: %s, process %d of user %u, wants %u %% of a CPU\n",
-            page_clean(b->name, name, 40), (int)b->pid, b->uid, b->percent);
-    }
-}
-
-static void page_note(struct page *p, const struct audit *a, size_t x, const char *note,
-                      unsigned *lines)
-{
-    char text[301];
-    uint32_t node = (uint32_t)x;
-    if ((*lines)++ < NOTES_MOST)
-        page_hosts(p, a, "  ", &node, 1, page_clean(note, text, 300));
-}
-
-static void page_notes(struct page *p, const struct audit *a)
-{
-    unsigned lines = 0;
-    for (size_t x = 0; x < a->n; x++) {
-        const struct audit_node *n = &a->nodes[x];
-        if (n->measure_error)
-            page_note(p, a, x, n->measure_error, &lines);
-        for (size_t i = 0; n->measured && i < n->measured->n_notes && i < NOTES_MOST;
-             i++)
-            page_note(p, a, x, n->measured->notes[i], &lines);
-    }
-    if (lines > NOTES_MOST)
-        page_printf(p, "  and %u more (--json has all)\n", lines - NOTES_MOST);
-}
-
 /* ---- between nodes */
 
 typedef double (*pair_f)(const Aolani__AuditPair *p);
@@ -410,7 +370,6 @@ void page_measured(struct page *p, const struct audit *a)
         return;
     }
     page_nodes(p, a, room);
-    page_busy(p, a);
     page_notes(p, a);
     page_pairs(p, a, room);
     free(room);

@@ -341,6 +341,15 @@ static void long_names(struct audit *a)
     }
 }
 
+static void same_notes(struct audit *a)
+{
+    look_all(a, good);
+    measure_more(a);
+    a->nodes[1].measured->notes[0][0] = 'T';
+    unmeasure(&a->nodes[2]);
+    a->nodes[2].measure_error = sim_text("no answer in time (asked to measure)");
+}
+
 static void lost_on_the_way(struct audit *a)
 {
     look_all(a, good);
@@ -374,6 +383,11 @@ static void test_what_a_page_claims(void **state)
         {"two nodes, slow one way", 2, slow_one_way, "Slow pairs\n",
          "fast with others"},
         {"long names", 4, long_names, "gpu-00", "\t"},
+        {"the same notes", 40, same_notes,
+         "  gpu-[001,004-040]: there is no GPU, and nothing to copy to\n"
+         "  gpu-002: There is no GPU, and nothing to copy to\n"
+         "  gpu-003: no answer in time (asked to measure)\n",
+         "more (--json"},
         {"lost on the way", 3, lost_on_the_way,
          "gpu-002: was lost during the audit: the connection was lost\n",
          "could not be looked at"},
