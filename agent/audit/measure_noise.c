@@ -8,6 +8,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +36,7 @@ struct seen { /* of one CPU, of all rounds */
 };
 
 struct noise {
+    const struct measure_pool *pool;
     double counts_per_us;
     struct seen *seen;
 };
@@ -99,6 +101,8 @@ static void round_job(void *arg, size_t worker, uint64_t start_ns, uint64_t end_
     spin(&g, (uint64_t)(SLICE_US * z->counts_per_us), end_ns);
     struct measure_moment ended = measure_moment();
     cpu = measure_thread_ns() - cpu;
+    if ((uint32_t)sched_getcpu() != measure_pool_cpu(z->pool, worker))
+        return; /* its CPU was taken offline, or away from us: it was on another one */
     known = known && waited(&late1);
     double ns = measure_counter_ns(&began, &ended);
     s->window_ns += ended.ns - began.ns;
@@ -200,7 +204,9 @@ static void fill(struct measuring *r, const struct noise *z,
     uint64_t usual = ticks ? measure_stats_percentile(ticks, n_ticks, 50) : 0;
     r->m->ticks = (uint32_t)((double)usual * 1e9 / (double)(ns ? ns : 1) + 0.5);
     if (r->m->n_cores < n)
-        measure_note(r, "the noise of %zu CPUs was not measured: they were never free",
+        measure_note(r,
+                     "the noise of %zu CPUs was not measured: they were never free, or "
+                     "went away",
                      n - r->m->n_cores);
     if (!k1->has_interrupts)
         measure_note(r, "interrupts were not counted: /proc/interrupts cannot be read");
@@ -210,7 +216,8 @@ static void fill(struct measuring *r, const struct noise *z,
 void measure_noise(struct measuring *r, uint64_t end_ns)
 {
     struct measure_kernel k0 = {0}, k1 = {0};
-    struct noise z = {.seen = calloc(measure_pool_n(r->pool), sizeof *z.seen)};
+    struct noise z = {.pool = r->pool,
+                      .seen = calloc(measure_pool_n(r->pool), sizeof *z.seen)};
     if (!z.seen || measure_kernel_init(&k0) < 0 || measure_kernel_init(&k1) < 0)
         goto out;
     struct measure_moment a = measure_moment();
