@@ -84,7 +84,7 @@ static void add_hca(const struct machine *m, const char *hca, struct network_por
         struct network_port *p = &ret->all[ret->n];
         if (strlen(hca) >= NETWORK_NAME || strlen(names[i]) >= NETWORK_NAME)
             continue;
-        *p = (struct network_port){.first = i == 0};
+        *p = (struct network_port){.state = -1};
         memcpy(p->hca, hca, strlen(hca) + 1);
         memcpy(p->name, names[i], strlen(names[i]) + 1);
         read_port(m, p);

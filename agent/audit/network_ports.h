@@ -20,7 +20,6 @@ struct network_port {
     double gbits;            /* 0: not known */
     int state, phys;         /* 4: active, 5: link up; -1: not said */
     enum network_layer layer;
-    bool first; /* of its HCA */
 };
 
 struct network_ports {
