@@ -71,14 +71,16 @@ static uint64_t usual_step(void)
 }
 
 /* The clock itself may take a microsecond, where the kernel has to be asked: it is looked
- * at between slices, and the counter anew after it. */
+ * at between slices, and the counter anew after it. One that went back would not come to
+ * the end of its slice for as long as it went back. */
 static void spin(struct measure_gaps *g, uint64_t slice, uint64_t end_ns)
 {
     do {
         uint64_t last = measure_counter(), end = last + slice;
         while (last < end) {
             uint64_t now = measure_counter();
-            measure_gaps_step(g, now - last);
+            if (!measure_gaps_step(g, now - last))
+                break;
             last = now;
         }
     } while (clock_mono_ns() < end_ns);
@@ -159,7 +161,8 @@ static Aolani__AuditCore *core(uint32_t cpu, const struct seen *s, uint64_t stea
     c->gaps = s->gaps;
     c->lost_ns = l.lost_ns < l.wall_ns ? l.lost_ns : l.wall_ns;
     l.lost_ns = c->lost_ns;
-    c->longest_ns = (uint64_t)s->longest_ns;
+    c->longest_ns =
+        s->longest_ns < (double)s->window_ns ? (uint64_t)s->longest_ns : s->window_ns;
     measure_stats_attribute(&l, &c->stolen_ns, &c->preempted_ns);
     c->interrupts = interrupts;
     return c;

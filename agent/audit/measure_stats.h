@@ -24,13 +24,17 @@ struct measure_gaps {
  * takes a microsecond each time, and is not interrupted by that. */
 void measure_gaps_init(struct measure_gaps *g, uint64_t usual, double counts_per_us);
 
-static inline void measure_gaps_step(struct measure_gaps *g, uint64_t step)
+/* false: the counter went back, as where a guest is moved to another machine. */
+static inline bool measure_gaps_step(struct measure_gaps *g, uint64_t step)
 {
     if (__builtin_expect(step <= g->threshold, 1))
-        return;
+        return true;
+    if (step > INT64_MAX)
+        return false;
     g->n++;
     g->lost += step - g->usual;
     g->longest = step > g->longest ? step : g->longest;
+    return true;
 }
 
 /* ---- who had it ---- */

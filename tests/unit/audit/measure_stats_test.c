@@ -62,12 +62,21 @@ static void test_gaps(void **state)
         {"a slow counter: 24 MHz", 1, 24, {1, 2, 24, 25, 2400}, 2, 2423, 2400},
         {"a very slow one moves by one", 0, 0.5, {1, 0}, 0, 0, 0},
         {"and skips", 0, 0.5, {1, 1, 7}, 1, 7, 7},
+        {"one that is set back loses nothing",
+         30,
+         3000,
+         {30, 9030, UINT64_MAX - 5, 1ull << 63},
+         1,
+         9000,
+         9030},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct measure_gaps g;
         measure_gaps_init(&g, table[i].usual, table[i].counts_per_us);
         for (size_t k = 0; k < 5 && table[i].steps[k]; k++)
-            measure_gaps_step(&g, table[i].steps[k]);
+            if (measure_gaps_step(&g, table[i].steps[k]) !=
+                (table[i].steps[k] >> 63 == 0))
+                fail_msg("%s: step %zu", table[i].name, k);
         if (g.n != table[i].n || g.lost != table[i].lost ||
             g.longest != table[i].longest)
             fail_msg("%s: %llu gaps, %llu lost, longest %llu", table[i].name,
