@@ -10,6 +10,7 @@
 #include "launcher/audit/audit_page.h"
 
 #define OF_A_KIND 20u  /* lines */
+#define OF_A_NODE 6u   /* of them, where there are more: it shall not hide the others */
 #define TEXT      400u /* bytes of one */
 #define WORDS     80u  /* of what would tell more */
 
@@ -90,10 +91,41 @@ static bool all_met_others(const struct audit *a, const struct same *s, size_t n
     return true;
 }
 
+static size_t count_runs(const struct same *s, size_t n)
+{
+    size_t runs = 0;
+    for (size_t i = 0; i < n; i = run_of(s, i, n))
+        runs++;
+    return runs;
+}
+
+static void page_runs(struct page *p, const struct audit *a, const struct same *s,
+                      size_t n, uint32_t *nodes)
+{
+    uint32_t *of_node = calloc(a->n, sizeof *of_node);
+    size_t lines = 0, left = 0;
+    bool all = count_runs(s, n) <= OF_A_KIND;
+    if (!of_node) {
+        p->rc = p->rc ? p->rc : -ENOMEM;
+        return;
+    }
+    for (size_t i = 0, end; i < n; i = end) {
+        end = run_of(s, i, n);
+        if (lines < OF_A_KIND && (all || of_node[s[i].r->a]++ < OF_A_NODE)) {
+            page_same(p, a, s + i, end - i, nodes);
+            lines++;
+        } else {
+            left += end - i;
+        }
+    }
+    if (left > 0)
+        page_printf(p, "  and %zu more (--json has all)\n", left);
+    free(of_node);
+}
+
 static void page_kind(struct page *p, const struct audit *a, struct same *s, size_t n,
                       uint32_t *nodes)
 {
-    size_t lines = 0, i = 0;
     qsort(s, n, sizeof *s, by_text);
     for (size_t k = 0; k < n; k++)
         s[k].first =
@@ -102,12 +134,7 @@ static void page_kind(struct page *p, const struct audit *a, struct same *s, siz
     bool fast = s->r->kind == REMARK_PAIR && all_met_others(a, s, n);
     page_printf(p, "%s%s\n", heads[s->r->kind],
                 fast ? ": each of the two is fast with others" : "");
-    for (size_t end; i < n && lines < OF_A_KIND; i = end, lines++) {
-        end = run_of(s, i, n);
-        page_same(p, a, s + i, end - i, nodes);
-    }
-    if (i < n)
-        page_printf(p, "  and %zu more (--json has all)\n", n - i);
+    page_runs(p, a, s, n, nodes);
 }
 
 /* Only of what at least two have is it known that nobody stands out. */

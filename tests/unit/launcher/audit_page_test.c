@@ -350,6 +350,15 @@ static void same_notes(struct audit *a)
     a->nodes[2].measure_error = sim_text("no answer in time (asked to measure)");
 }
 
+/* One that is unlike in everything, and one that is in a thing of the end of the list. */
+static void two_unlike(struct audit *a)
+{
+    look_all(a, good);
+    for (int p = AUDIT_PC1; p <= AUDIT_KP15; p++)
+        a->nodes[1].found->findings[p]->verdict = AUDIT_FAIL;
+    a->nodes[2].found->findings[AUDIT_GP2]->verdict = AUDIT_WARN;
+}
+
 static void lost_on_the_way(struct audit *a)
 {
     look_all(a, good);
@@ -388,6 +397,8 @@ static void test_what_a_page_claims(void **state)
          "  gpu-002: There is no GPU, and nothing to copy to\n"
          "  gpu-003: no answer in time (asked to measure)\n",
          "more (--json"},
+        {"two unlike", 8, two_unlike, "  gpu-003: ECC: warn",
+         "locked memory: fail, as"},
         {"lost on the way", 3, lost_on_the_way,
          "gpu-002: was lost during the audit: the connection was lost\n",
          "could not be looked at"},
