@@ -30,7 +30,7 @@ int compare_say(struct audit *a, enum audit_remark_kind kind, struct compare_fou
 
 struct costs {
     const struct audit *a;
-    const uint32_t *likes, *machines;
+    const uint32_t *machines;
     double
         *of; /* of each machine, at its first node: the best of what was seen there */
     double *some; /* those of one class */
@@ -75,7 +75,6 @@ int compare_costs(const struct audit *a, const double *cost, const uint32_t *lik
 {
     size_t room = a->n ? a->n : 1;
     struct costs c = {.a = a,
-                      .likes = likes,
                       .machines = machines,
                       .of = calloc(room, sizeof(double)),
                       .some = calloc(room, sizeof(double)),
