@@ -59,7 +59,7 @@ const char *view_mech_phrase(enum mechanism m)
     case MECH_GPU_SLOW:
         return "GPUs taking longer, for no reason to be seen";
     case MECH_WORK:
-        return "more work of a rank's own";
+        return "a rank's own work, or a slower core";
     case MECH_STOPPED:
         return "signals that stopped a rank";
     default:
@@ -213,9 +213,12 @@ static void spell_row(struct table *t, const struct report_view *v,
     else
         table_cell(t, "%u on", s->first_step);
     table_cell(t, "%.0f %%", s->percent < 1e6 ? s->percent : 1e6);
-    table_cell(t, "%s", format_us(unit_per(s->excess_us, (double)s->steps), text));
-    table_cell(t, "%s", mech_name(s->what));
-    table_cell(t, "%s", format_time(s->loss_us, text));
+    /* None of its steps stood out by itself: by how much, and by what, was not told. */
+    bool told = s->steps > 0;
+    table_cell(t, "%s",
+               told ? format_us(unit_per(s->excess_us, (double)s->steps), text) : "-");
+    table_cell(t, "%s", told ? mech_name(s->what) : "-");
+    table_cell(t, "%s", told ? format_time(s->loss_us, text) : "-");
     if (common)
         table_cell(t, "%.300s", view_factor(s));
 }
