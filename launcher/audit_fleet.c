@@ -46,7 +46,7 @@ struct work {
     struct seat *seats;
     const struct spec *spec;
     const Aolani__NodeInfo **infos;
-    const char **addresses, **nics;
+    const char **addresses;
     struct loop_timer *tick;
     struct loop_signal *signals[N_SIGNALS];
     uint64_t start_ms;
@@ -153,7 +153,6 @@ static int begin(struct work *w, struct err *e)
                                .measure = w->wish->measure,
                                .pair = w->wish->pair,
                                .addresses = w->addresses,
-                               .nics = w->nics,
                                .skip = w->wish->skip,
                                .budget_ms = AUDIT_BUDGET_MS};
     secure_random(&c.seed, sizeof c.seed);
@@ -165,7 +164,7 @@ static int begin(struct work *w, struct err *e)
         w->addresses[i] = info ? numeric(fleet_address(w->fleet, i)) : NULL;
         w->infos[i] = info;
     }
-    int rc = audit_nics(w->spec, w->infos, (uint32_t)w->audit->n, w->nics);
+    int rc = audit_nics(w->spec, w->infos, w->audit);
     if (rc < 0)
         return err_sys(e, rc, "audit %zu nodes", w->audit->n);
     rc = conduct_create(&c, &ops, w, &w->conduct, e);
@@ -379,11 +378,10 @@ static int open_all(struct work *w, const struct spec *s, struct err *e)
     size_t n = w->nodes->n;
     w->seats = calloc(n + 1, sizeof *w->seats);
     w->addresses = calloc(n + 1, sizeof *w->addresses);
-    w->nics = calloc(n + 1, sizeof *w->nics);
     w->infos = calloc(n + 1, sizeof(*w->infos));
     w->live = live_create(STDERR_FILENO);
     w->tick = loop_timer_create(w->loop, on_tick, w);
-    if (!w->seats || !w->addresses || !w->nics || !w->infos || !w->live || !w->tick)
+    if (!w->seats || !w->addresses || !w->infos || !w->live || !w->tick)
         return err_sys(e, -ENOMEM, "audit %zu nodes", n);
     log_setup("aolani-run", log_level(), live_log_sink, w->live);
     if ((rc = audit_begin(w->audit, n, e)) < 0 || (rc = watch_signals(w, e)) < 0)
@@ -406,7 +404,6 @@ static void close_all(struct work *w)
     }
     free(w->seats);
     free(w->addresses);
-    free(w->nics);
     free(w->infos);
     if (w->loop)
         loop_destroy(w->loop);

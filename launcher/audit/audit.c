@@ -22,7 +22,8 @@ static const char *const machines[] = {
 
 static const char *const remarks[REMARK_KINDS] = {
     [REMARK_DIFFERS] = "differs", [REMARK_NOISY] = "noisy", [REMARK_MEMORY] = "memory",
-    [REMARK_GPU] = "gpu",         [REMARK_LINK] = "link",   [REMARK_PAIR] = "pair",
+    [REMARK_GPU] = "gpu",         [REMARK_RAIL] = "rail",   [REMARK_LINK] = "link",
+    [REMARK_PAIR] = "pair",
 };
 
 const char *audit_machine_name(enum audit_machine m)
@@ -44,6 +45,9 @@ static void node_fini(struct audit_node *n)
     free(n->error);
     free(n->hint);
     free(n->measure_error);
+    for (uint32_t i = 0; i < n->n_rails; i++)
+        free(n->rails[i]);
+    free(n->rails);
     if (n->found)
         aolani__audit_findings__free_unpacked(n->found, NULL);
     if (n->measured)

@@ -27,12 +27,18 @@ enum audit_machine { /* what a node is */
                      MACHINE_VIRTUALIZED,
 };
 
+#define AUDIT_RAILS 32u /* of a node, at most */
+
 struct audit_node {
     char *host;    /* owned, as all of this */
     char *machine; /* boot id: nodes that share it run on one machine; "": not known */
     char *kernel, *product; /* for the page; "" */
     uint64_t mem_bytes;
     uint32_t cpus;
+    /* Its NICs for the job's traffic, each in the place that it has on all nodes; NULL: it
+     * has not this one. None: its pairs go over TCP. */
+    char **rails;
+    uint32_t n_rails;                /* at most AUDIT_RAILS */
     Aolani__AuditFindings *found;    /* NULL: see error */
     Aolani__AuditMeasured *measured; /* NULL: not asked for, or see measure_error */
     char *error,
@@ -48,6 +54,7 @@ struct audit_node {
 struct audit_pair { /* one measurement between two nodes; a reached b */
     uint32_t a, b;
     uint32_t round;
+    uint32_t rail;        /* of both */
     Aolani__AuditPair *p; /* NULL: error says why */
     char *error;
 };
@@ -57,6 +64,7 @@ enum audit_remark_kind {
     REMARK_NOISY,  /* its CPUs lose more than the others', or other programs are busy */
     REMARK_MEMORY, /* less bandwidth than the others */
     REMARK_GPU,    /* copies slower than the others, or than the link is rated */
+    REMARK_RAIL,   /* the same NIC of all nodes: a switch; a, b: any node that has it */
     REMARK_LINK,   /* of a node: slow whoever the partner is */
     REMARK_PAIR,   /* only between these two */
     REMARK_KINDS,
@@ -82,6 +90,7 @@ struct audit {
     size_t n;
     struct audit_pair *pairs;
     size_t n_pairs;
+    uint32_t rails_fit;           /* of a pair of nodes into a round; 0: all */
     struct audit_remark *remarks; /* the worst first within a kind, kinds in order */
     size_t n_remarks;
     struct audit_past *past; /* of each node; NULL: no history */

@@ -4,9 +4,11 @@
  * known.
  *
  *   schema   1
- *   id, time (seconds, UTC), took_s, measured, paired (whether that was asked for)
+ *   id, time (seconds, UTC), took_s, measured, paired (whether that was asked for),
+ *   rails_fit (of a pair into a round; null: all)
  *   nodes    [{host, verdict ("bare-metal", "suspect", "virtualized", "unknown"), error,
  *            hint (not looked at, or lost later; null: neither), machine, kernel, product, cpus, mem_bytes, uid,
+ *            rails [NIC, null: it lacks the one of this place],
  *            reasons (signs of a hypervisor), unseen (needed for "bare-metal"),
  *            tests {topology, numa, tunables, network}: "pass", "warn", "fail", "unknown",
  *            probes [{id, topic, title, verdict, evidence, source, more, value}],
@@ -18,10 +20,10 @@
  *              copies [{uuid, bus_id, to_mbytes, from_mbytes, within_mbytes, rated_mbytes,
  *              error}], busy [{pid, name, uid, percent}], notes [text]},
  *            past null or {audits, <kind>: {of, with}}}]
- *   pairs    [{a, b (hosts), round, transport, nic, peer_nic, trips, p50_ns, p99_ns, max_ns,
+ *   pairs    [{a, b (hosts), round, rail (its place, null: the address), transport, nic, peer_nic, trips, p50_ns, p99_ns, max_ns,
  *            there_mbytes, back_mbytes, retransmits, note, error}]
- *   remarks  [{kind ("differs", "noisy", "memory", "gpu", "link", "pair"), host, peer (of a
- *            pair, else null), text}]
+ *   remarks  [{kind ("differs", "noisy", "memory", "gpu", "rail", "link", "pair"), host (null
+ *            of a rail: all), peer (of a pair, else null), text}]
  */
 #include <errno.h>
 #include <jansson.h>
@@ -223,28 +225,38 @@ static json_t *past_of(const struct audit *a, size_t i)
     return o;
 }
 
+static json_t *rails_of(const struct audit_node *n)
+{
+    json_t *list = json_array();
+    for (uint32_t i = 0; list && i < n->n_rails; i++)
+        list = append(list, text_of(n->rails[i]));
+    return list;
+}
+
 static json_t *node_of(const struct audit *a, size_t i)
 {
     const struct audit_node *n = &a->nodes[i];
     return json_pack(
         "{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:o, s:o, s:o, "
-        "s:o}",
+        "s:o, s:o}",
         "host", text_of(n->host), "verdict", audit_machine_name(n->verdict), "error",
         text_of(n->error), "hint", filled(n->hint), "machine", filled(n->machine),
         "kernel", filled(n->kernel), "product", filled(n->product), "cpus",
         known(n->cpus), "mem_bytes", known(n->mem_bytes), "uid",
         n->found ? count(n->found->uid) : json_null(), "reasons", (int)n->n_reasons,
         "unseen", (int)n->n_unknown, "tests", tests_of(n), "probes", probes_of(n),
-        "measured", measured_of(n), "past", past_of(a, i));
+        "measured", measured_of(n), "past", past_of(a, i), "rails", rails_of(n));
 }
 
 static json_t *pair_of(const struct audit *a, size_t i)
 {
     const struct audit_pair *x = &a->pairs[i];
     const Aolani__AuditPair *p = x->p;
-    json_t *o = json_pack("{s:o, s:o, s:o, s:o}", "a", text_of(a->nodes[x->a].host),
-                          "b", text_of(a->nodes[x->b].host), "round", count(x->round),
-                          "error", text_of(x->error));
+    bool railed = x->rail < a->nodes[x->a].n_rails && x->rail < a->nodes[x->b].n_rails;
+    json_t *o =
+        json_pack("{s:o, s:o, s:o, s:o, s:o}", "a", text_of(a->nodes[x->a].host), "b",
+                  text_of(a->nodes[x->b].host), "round", count(x->round), "error",
+                  text_of(x->error), "rail", railed ? count(x->rail) : json_null());
     if (!p || !o)
         return o;
     json_t *numbers = json_pack(
@@ -265,11 +277,11 @@ static json_t *pair_of(const struct audit *a, size_t i)
 static json_t *remark_of(const struct audit *a, size_t i)
 {
     const struct audit_remark *r = &a->remarks[i];
-    return json_pack("{s:s, s:o, s:o, s:o}", "kind", audit_remark_name(r->kind), "host",
-                     text_of(a->nodes[r->a].host), "peer",
-                     r->kind == REMARK_PAIR ? text_of(a->nodes[r->b].host)
-                                            : json_null(),
-                     "text", text_of(r->text));
+    return json_pack(
+        "{s:s, s:o, s:o, s:o}", "kind", audit_remark_name(r->kind), "host",
+        r->kind == REMARK_RAIL ? json_null() : text_of(a->nodes[r->a].host), "peer",
+        r->kind == REMARK_PAIR ? text_of(a->nodes[r->b].host) : json_null(), "text",
+        text_of(r->text));
 }
 
 /* ---- writing */
@@ -316,6 +328,10 @@ int audit_json(const struct audit *a, struct buf *out)
                         "\"took_s\": %.3f,\n \"measured\": %s,\n \"paired\": %s",
                         a->id, (long long)a->t_real_s, took,
                         a->measured ? "true" : "false", a->paired ? "true" : "false");
+    if (rc == 0 && a->rails_fit > 0)
+        rc = buf_printf(out, ",\n \"rails_fit\": %u", a->rails_fit);
+    else if (rc == 0)
+        rc = buf_printf(out, ",\n \"rails_fit\": null");
     rc = rc ? rc : dump_list(a, "nodes", a->n, node_of, out);
     rc = rc ? rc : dump_list(a, "pairs", a->n_pairs, pair_of, out);
     rc = rc ? rc : dump_list(a, "remarks", a->n_remarks, remark_of, out);

@@ -17,6 +17,10 @@ void page_group(struct page *p, const struct audit *a, const struct audit_group 
 void page_probes(struct page *p, const struct audit *a, const struct audit_group *g);
 void page_measured(struct page *p, const struct audit *a);
 void page_notes(struct page *p, const struct audit *a); /* a part of page_measured */
+/* Below the numbers of pairs; room for as many as there are. */
+void page_rails(struct page *p, const struct audit *a, double *room);
+uint32_t page_rail_count(const struct audit *a);
+const char *page_rail_name(const struct audit *a, uint32_t rail); /* "" */
 void page_remarks(struct page *p, const struct audit *a);
 void page_past(struct page *p, const struct audit *a);
 /* What could not be seen, by what would tell more. */

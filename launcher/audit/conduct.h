@@ -4,8 +4,9 @@
  *
  * All nodes look at once. Then they are measured, one after another where several share a
  * machine, with a budget that keeps the whole under its limit; then come the rounds of
- * pairs. A node that is lost or does not answer in time has an error and is left out of
- * what follows; the others wait for it no longer than its answer has time.
+ * pairs, in which two nodes measure the rails that both have one after another. A node that
+ * is lost or does not answer in time has an error and is left out of what follows; the
+ * others wait for it no longer than its answer has time.
  */
 #ifndef LAUNCHER_AUDIT_CONDUCT_H
 #define LAUNCHER_AUDIT_CONDUCT_H
@@ -23,12 +24,11 @@ struct conduct_ops {
     void (*done)(void *arg); /* once, from within a call; nothing is asked any more */
 };
 struct conduct_config {
-    struct audit *audit; /* hosts, machines and n are set; borrowed, filled in */
+    struct audit *audit; /* hosts, machines, rails and n are set; borrowed, filled in */
     bool measure, pair;
     const char *const *addresses; /* of each node, for pairs; NULL entries: cannot */
-    const char *const *nics; /* HCA of each for RDMA; NULL, or such an entry: TCP */
-    const char *const *skip; /* ids of probes, NULL-ended; NULL: none */
-    uint64_t budget_ms;      /* of measuring and pairs together */
+    const char *const *skip;      /* ids of probes, NULL-ended; NULL: none */
+    uint64_t budget_ms;           /* of measuring and pairs together */
     uint64_t seed;
 };
 

@@ -36,6 +36,12 @@ struct conduct_machine {
 
 struct conduct_meeting { /* of two nodes, under way */
     bool taken;
+    struct rounds_pair who;
+    uint32_t next;   /* of its rails */
+    uint32_t failed; /* rails in a row of which nothing came */
+    uint32_t by_tcp; /* rails that were meant for RDMA */
+    uint64_t began_ms;
+    /* Of the rail under way: */
     bool heard;      /* that the partner listens */
     unsigned n_open; /* ends that are not done */
     size_t index;    /* of audit.pairs */
@@ -66,7 +72,10 @@ struct conduct {
     bool began;                /* the first round */
     struct rounds_pair *queue; /* of this round; taken ones have a == b */
     size_t n_queue, n_left;    /* left: not begun */
-    uint64_t pair_budget_ms;
+    uint64_t pair_ms;          /* of two nodes, for all rails of a round */
+    uint64_t pair_budget_ms;   /* of one of them */
+    uint32_t rails_fit;
+    bool by_rdma;                     /* something was measured so */
     struct conduct_meeting *meetings; /* n / 2 */
     uint32_t n_meetings;              /* under way */
 };

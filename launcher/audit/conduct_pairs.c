@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* conduct_pairs.c - two nodes meet: one listens, is told to the other with a token that only
- * these two know, and the other comes and measures. Pairs of a round go at once, but for
+ * these two know, and the other comes and measures; so for each rail. Pairs of a round go at once, but for
  * those that share a machine, which would share its cores and its links. */
 #include "launcher/audit/conduct_impl.h"
 
@@ -49,14 +49,36 @@ static uint64_t pairs_end_ms(const struct conduct *c)
     return c->pairs_ms + share > end ? c->pairs_ms + share : end;
 }
 
-static uint64_t budget_of_pair(const struct conduct *c)
+static uint32_t most_rails(const struct conduct *c)
+{
+    uint32_t most = 1;
+    for (size_t i = 0; i < c->n_queue; i++)
+        most = c->queue[i].n_rails > most ? c->queue[i].n_rails : most;
+    return most;
+}
+
+static void note_fit(struct conduct *c, uint32_t rails)
+{
+    if (c->audit->rails_fit == 0 || rails < c->audit->rails_fit)
+        c->audit->rails_fit = rails;
+}
+
+/* The rails of a pair share its time, as many as have enough of it. */
+static void share_time(struct conduct *c)
 {
     uint64_t end = pairs_end_ms(c), left = end > c->now_ms ? end - c->now_ms : 0;
     uint32_t rounds = c->round < CONDUCT_ROUNDS ? CONDUCT_ROUNDS - c->round : 1;
+    uint32_t most = most_rails(c);
     uint64_t ms = left / rounds / count_in_row(c);
+    uint64_t fit = ms / (PAIR_LEAST_MS + PAIR_OVERHEAD_MS);
+    c->rails_fit = fit < 1 ? 1 : fit > most ? most : (uint32_t)fit;
+    if (c->rails_fit < most && c->round < ROUNDS_FIRST)
+        note_fit(c, c->rails_fit);
+    c->pair_ms = ms;
+    ms /= c->rails_fit;
     ms = ms > PAIR_OVERHEAD_MS ? ms - PAIR_OVERHEAD_MS : 0;
     ms = ms < PAIR_LEAST_MS ? PAIR_LEAST_MS : ms;
-    return ms > PAIR_MOST_MS ? PAIR_MOST_MS : ms;
+    c->pair_budget_ms = ms > PAIR_MOST_MS ? PAIR_MOST_MS : ms;
 }
 
 static bool begin_round(struct conduct *c)
@@ -72,7 +94,7 @@ static bool begin_round(struct conduct *c)
     c->n_left = c->n_queue;
     c->n_of = (uint32_t)c->n_queue;
     c->n_over = 0;
-    c->pair_budget_ms = budget_of_pair(c);
+    share_time(c);
     return c->n_queue > 0;
 }
 
@@ -84,35 +106,51 @@ static struct audit_pair *pair_of(const struct conduct *c, uint32_t node)
     return at == CONDUCT_NONE ? NULL : &c->audit->pairs[c->meetings[at].index];
 }
 
-static uint32_t add_meeting(struct conduct *c, uint32_t a, uint32_t b)
-{
-    struct audit *d = c->audit;
-    struct audit_pair *more = realloc(d->pairs, (d->n_pairs + 1) * sizeof *more);
-    uint32_t at = 0;
-    if (!more)
-        return CONDUCT_NONE;
-    d->pairs = more;
-    d->pairs[d->n_pairs] = (struct audit_pair){.a = a, .b = b, .round = c->round};
-    while (c->meetings[at].taken)
-        at++;
-    c->meetings[at] =
-        (struct conduct_meeting){.taken = true, .n_open = 1, .index = d->n_pairs++};
-    c->n_meetings++;
-    c->seats[a].meeting = c->seats[b].meeting = at;
-    c->machines[c->seats[a].machine].busy = true;
-    c->machines[c->seats[b].machine].busy = true;
-    return at;
-}
+static void begin_rail(struct conduct *c, uint32_t at);
 
 static void end_meeting(struct conduct *c, uint32_t at)
 {
-    const struct audit_pair *p = &c->audit->pairs[c->meetings[at].index];
+    const struct rounds_pair *p = &c->meetings[at].who;
     c->seats[p->a].meeting = c->seats[p->b].meeting = CONDUCT_NONE;
     c->machines[c->seats[p->a].machine].busy = false;
     c->machines[c->seats[p->b].machine].busy = false;
     memset(&c->meetings[at], 0, sizeof c->meetings[at]);
     c->n_meetings--;
     c->n_over++;
+}
+
+static void note_rail(struct conduct_meeting *t, const struct audit_pair *own)
+{
+    bool rdma = own->p && own->p->transport && !strcmp(own->p->transport, "rdma");
+    t->failed = own->p ? 0 : t->failed + 1;
+    t->by_tcp += own->p && !rdma;
+}
+
+/* Nodes that do not come together at all are not waited for on each rail; and where RDMA is
+ * not to be had the address is the same for all of them. */
+static bool is_pointless(const struct conduct *c, const struct conduct_meeting *t)
+{
+    uint32_t enough = c->round == 0 ? 1 : 0;
+    return t->failed > 1 || (t->by_tcp > enough && !c->by_rdma) ||
+           !can_meet(c, t->who.a) || !can_meet(c, t->who.b);
+}
+
+static void next_rail(struct conduct *c, uint32_t at)
+{
+    struct conduct_meeting *t = &c->meetings[at];
+    note_rail(t, &c->audit->pairs[t->index]);
+    bool over = t->next >= t->who.n_rails || t->next >= c->rails_fit;
+    if (!over && is_pointless(c, t))
+        over = true;
+    else if (!over && c->now_ms > t->began_ms + c->pair_ms + c->pair_ms / 4) {
+        if (t->failed == 0)
+            note_fit(c, t->next);
+        over = true;
+    }
+    if (over)
+        end_meeting(c, at);
+    else
+        begin_rail(c, at);
 }
 
 void conduct_pair_result(struct conduct *c, uint32_t node, Aolani__AuditPair *p)
@@ -126,6 +164,7 @@ void conduct_pair_result(struct conduct *c, uint32_t node, Aolani__AuditPair *p)
     /* That the other end has given up since is no matter any more. */
     free(own->error);
     own->error = NULL;
+    c->by_rdma = c->by_rdma || (p->transport && !strcmp(p->transport, "rdma"));
 }
 
 void conduct_pair_over(struct conduct *c, uint32_t node, const char *error)
@@ -138,33 +177,70 @@ void conduct_pair_over(struct conduct *c, uint32_t node, const char *error)
     if (error && !own->p && (!own->error || node == own->a))
         conduct_text(&own->error, error);
     if (--c->meetings[at].n_open == 0)
-        end_meeting(c, at);
+        next_rail(c, at);
 }
 
-static const char *nic_of(const struct conduct *c, uint32_t a, uint32_t b, uint32_t of)
+static const char *nic_of(const struct conduct *c, const struct conduct_meeting *t,
+                          uint32_t node)
 {
-    const char *const *nics = c->config.nics;
-    return nics && nics[a] && nics[b] ? nics[of] : "";
+    uint32_t rail = c->audit->pairs[t->index].rail;
+    return t->who.n_rails ? c->audit->nodes[node].rails[rail] : "";
 }
 
-static void begin_meeting(struct conduct *c, uint32_t a, uint32_t b)
+static bool add_pair(struct conduct *c, struct conduct_meeting *t)
+{
+    struct audit *d = c->audit;
+    struct audit_pair *more = realloc(d->pairs, (d->n_pairs + 1) * sizeof *more);
+    if (!more)
+        return false;
+    d->pairs = more;
+    t->index = d->n_pairs++;
+    d->pairs[t->index] =
+        (struct audit_pair){.a = t->who.a,
+                            .b = t->who.b,
+                            .round = c->round,
+                            .rail = t->who.n_rails ? t->who.rails[t->next] : 0};
+    t->next++;
+    return true;
+}
+
+/* No memory: it does without. */
+static void begin_rail(struct conduct *c, uint32_t at)
 {
     Aolani__AuditListen listen = AOLANI__AUDIT_LISTEN__INIT;
     Aolani__AuditAsk m = AOLANI__AUDIT_ASK__INIT;
-    uint32_t at = add_meeting(c, a, b);
-    if (at == CONDUCT_NONE)
-        return;
     struct conduct_meeting *t = &c->meetings[at];
+    uint32_t b = t->who.b;
+    if (!add_pair(c, t)) {
+        end_meeting(c, at);
+        return;
+    }
+    t->heard = false;
+    t->n_open = 1;
     c->ops.token(c->arg, t->token);
     listen.token.data = t->token;
     listen.token.len = sizeof t->token;
     listen.address = (char *)c->config.addresses[b];
-    listen.nic = (char *)nic_of(c, a, b, b);
+    listen.nic = (char *)nic_of(c, t, b);
     listen.limit_ms = c->pair_budget_ms + COME_LIMIT_MS;
     m.is_case = AOLANI__AUDIT_ASK__IS_LISTEN;
     m.listen = &listen;
     if (conduct_ask(c, b, ASK_LISTEN, &m, LISTEN_LIMIT_MS) < 0)
         conduct_pair_over(c, b, "it could not be asked to listen");
+}
+
+static void begin_meeting(struct conduct *c, const struct rounds_pair *q)
+{
+    uint32_t at = 0;
+    while (c->meetings[at].taken)
+        at++;
+    c->meetings[at] =
+        (struct conduct_meeting){.taken = true, .who = *q, .began_ms = c->now_ms};
+    c->n_meetings++;
+    c->seats[q->a].meeting = c->seats[q->b].meeting = at;
+    c->machines[c->seats[q->a].machine].busy = true;
+    c->machines[c->seats[q->b].machine].busy = true;
+    begin_rail(c, at);
 }
 
 /* The partner listens: now the other one is told where. */
@@ -186,7 +262,7 @@ void conduct_listening(struct conduct *c, uint32_t node, uint32_t port)
     reach.token.len = sizeof t->token;
     reach.address = (char *)c->config.addresses[node];
     reach.port = port;
-    reach.nic = (char *)nic_of(c, a, node, a);
+    reach.nic = (char *)nic_of(c, t, a);
     reach.budget_ms = c->pair_budget_ms;
     m.is_case = AOLANI__AUDIT_ASK__IS_REACH;
     m.reach = &reach;
@@ -216,7 +292,7 @@ static void begin_meetings(struct conduct *c)
         if (lost || late)
             c->n_over++;
         else if (is_free(c, q->a) && is_free(c, q->b))
-            begin_meeting(c, q->a, q->b);
+            begin_meeting(c, q);
         else
             continue;
         q->b = q->a;

@@ -25,9 +25,9 @@ static const char *const parts[PARTS] = {"looked", "measured", "paired"};
 /* What an audit must have done to find it. */
 static enum part part_of(enum audit_remark_kind k)
 {
-    return k == REMARK_DIFFERS                    ? PART_LOOKED
-           : k == REMARK_LINK || k == REMARK_PAIR ? PART_PAIRED
-                                                  : PART_MEASURED;
+    return k == REMARK_DIFFERS                                        ? PART_LOOKED
+           : k == REMARK_LINK || k == REMARK_PAIR || k == REMARK_RAIL ? PART_PAIRED
+                                                                      : PART_MEASURED;
 }
 
 struct past_line {
@@ -309,6 +309,8 @@ static void find_kinds(const struct audit *a, bool *paired, bool *with)
         paired[a->pairs[i].a] = paired[a->pairs[i].b] = true;
     for (size_t i = 0; i < a->n_remarks; i++) {
         const struct audit_remark *r = &a->remarks[i];
+        if (r->kind == REMARK_RAIL) /* that of a switch is no node's past */
+            continue;
         with[r->a * REMARK_KINDS + r->kind] = true;
         with[r->b * REMARK_KINDS + r->kind] = true;
     }

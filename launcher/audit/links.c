@@ -9,8 +9,9 @@
 
 #include "launcher/audit/spread.h"
 
-#define MANY 16u /* measurements, from which on their spread can be relied on */
-#define SOME 6u
+#define MANY     16u /* measurements, from which on their spread can be relied on */
+#define SOME     6u
+#define WIDE_BUT 8u /* one measurement in as many may be good, of a slow rail */
 #define TRIP_LEAST \
     10000.0 /* ns more than usual: less is the scheduler's, not the link's */
 #define BYTES_LEAST 2.5    /* MB/s less than usual: they are told in whole ones */
@@ -53,15 +54,16 @@ static void note_best(double *best, double cost)
         *best = cost;
 }
 
-static void take(struct sample *s, double *best, const struct audit_pair *p,
-                 enum links_aspect aspect)
+static void take(struct sample *s, double *best, const struct links *l,
+                 const struct audit_pair *p, enum links_aspect aspect)
 {
+    uint32_t rail = links_rail(l, p);
     double cost = cost_of(p->p, aspect);
     if (cost <= 0)
         return;
     s->x[s->n++] = cost;
-    note_best(&best[p->a], cost);
-    note_best(&best[p->b], cost);
+    note_best(&best[p->a * l->n_rails + rail], cost);
+    note_best(&best[p->b * l->n_rails + rail], cost);
 }
 
 /* A first cut by a factor alone keeps what is slow out of the spread. */
@@ -76,7 +78,7 @@ static void find_limit(struct sample *s, double first)
     for (size_t i = 0; i < n; i++)
         s->x[i] = fabs(s->x[i] - median);
     double mads = SPREAD_MADS * 1.4826 * spread_median(s->x, n);
-    /* The usual is of the best of each node; others lie around their own median. */
+    /* The usual is of the best of each end; others lie around their own median. */
     double limit = exp(median + mads) / s->usual;
     s->limit = limit > least ? limit : least;
 }
@@ -84,8 +86,8 @@ static void find_limit(struct sample *s, double first)
 static int find_usual(const struct audit *a, const struct links *l, struct sample *s,
                       bool trips)
 {
-    double *best = calloc(a->n ? a->n : 1, sizeof *best);
-    size_t n = 0;
+    size_t ends = a->n * l->n_rails, n = 0;
+    double *best = calloc(ends ? ends : 1, sizeof *best);
     s->x = calloc(a->n_pairs * 2 + 1, sizeof *s->x);
     if (!best || !s->x) {
         free(best);
@@ -94,11 +96,11 @@ static int find_usual(const struct audit *a, const struct links *l, struct sampl
     for (size_t i = 0; i < a->n_pairs; i++) {
         if (!counts(l, &a->pairs[i]))
             continue;
-        take(s, best, &a->pairs[i], trips ? LINKS_TRIPS : LINKS_SENDS);
+        take(s, best, l, &a->pairs[i], trips ? LINKS_TRIPS : LINKS_SENDS);
         if (!trips)
-            take(s, best, &a->pairs[i], LINKS_RECEIVES);
+            take(s, best, l, &a->pairs[i], LINKS_RECEIVES);
     }
-    for (size_t i = 0; i < a->n; i++)
+    for (size_t i = 0; i < ends; i++)
         if (best[i] > 0)
             best[n++] = best[i];
     s->usual = spread_median(best, n);
@@ -172,17 +174,89 @@ static bool any_measured(const struct audit *a)
     return false;
 }
 
+static uint32_t count_rails(const struct audit *a)
+{
+    uint32_t n = 1;
+    for (size_t i = 0; i < a->n_pairs; i++)
+        if (a->pairs[i].rail >= n && a->pairs[i].rail < AUDIT_RAILS)
+            n = a->pairs[i].rail + 1;
+    return n;
+}
+
+uint32_t links_rail(const struct links *l, const struct audit_pair *p)
+{
+    return p->rail < l->n_rails ? p->rail : 0;
+}
+
+/* ---- a rail of all nodes */
+
+struct rail {
+    uint32_t slow, all;
+    uint32_t
+        both[2]; /* nodes that were in all of the slow ones so far; the same: one */
+    bool alone;  /* there is one such node: it may be that one's fault */
+    uint32_t shows;
+};
+
+static void count_on_rail(struct rail *r, const struct links *l,
+                          const struct audit_pair *p, uint32_t i)
+{
+    r->all++;
+    if (!l->pairs[i].slow)
+        return;
+    if (r->slow++ == 0) {
+        *r = (struct rail){1, r->all, {p->a, p->b}, true, i};
+        return;
+    }
+    for (int k = 0; k < 2; k++)
+        if (r->both[k] != p->a && r->both[k] != p->b)
+            r->both[k] = r->both[!k];
+    r->alone = r->alone && (r->both[0] == p->a || r->both[0] == p->b);
+    if (l->pairs[i].factor > l->pairs[r->shows].factor)
+        r->shows = i;
+}
+
+static bool is_wide(const struct rail *r)
+{
+    return r->slow > 1 && !r->alone && (r->all - r->slow) * WIDE_BUT <= r->all;
+}
+
+/* Where all rails are, it is none of them. */
+static void find_wide(const struct audit *a, struct links *l)
+{
+    struct rail rails[AUDIT_RAILS] = {{0}};
+    uint32_t n = 0, wide = 0;
+    for (uint32_t i = 0; i < a->n_pairs; i++)
+        count_on_rail(&rails[links_rail(l, &a->pairs[i])], l, &a->pairs[i], i);
+    for (uint32_t r = 0; r < l->n_rails; r++) {
+        n += rails[r].all > 0 && !is_wide(&rails[r]);
+        wide |= (uint32_t)is_wide(&rails[r]) << r;
+    }
+    if (n == 0 || wide == 0)
+        return;
+    l->wide = wide;
+    for (uint32_t r = 0; r < l->n_rails; r++) {
+        l->shows[r] = rails[r].shows;
+        l->was[r] = l->pairs[rails[r].shows];
+    }
+    for (size_t i = 0; i < a->n_pairs; i++)
+        if (wide >> links_rail(l, &a->pairs[i]) & 1)
+            l->pairs[i] = (struct links_pair){0, 1};
+}
+
 int links_make(const struct audit *a, struct links *ret)
 {
     struct sample bytes = {0}, trips = {0};
     struct links l = {.n = a->n_pairs, .rdma = most_by_rdma(a), .any = any_measured(a)};
     int rc = -ENOMEM;
+    l.n_rails = l.rdma ? count_rails(a) : 1;
     l.pairs = calloc(l.n ? l.n : 1, sizeof *l.pairs);
     if (!l.pairs || find_usual(a, &l, &bytes, false) < 0 ||
         find_usual(a, &l, &trips, true) < 0)
         goto fail;
     for (size_t i = 0; i < l.n; i++)
         judge_pair(a, &l, &a->pairs[i], &bytes, &trips, &l.pairs[i]);
+    find_wide(a, &l);
     l.mbytes = bytes.usual > 0 ? 1 / bytes.usual : 0;
     l.trip_ns = trips.usual;
     *ret = l;
@@ -199,6 +273,17 @@ void links_fini(struct links *l)
 {
     free(l->pairs);
     *l = (struct links){0};
+}
+
+enum links_aspect links_worst(unsigned slow)
+{
+    for (int k = LINKS_ASPECTS - 1; k > LINKS_TRIPS; k--)
+        if (slow >> k & 1)
+            return (enum links_aspect)k;
+    for (int k = 0; k < LINKS_TRIPS; k++)
+        if (slow >> k & 1)
+            return (enum links_aspect)k;
+    return LINKS_TRIPS;
 }
 
 unsigned links_seen_by(const struct audit_pair *p, unsigned slow, uint32_t x)

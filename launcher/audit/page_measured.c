@@ -253,14 +253,17 @@ static double speed(const Aolani__AuditPair *p)
 static void name_pair(const struct audit *a, const struct audit_pair *p, char *ret,
                       size_t len)
 {
-    char x[41], y[41];
+    char x[41], y[41], rail[21];
     page_clean(a->nodes[p->a].host, x, 40);
     page_clean(a->nodes[p->b].host, y, 40);
     if (strlen(x) + strlen(y) > WHERE_LONG && strspn(x, "0123456789.") < strlen(x)) {
         x[strcspn(x, ".")] = '\0';
         y[strcspn(y, ".")] = '\0';
     }
-    snprintf(ret, len, "%s, %s", x, y);
+    bool railed = page_rail_count(a) > 1 && p->p && !strcmp(p->p->transport, "rdma");
+    if (railed) /* first: the column may be cut */
+        page_clean(page_rail_name(a, p->rail), rail, 20);
+    snprintf(ret, len, "%s%s%s, %s", railed ? rail : "", railed ? ": " : "", x, y);
 }
 
 static struct seen look_pairs(const struct audit *a, pair_f of, bool less_is_worse,
@@ -358,6 +361,7 @@ static void page_pairs(struct page *p, const struct audit *a, double *room)
     table_print(&t, p, WHERE);
     if (failed > 0)
         page_unmeasured(p, a, failed, "");
+    page_rails(p, a, room);
     table_fini(&t);
 }
 

@@ -19,6 +19,7 @@ static const char *const heads[REMARK_KINDS] = {
     [REMARK_NOISY] = "Noisy: CPUs that do not run the job all of the time",
     [REMARK_MEMORY] = "Slow memory",
     [REMARK_GPU] = "Slow copies to and from GPUs",
+    [REMARK_RAIL] = "Slow rails: the same NIC of all nodes, so look at its switch",
     [REMARK_LINK] = "Slow links: with whomever they were measured",
     [REMARK_PAIR] = "Slow pairs",
 };
@@ -53,6 +54,10 @@ static void page_same(struct page *p, const struct audit *a, const struct same *
     page_clean(r->text, text, TEXT);
     for (size_t i = 0; i < n; i++)
         nodes[i] = s[i].r->a;
+    if (r->kind == REMARK_RAIL) {
+        page_wrap(p, "  ", text);
+        return;
+    }
     if (r->kind != REMARK_PAIR) {
         page_hosts(p, a, "  ", nodes, n, text);
         return;
@@ -183,7 +188,8 @@ void page_remarks(struct page *p, const struct audit *a)
 static const char *const pasts[REMARK_KINDS] = {
     [REMARK_DIFFERS] = "unlike the rest", [REMARK_NOISY] = "noisy",
     [REMARK_MEMORY] = "slow memory",      [REMARK_GPU] = "slow copies to or from GPUs",
-    [REMARK_LINK] = "slow link",          [REMARK_PAIR] = "in a slow pair",
+    [REMARK_RAIL] = "slow rail",          [REMARK_LINK] = "slow link",
+    [REMARK_PAIR] = "in a slow pair",
 };
 
 static bool could_see_now(const struct audit *a, uint32_t x, enum audit_remark_kind k)
@@ -216,6 +222,8 @@ void page_past(struct page *p, const struct audit *a)
     if (!now)
         p->rc = p->rc ? p->rc : -ENOMEM;
     for (size_t i = 0; now && i < a->n_remarks; i++) {
+        if (a->remarks[i].kind == REMARK_RAIL) /* of no node */
+            continue;
         now[a->remarks[i].a * REMARK_KINDS + a->remarks[i].kind] = true;
         now[a->remarks[i].b * REMARK_KINDS + a->remarks[i].kind] = true;
     }

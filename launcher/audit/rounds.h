@@ -6,7 +6,10 @@
  * a seeded shuffle (so that two audits do not always try the same pairs), the last two
  * regroup: who was in a slow pair meets a partner that was fast, and another one if that is
  * slow again. What is slow with all of them is a node's own link; two that both are fast
- * with others meet again, and are a slow pair if it was not the moment's.
+ * with others meet again, and are a slow pair if it was not the moment's. With several rails
+ * this is asked of each of them, all in the same rounds: a partner is fast if it was so on
+ * those that are in question. Rails for which there was no time yet are met in the rounds
+ * that regroup.
  */
 #ifndef LAUNCHER_AUDIT_ROUNDS_H
 #define LAUNCHER_AUDIT_ROUNDS_H
@@ -21,6 +24,10 @@
 
 struct rounds_pair {
     uint32_t a, b;
+    /* That both have, in the order in which they are to be measured: those of which least is
+     * known, but when regrouped those first that were slow at one of the two. 0: none. */
+    uint32_t n_rails;
+    uint8_t rails[AUDIT_RAILS];
 };
 
 /* The pairs of round `round` (0, 1, ...), from what was measured in the rounds before.

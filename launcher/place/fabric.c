@@ -324,3 +324,35 @@ void fabric_of_node(const struct fabric *f, const struct topo *t,
     for (size_t i = 0; i < t->n_nics; i++)
         verdicts[i] = f->none ? FABRIC_NOT : judge(f, t, &t->nics[i], wanted);
 }
+
+/* Slower, of the right model, and beside a GPU that has no other NIC: its own, which has
+ * lost lanes or a cable, and not one for the front end. */
+static bool is_own_of_gpu(const struct topo *t, const enum fabric_verdict *verdicts,
+                          uint32_t nic)
+{
+    for (uint32_t g = 0; g < t->n_gpus; g++) {
+        struct topo_path path = topo_path_gpu_nic(t, g, nic);
+        bool others = false;
+        for (uint32_t i = 0; i < t->n_nics && !others; i++) {
+            struct topo_path other = topo_path_gpu_nic(t, g, i);
+            others = (verdicts[i] == FABRIC_USABLE || verdicts[i] == FABRIC_DOWN) &&
+                     topo_path_compare(&other, &path) <= 0;
+        }
+        if (path.level == TOPO_SWITCH && !others)
+            return true;
+    }
+    return false;
+}
+
+void fabric_of_gpus(const struct topo *t, enum fabric_verdict *verdicts, bool *slow)
+{
+    bool own[LIMIT_NICS] = {false};
+    for (uint32_t i = 0; i < t->n_nics; i++)
+        own[i] = verdicts[i] == FABRIC_SLOWER && is_own_of_gpu(t, verdicts, i);
+    for (uint32_t i = 0; i < t->n_nics; i++) {
+        if (own[i])
+            verdicts[i] = FABRIC_USABLE;
+        if (slow)
+            slow[i] = own[i];
+    }
+}

@@ -48,6 +48,9 @@ void fabric_fini(struct fabric *f);
  * job's model, and these are of another. */
 void fabric_of_node(const struct fabric *f, const struct topo *t,
                     enum fabric_verdict *verdicts, bool *own_model);
+/* Ranks get NICs that are slower all the same, where they are a GPU's own: those become
+ * usable. slow: NULL, or which. */
+void fabric_of_gpus(const struct topo *t, enum fabric_verdict *verdicts, bool *slow);
 uint64_t fabric_rate(const struct topo_nic *n); /* of the port in use; 0: not known */
 
 #endif

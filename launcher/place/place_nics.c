@@ -18,34 +18,9 @@ static int compare_nics(const struct topo *t, uint32_t a, uint32_t b)
     return c ? c : a < b ? -1 : a > b;
 }
 
-/* Slower, of the right model, and beside a GPU that has no other NIC: its own, which has
- * lost lanes or a cable, and not one for the front end. */
-static bool is_own_of_gpu(const struct choice *c, uint32_t nic)
-{
-    const struct topo *t = c->topo;
-    for (uint32_t g = 0; g < t->n_gpus; g++) {
-        struct topo_path path = topo_path_gpu_nic(t, g, nic);
-        bool others = false;
-        for (uint32_t i = 0; i < t->n_nics && !others; i++) {
-            struct topo_path other = topo_path_gpu_nic(t, g, i);
-            others =
-                (c->verdicts[i] == FABRIC_USABLE || c->verdicts[i] == FABRIC_DOWN) &&
-                topo_path_compare(&other, &path) <= 0;
-        }
-        if (path.level == TOPO_SWITCH && !others)
-            return true;
-    }
-    return false;
-}
-
 static void find_usable(struct choice *c)
 {
-    for (uint32_t i = 0; i < c->topo->n_nics; i++)
-        c->slow[i] = c->verdicts[i] == FABRIC_SLOWER && is_own_of_gpu(c, i);
-    for (uint32_t i = 0; i < c->topo->n_nics; i++) {
-        if (c->slow[i])
-            c->verdicts[i] = FABRIC_USABLE;
-    }
+    fabric_of_gpus(c->topo, c->verdicts, c->slow);
     for (uint32_t i = 0; i < c->topo->n_nics; i++) {
         size_t at = c->n_nics;
         if (c->verdicts[i] != FABRIC_USABLE)

@@ -148,7 +148,6 @@ static void pass_time(struct head *h, uint64_t ms)
 static void begin(struct head *h, uint8_t how)
 {
     static const char *const addresses[NODES] = {"10.0.0.1", "10.0.0.2", NULL, "::1"};
-    static const char *const nics[NODES] = {"mlx5_0", NULL, NULL, "mlx5_1"};
     static const struct conduct_ops ops = {
         .ask = on_ask, .progress = on_progress, .token = on_token, .done = on_done};
     memset(h, 0, sizeof *h);
@@ -165,12 +164,16 @@ static void begin(struct head *h, uint8_t how)
         n->kernel = strdup("6.8.0");
         n->product = strdup("");
         check(n->host && n->machine && n->kernel && n->product);
+        n->n_rails = i == 2 ? 0 : 3;
+        n->rails = calloc(3, sizeof *n->rails);
+        check(n->rails);
+        for (uint32_t k = i == 1; k < n->n_rails; k++) /* n1 has not the first */
+            check((n->rails[k] = strdup(k == 2 ? "mlx5_2" : "mlx5_0")));
     }
     struct conduct_config c = {.audit = &h->audit,
                                .measure = how & 8,
                                .pair = how & 16,
                                .addresses = addresses,
-                               .nics = nics,
                                .budget_ms = 10000,
                                .seed = how};
     check(conduct_create(&c, &ops, h, &h->conduct, NULL) == 0);

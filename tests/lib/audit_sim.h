@@ -30,6 +30,9 @@ struct audit_sim {
     uint32_t dies;       /* after the first round */
     unsigned rounds;     /* at most; 0: all */
     bool one_machine;    /* all nodes are on it */
+    uint32_t rails;      /* 0: TCP */
+    uint32_t slow_rail;  /* of what is slow; of all, where no node and no pair is */
+    uint32_t fit;        /* rails of a pair into a round; 0: all */
 };
 
 #define AUDIT_SIM(nodes, with_seed)                                           \
@@ -37,7 +40,7 @@ struct audit_sim {
         .n = nodes, .seed = with_seed, .spread = .05, .mbytes = 1200,         \
         .trip_ns = 30000, .slow_node = SIM_NOBODY, .slow_a = SIM_NOBODY,      \
         .slow_b = SIM_NOBODY, .noisy = SIM_NOBODY, .slow_memory = SIM_NOBODY, \
-        .factor = 4, .dies = SIM_NOBODY                                       \
+        .factor = 4, .dies = SIM_NOBODY, .slow_rail = SIM_NOBODY              \
     }
 
 static char *sim_text(const char *text)
@@ -123,22 +126,33 @@ static void sim_make(const struct audit_sim *s, struct random *r, struct audit *
         aolani__audit_measured__init(n->measured);
         sim_cores(r, s, i, n->measured);
         sim_memory(r, s, i, n->measured);
+        n->n_rails = s->rails;
+        n->rails = calloc(s->rails + 1, sizeof *n->rails);
+        for (uint32_t k = 0; k < s->rails; k++) {
+            (void)snprintf(host, sizeof host, "mlx5_%u", k);
+            n->rails[k] = sim_text(host);
+        }
     }
 }
 
-static bool sim_is_slow(const struct audit_sim *s, uint32_t a, uint32_t b)
+static bool sim_is_slow(const struct audit_sim *s, uint32_t a, uint32_t b,
+                        uint32_t rail)
 {
+    if (s->slow_rail != SIM_NOBODY && rail != s->slow_rail)
+        return false;
+    if (s->slow_node == SIM_NOBODY && s->slow_a == SIM_NOBODY && s->slow_below == 0)
+        return s->slow_rail != SIM_NOBODY;
     return a == s->slow_node || b == s->slow_node || a < s->slow_below ||
            b < s->slow_below || (a == s->slow_a && b == s->slow_b) ||
            (a == s->slow_b && b == s->slow_a);
 }
 
 static Aolani__AuditPair *sim_pair(const struct audit_sim *s, struct random *r,
-                                   uint32_t a, uint32_t b)
+                                   uint32_t a, uint32_t b, uint32_t rail)
 {
     Aolani__AuditPair *p = calloc(1, sizeof *p);
     aolani__audit_pair__init(p);
-    p->transport = sim_text("tcp");
+    p->transport = sim_text(s->rails ? "rdma" : "tcp");
     double there = sim_near(r, s->mbytes, s->spread);
     double back = sim_near(r, s->mbytes, s->spread);
     double trip = sim_near(r, s->trip_ns, s->spread);
@@ -146,7 +160,7 @@ static Aolani__AuditPair *sim_pair(const struct audit_sim *s, struct random *r,
         there /= 3;
         back /= 3;
     }
-    if (sim_is_slow(s, a, b)) {
+    if (sim_is_slow(s, a, b, rail)) {
         trip *= s->trips ? s->factor : 1;
         there /= s->trips || (s->one_way && a != s->slow_node) ? 1 : s->factor;
         back /= s->trips || (s->one_way && b != s->slow_node) ? 1 : s->factor;
@@ -160,19 +174,30 @@ static Aolani__AuditPair *sim_pair(const struct audit_sim *s, struct random *r,
     return p;
 }
 
-static void sim_measure(const struct audit_sim *s, struct random *r, struct audit *a,
-                        const struct rounds_pair *pairs, size_t n, uint32_t round)
+static void sim_measure_pair(const struct audit_sim *s, struct random *r,
+                             struct audit *a, const struct rounds_pair *q,
+                             uint32_t round)
 {
+    uint32_t n = q->n_rails;
+    n = n == 0 ? 1 : s->fit && s->fit < n ? s->fit : n;
     a->pairs = realloc(a->pairs, (a->n_pairs + n) * sizeof *a->pairs);
     assert_non_null(a->pairs);
-    for (size_t i = 0; i < n; i++) {
+    for (uint32_t i = 0; i < n; i++) {
         struct audit_pair *p = &a->pairs[a->n_pairs++];
-        *p = (struct audit_pair){.a = pairs[i].a, .b = pairs[i].b, .round = round};
+        *p = (struct audit_pair){.a = q->a, .b = q->b, .round = round};
+        p->rail = q->n_rails ? q->rails[i] : 0;
         if (round > 0 && (p->a == s->dies || p->b == s->dies))
             p->error = sim_text("the connection was refused");
         else
-            p->p = sim_pair(s, r, p->a, p->b);
+            p->p = sim_pair(s, r, p->a, p->b, p->rail);
     }
+}
+
+static void sim_measure(const struct audit_sim *s, struct random *r, struct audit *a,
+                        const struct rounds_pair *pairs, size_t n, uint32_t round)
+{
+    for (size_t i = 0; i < n; i++)
+        sim_measure_pair(s, r, a, &pairs[i], round);
 }
 
 /* In a round a node is in one pair at most, with another one, and only if it is usable. */

@@ -24,7 +24,7 @@ static bool is_exactly(const struct audit *a, enum audit_remark_kind kind, uint3
 {
     const struct audit_remark *r = a->remarks;
     return a->n_remarks == 1 && r->kind == kind &&
-           ((r->a == x && r->b == y) || (r->a == y && r->b == x));
+           (x == SIM_NOBODY || (r->a == x && r->b == y) || (r->a == y && r->b == x));
 }
 
 static const size_t sizes[] = {2, 3, 4, 5, 7, 8, 9, 15, 16, 33, 64};
@@ -83,10 +83,15 @@ enum plant {
     PLANT_PAIR,
     PLANT_NOISE,
     PLANT_MEMORY,
+    PLANT_END,
+    PLANT_RAIL,
+    PLANT_PAIR_RAIL,
     PLANTS
 };
-static const char *const plants[PLANTS] = {"slow link", "slow sending", "slow trips",
-                                           "slow pair", "noisy node",   "slow memory"};
+static const char *const plants[PLANTS] = {
+    "slow link",          "slow sending", "slow trips",
+    "slow pair",          "noisy node",   "slow memory",
+    "slow end of a rail", "slow rail",    "slow pair on a rail"};
 
 static bool plant(struct audit_sim *s, enum plant what, struct random *r, uint32_t *x,
                   uint32_t *y, enum audit_remark_kind *kind)
@@ -102,6 +107,15 @@ static bool plant(struct audit_sim *s, enum plant what, struct random *r, uint32
         s->one_way = what == PLANT_ONE_WAY;
         s->trips = what == PLANT_TRIPS;
         return s->n > 2;
+    case PLANT_END:
+        s->slow_node = *x;
+        s->slow_rail = random_below(r, s->rails);
+        return s->n > 2;
+    case PLANT_RAIL:
+        s->slow_rail = random_below(r, s->rails);
+        *kind = REMARK_RAIL;
+        *x = *y = SIM_NOBODY;
+        return s->n > 2;
     case PLANT_NOISE:
         s->noisy = *x;
         *kind = REMARK_NOISY;
@@ -114,7 +128,8 @@ static bool plant(struct audit_sim *s, enum plant what, struct random *r, uint32
         break;
     }
     /* A pair that the first rounds try: nobody looks at all of them. */
-    struct audit a = {.n = s->n};
+    struct audit_node *nodes = calloc(s->n, sizeof *nodes);
+    struct audit a = {.n = s->n, .nodes = nodes};
     bool *usable = malloc(s->n);
     struct rounds_pair *pairs = calloc(s->n, sizeof *pairs);
     memset(usable, 1, s->n);
@@ -126,14 +141,17 @@ static bool plant(struct audit_sim *s, enum plant what, struct random *r, uint32
     *kind = REMARK_PAIR;
     free(usable);
     free(pairs);
-    return s->n > 2 && n > 0;
+    free(nodes);
+    if (what == PLANT_PAIR_RAIL)
+        s->slow_rail = random_below(r, s->rails);
+    return (s->n > 2 || what == PLANT_PAIR_RAIL) && n > 0;
 }
 
 static void test_what_is_planted_is_named_alone(void **state)
 {
     (void)state;
     enum { SEEDS = 200 };
-    for (int what = 0; what < PLANTS; what++)
+    for (int what = 0; what < PLANT_END; what++)
         for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
             unsigned missed = 0;
             for (uint64_t seed = 1; seed <= SEEDS; seed++) {
@@ -154,6 +172,113 @@ static void test_what_is_planted_is_named_alone(void **state)
         }
 }
 
+/* "mlx5_3" is named where one rail is planted, and none where it is all of them. */
+static bool names_the_rail(const struct audit_sim *s, const struct audit *a)
+{
+    char name[40];
+    const char *text = a->n_remarks ? a->remarks[0].text : "";
+    (void)snprintf(name, sizeof name, "mlx5_%u ", s->slow_rail);
+    if (s->slow_rail != SIM_NOBODY && a->remarks[0].kind == REMARK_RAIL)
+        (void)snprintf(name, sizeof name, "mlx5_%u: all nodes", s->slow_rail);
+    if (s->slow_rail != SIM_NOBODY)
+        return strstr(text, name) != NULL;
+    return s->slow_node == SIM_NOBODY ||
+           strstr(text, s->fit == 3 ? ", on all " : ", on all 8 rails") != NULL;
+}
+
+static void expect_rails(const struct audit_sim *s, enum audit_remark_kind kind,
+                         uint32_t x, uint32_t y, const char *what, unsigned *missed)
+{
+    struct audit a;
+    char said[4000];
+    sim_run(s, &a);
+    if (!is_exactly(&a, kind, x, y) || !names_the_rail(s, &a)) {
+        describe(&a, said, sizeof said);
+        if (getenv("AUDIT_SIM_SAYS") && *missed < 3)
+            print_message("%s %u of %u, %zu nodes, seed %llu: \"%s\"\n", what,
+                          s->slow_rail, x, s->n, (unsigned long long)s->seed, said);
+        ++*missed;
+    }
+    audit_fini(&a);
+}
+
+static const size_t rail_sizes[] = {2, 3, 4, 8, 64};
+
+static void test_rails_that_are_slow(void **state)
+{
+    (void)state;
+    enum { SEEDS = 100 };
+    static const enum plant rail_plants[] = {PLANT_NODE,  PLANT_ONE_WAY,  PLANT_PAIR,
+                                             PLANT_TRIPS, PLANT_NOISE,    PLANT_END,
+                                             PLANT_RAIL,  PLANT_PAIR_RAIL};
+    static const uint32_t fits[] = {0, 4, 3};
+    for (size_t f = 0; f < sizeof fits / sizeof *fits; f++)
+        for (size_t k = 0; k < sizeof rail_plants / sizeof *rail_plants; k++)
+            for (size_t i = 0; i < sizeof rail_sizes / sizeof *rail_sizes; i++) {
+                enum plant what = rail_plants[k];
+                unsigned missed = 0;
+                for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+                    struct audit_sim s = AUDIT_SIM(rail_sizes[i], seed * 131);
+                    struct random r;
+                    uint32_t x, y;
+                    enum audit_remark_kind kind;
+                    random_init(&r, seed);
+                    s.rails = 8;
+                    s.fit = fits[f];
+                    s.mbytes = 48000;
+                    s.trip_ns = 4000;
+                    if (fits[f] && (s.n < 4 || what == PLANT_PAIR_RAIL))
+                        continue;
+                    if (plant(&s, what, &r, &x, &y, &kind))
+                        expect_rails(&s, kind, x, y, plants[what], &missed);
+                }
+                if (getenv("AUDIT_SIM_SAYS"))
+                    print_message("%s, %zu nodes, %u rails fit: %u of %d missed\n",
+                                  plants[what], rail_sizes[i], fits[f], missed, SEEDS);
+                else if (missed > SEEDS / 100)
+                    fail_msg("%s, %zu nodes, %u rails fit: %u of %d not named, or not "
+                             "alone",
+                             plants[what], rail_sizes[i], fits[f], missed, SEEDS);
+            }
+}
+
+static void test_alike_rails_name_nobody(void **state)
+{
+    (void)state;
+    static const struct {
+        double spread, transient;
+        uint32_t fit;
+    } kinds[] = {{.05, 0, 0}, {.12, 0, 0}, {.05, .01, 0}, {.05, .01, 3}};
+    for (size_t k = 0; k < sizeof kinds / sizeof *kinds; k++)
+        for (size_t i = 0; i < sizeof rail_sizes / sizeof *rail_sizes; i++) {
+            unsigned named = 0;
+            char first[4000] = "";
+            for (uint64_t seed = 1; seed <= 1000; seed++) {
+                struct audit_sim s = AUDIT_SIM(rail_sizes[i], seed * 977 + k);
+                struct audit a;
+                s.spread = kinds[k].spread;
+                s.transient = kinds[k].transient;
+                s.fit = kinds[k].fit;
+                s.rails = 8;
+                s.mbytes = 48000;
+                s.trip_ns = 4000;
+                sim_run(&s, &a);
+                if (a.n_remarks > 0 && named++ == 0)
+                    describe(&a, first, sizeof first);
+                audit_fini(&a);
+            }
+            if (getenv("AUDIT_SIM_SAYS"))
+                print_message("%zu nodes, spread %g, transients %g, fit %u: %u %s",
+                              rail_sizes[i], kinds[k].spread, kinds[k].transient,
+                              kinds[k].fit, named, named ? first : "\n");
+            else if (named >= 10)
+                fail_msg("%zu nodes, spread %g, transients %g, %u rails fit: %u of "
+                         "1000 audits name something: %s",
+                         rail_sizes[i], kinds[k].spread, kinds[k].transient,
+                         kinds[k].fit, named, first);
+        }
+}
+
 static void test_a_thousand_nodes(void **state)
 {
     (void)state;
@@ -163,6 +288,8 @@ static void test_a_thousand_nodes(void **state)
         uint32_t x, y;
         enum audit_remark_kind kind;
         unsigned missed = 0;
+        s.rails = what < PLANT_END ? 0 : 8;
+        s.trip_ns = s.rails ? 4000 : s.trip_ns;
         random_init(&r, s.seed);
         assert_true(plant(&s, (enum plant)what, &r, &x, &y, &kind));
         expect(&s, kind, x, y, plants[what], &missed);
@@ -336,6 +463,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_alike_nodes_name_nobody),
         cmocka_unit_test(test_what_is_planted_is_named_alone),
+        cmocka_unit_test(test_rails_that_are_slow),
+        cmocka_unit_test(test_alike_rails_name_nobody),
         cmocka_unit_test(test_a_thousand_nodes),
         cmocka_unit_test(test_many_slow_nodes),
         cmocka_unit_test(test_other_courses),

@@ -4,27 +4,35 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "launcher/audit_nics.h"
 
-#define N 3u
+#define N    3u
+#define NICS 3u
 
 struct node {
     Aolani__NodeInfo info;
     Aolani__Topology topo;
     Aolani__Core core, *cores[1];
-    Aolani__Nic nics[2], *nic_list[2];
-    Aolani__NicPort ports[2], *port_list[2];
+    Aolani__Nic nics[NICS], *nic_list[NICS];
+    Aolani__NicPort ports[NICS], *port_list[NICS];
     uint32_t pus[1];
 };
 
 static char *word_auto[] = {(char *)"auto", NULL},
             *word_second[] = {(char *)"mlx5_1", NULL};
 
-/* states: of mlx5_0 and mlx5_1; 0: there is none. */
-static void make_node(struct node *n, const unsigned states[2], Aolani__Nic__Kind kind)
+/* states: of mlx5_0 and so on; 0: there is none; more than 10: the same with another name.
+ * They come in the order of their bus ids, which is not that of the description. */
+static void make_node(struct node *n, const unsigned states[NICS],
+                      Aolani__Nic__Kind kind)
 {
+    static const char *const names[] = {"mlx5_0", "mlx5_1", "mlx5_2",
+                                        "hca_0",  "hca_1",  "hca_2"};
+    static const char *const buses[] = {"0000:18:00.0", "0000:3b:00.0", "0000:5d:00.0"};
     memset(n, 0, sizeof *n);
     aolani__node_info__init(&n->info);
     aolani__topology__init(&n->topo);
@@ -37,17 +45,18 @@ static void make_node(struct node *n, const unsigned states[2], Aolani__Nic__Kin
     n->info.allowed_cpus = n->topo.allowed_cpus = (char *)"0";
     n->info.topology = &n->topo;
     n->topo.nics = n->nic_list;
-    for (size_t i = 0; i < 2; i++) {
+    for (size_t i = NICS; i-- > 0;) {
         if (!states[i])
             continue;
         aolani__nic__init(&n->nics[i]);
         aolani__nic_port__init(&n->ports[i]);
         n->ports[i].number = 1;
-        n->ports[i].state = states[i];
+        n->ports[i].state = states[i] % 10;
         n->ports[i].layer = (char *)(kind ? "InfiniBand" : "Ethernet");
         n->ports[i].rate_mbits = 400000;
         n->port_list[i] = &n->ports[i];
-        n->nics[i].name = (char *)(i ? "mlx5_1" : "mlx5_0");
+        n->nics[i].name = (char *)names[states[i] > 10 ? i + NICS : i];
+        n->nics[i].bus_id = (char *)buses[i];
         n->nics[i].kind = kind;
         n->nics[i].ports = &n->port_list[i];
         n->nics[i].n_ports = 1;
@@ -58,21 +67,26 @@ static void make_node(struct node *n, const unsigned states[2], Aolani__Nic__Kin
 static void test_choice(void **state)
 {
     static const struct {
-        unsigned states[N][2]; /* 9, 9: the node never connected */
+        unsigned states[N][NICS]; /* 9: the node never connected */
         Aolani__Nic__Kind kind;
         char **list, **exclude;
-        const char *wanted[N];
+        const char *wanted[N]; /* "-": it lacks this one; NULL: it has none */
     } table[] = {
         {{{4, 4}, {4, 4}, {4, 4}},
          AOLANI__NIC__KIND__INFINIBAND,
          word_auto,
          NULL,
-         {"mlx5_0", "mlx5_0", "mlx5_0"}},
-        {{{4, 4}, {1, 4}, {0, 0}},
+         {"mlx5_0 mlx5_1", "mlx5_0 mlx5_1", "mlx5_0 mlx5_1"}},
+        {{{4, 4, 4}, {4, 1, 4}, {0, 0, 0}},
          AOLANI__NIC__KIND__INFINIBAND,
          word_auto,
          NULL,
-         {"mlx5_0", "mlx5_1", NULL}},
+         {"mlx5_0 mlx5_1 mlx5_2", "mlx5_0 - mlx5_2", NULL}},
+        {{{0, 4, 4}, {4, 4, 4}, {0, 14, 14}},
+         AOLANI__NIC__KIND__INFINIBAND,
+         word_auto,
+         NULL,
+         {"- mlx5_1 mlx5_2", "mlx5_0 mlx5_1 mlx5_2", "hca_1 hca_2 -"}},
         {{{4, 4}, {9, 9}, {4, 0}},
          AOLANI__NIC__KIND__ROCE,
          word_second,
@@ -88,20 +102,26 @@ static void test_choice(void **state)
     for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
         struct node nodes[N];
         const Aolani__NodeInfo *infos[N];
-        const char *got[N] = {"?", "?", "?"};
+        struct audit a = {.n = N};
         struct spec s = {.bind = {.nic = {table[t].list, 1}}};
+        assert_non_null(a.nodes = calloc(N, sizeof *a.nodes));
         for (size_t i = 0; i < N; i++) {
             make_node(&nodes[i], table[t].states[i], table[t].kind);
             infos[i] = table[t].states[i][0] == 9 ? NULL : &nodes[i].info;
         }
-        assert_int_equal(audit_nics(&s, infos, N, got), 0);
+        assert_int_equal(audit_nics(&s, infos, &a), 0);
         for (size_t i = 0; i < N; i++) {
-            const char *wanted = table[t].wanted[i];
-            if ((wanted == NULL) != (got[i] == NULL) ||
-                (wanted && strcmp(wanted, got[i]) != 0))
-                fail_msg("row %zu: node %zu has %s, not %s", t, i,
-                         got[i] ? got[i] : "none", wanted ? wanted : "none");
+            const char *wanted = table[t].wanted[i] ? table[t].wanted[i] : "";
+            char got[120] = "";
+            for (uint32_t k = 0; k < a.nodes[i].n_rails; k++) {
+                const char *name = a.nodes[i].rails[k] ? a.nodes[i].rails[k] : "-";
+                (void)snprintf(got + strlen(got), sizeof got - strlen(got), "%s%s",
+                               k ? " " : "", name);
+            }
+            if (strcmp(wanted, got) != 0)
+                fail_msg("row %zu: node %zu has \"%s\", not \"%s\"", t, i, got, wanted);
         }
+        audit_fini(&a);
     }
 }
 

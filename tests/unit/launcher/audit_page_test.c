@@ -200,14 +200,20 @@ static void test_pages(void **state)
         void (*change)(struct audit *a);
         bool verbose, json;
         uint32_t slow_node, noisy;
+        uint32_t rails, slow_rail, fit;
     } cases[] = {
-        {"guest", 1, guest_alone, false, true, SIM_NOBODY, SIM_NOBODY},
-        {"guest-verbose", 1, guest_alone, true, false, SIM_NOBODY, SIM_NOBODY},
-        {"mixed", 8, mixed, false, false, 2, 3},
-        {"user", 2, as_a_user, false, true, SIM_NOBODY, SIM_NOBODY},
-        {"alike", 64, all_alike, false, false, SIM_NOBODY, SIM_NOBODY},
-        {"nothing", 2, nothing_known, false, true, SIM_NOBODY, SIM_NOBODY},
-        {"hostile", 1, of_a_hostile_node, true, false, SIM_NOBODY, SIM_NOBODY},
+        {"guest", 1, guest_alone, false, true, SIM_NOBODY, SIM_NOBODY, 0, 0, 0},
+        {"guest-verbose", 1, guest_alone, true, false, SIM_NOBODY, SIM_NOBODY, 0, 0, 0},
+        {"mixed", 8, mixed, false, false, 2, 3, 0, 0, 0},
+        {"user", 2, as_a_user, false, true, SIM_NOBODY, SIM_NOBODY, 0, 0, 0},
+        {"alike", 64, all_alike, false, false, SIM_NOBODY, SIM_NOBODY, 0, 0, 0},
+        {"nothing", 2, nothing_known, false, true, SIM_NOBODY, SIM_NOBODY, 0, 0, 0},
+        {"hostile", 1, of_a_hostile_node, true, false, SIM_NOBODY, SIM_NOBODY, 0, 0, 0},
+        {"rails-end", 8, all_alike, false, false, 2, SIM_NOBODY, 8, 3, 0},
+        {"rails-node", 8, all_alike, false, false, 2, SIM_NOBODY, 8, SIM_NOBODY, 3},
+        {"rails-switch", 3, nothing_known, false, true, SIM_NOBODY, SIM_NOBODY, 2, 1,
+         0},
+        {"rails-pair", 2, all_alike, false, false, 0, SIM_NOBODY, 8, 3, 0},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct audit_sim s = AUDIT_SIM(cases[i].n, 3);
@@ -217,8 +223,14 @@ static void test_pages(void **state)
         s.noisy = cases[i].noisy;
         s.spread = .01;
         s.factor = 12;
+        s.rails = cases[i].rails;
+        s.slow_rail = s.rails ? cases[i].slow_rail : SIM_NOBODY;
+        s.fit = cases[i].fit;
+        s.mbytes = s.rails ? 48000 : s.mbytes;
+        s.trip_ns = s.rails ? 4000 : s.trip_ns;
         sim_run(&s, &a);
         cases[i].change(&a);
+        a.rails_fit = s.fit;
         audit_judge(&a);
         /* Once more, with what was changed: what was said before goes. */
         for (size_t k = 0; k < a.n_remarks; k++)

@@ -61,7 +61,10 @@ struct rig {
     struct random random;
     unsigned n_asked[5], n_done, last_percent;
     char last_what[120];
-    uint64_t budget_sum; /* of measuring, of the first machine */
+    uint64_t budget_sum;   /* of measuring, of the first machine */
+    const char *transport; /* of what pairs bring; NULL: TCP */
+    uint64_t overhead_ms;  /* of each that is measured */
+    char listens_on[N_MAX][16];
 };
 
 /* ---- what the conduct asks ---- */
@@ -90,7 +93,9 @@ static void on_reach(struct rig *r, struct sim_node *n, const Aolani__AuditReach
     assert_int_equal(m->token.len, 32);
     assert_memory_equal(m->token.data, r->nodes[partner].token, 32);
     assert_string_equal(m->address, r->addresses[partner]);
-    n->answer_ms = r->now + m->budget_ms;
+    if (strcmp(m->nic, r->listens_on[partner]) != 0)
+        fail_msg("\"%s\" is to meet \"%s\"", m->nic, r->listens_on[partner]);
+    n->answer_ms = r->now + m->budget_ms + r->overhead_ms;
     if (n->fault != NO_REACH && n->fault != DIES_PAIRED && r->nodes[partner].answer_ms)
         r->nodes[partner].answer_ms = n->answer_ms + 1;
     r->nodes[partner].quits = r->nodes[partner].fault == QUITS_LISTENING;
@@ -128,6 +133,8 @@ static int ask(void *arg, uint32_t node, const Aolani__AuditAsk *m)
         n->answer_ms = r->now + m->listen->limit_ms;
         assert_int_equal(m->listen->token.len, 32);
         memcpy(n->token, m->listen->token.data, 32);
+        (void)snprintf(r->listens_on[node], sizeof r->listens_on[node], "%s",
+                       m->listen->nic);
         break;
     case AOLANI__AUDIT_ASK__IS_REACH:
         n->open = REACH;
@@ -170,7 +177,7 @@ static void done(void *arg)
 
 /* ---- what the nodes answer ---- */
 
-static void bring(const struct sim_node *n, Aolani__AuditSaid *m)
+static void bring(const struct rig *r, const struct sim_node *n, Aolani__AuditSaid *m)
 {
     if (n->fault == EMPTY)
         return;
@@ -186,6 +193,8 @@ static void bring(const struct sim_node *n, Aolani__AuditSaid *m)
         m->is_case = AOLANI__AUDIT_SAID__IS_PAIR;
         m->pair = malloc(sizeof *m->pair);
         aolani__audit_pair__init(m->pair);
+        if (r->transport)
+            assert_non_null(m->pair->transport = strdup(r->transport));
         m->pair->p50_ns = 10000;
         m->pair->there_mbytes = m->pair->back_mbytes = 1000;
     }
@@ -234,7 +243,7 @@ static void answer(struct rig *r, uint32_t node)
     if (fails(n))
         m.error = (char *)"it cannot";
     else
-        bring(n, &m);
+        bring(r, n, &m);
     n->open = NONE;
     say(r, node, &m);
 }
@@ -348,6 +357,79 @@ static void test_all_answer(void **state)
         if (r.audit.took_s > 16.0)
             fail_msg("%u nodes, %u on a machine: %.1f s", n, table[t].per_machine,
                      r.audit.took_s);
+        end_rig(&r);
+    }
+}
+
+static void give_rails(struct rig *r, uint32_t n_rails, uint32_t gap)
+{
+    for (uint32_t i = 0; i < r->audit.n; i++) {
+        struct audit_node *n = &r->audit.nodes[i];
+        n->rails = calloc(n_rails, sizeof *n->rails);
+        n->n_rails = n_rails;
+        for (uint32_t k = 0; k < n_rails; k++) {
+            char name[24];
+            (void)snprintf(name, sizeof name, "mlx5_%u", k);
+            n->rails[k] = i == 1 && k == gap ? NULL : strdup(name);
+        }
+    }
+}
+
+/* All rails of a pair, in its round; as many as there is time for; no more than two where
+ * none goes by RDMA, or where nothing comes at all. */
+static void test_rails(void **state)
+{
+    static const struct {
+        const char *name;
+        uint32_t n, per_machine, rails, gap;
+        const char *transport;
+        enum fault fault; /* of all nodes */
+        uint64_t overhead_ms;
+        uint32_t a_pair, fit; /* in the first round, between nodes 0 and 2 */
+        uint32_t all;         /* rails that were measured at all */
+    } table[] = {
+        {"eight", 3, 0, 8, 9, "rdma", FINE, 10, 8, 0, 8},
+        {"a gap", 3, 0, 8, 3, "rdma", FINE, 10, 8, 0, 8},
+        {"one", 3, 0, 1, 9, "rdma", FINE, 10, 1, 0, 1},
+        {"no RDMA", 3, 0, 8, 9, "tcp", FINE, 10, 2, 0, 2},
+        {"nothing comes", 3, 0, 8, 9, "rdma", NO_REACH, 10, 1, 4, 2},
+        {"little time", 8, 8, 8, 9, "rdma", FINE, 10, 2, 2, 8},
+        {"slow to begin", 8, 0, 8, 9, "rdma", FINE, 250, 5, 4, 8},
+    };
+    (void)state;
+    for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
+        struct rig r;
+        uint32_t seen = 0, most = 0;
+        setup_rig(&r, table[t].n, table[t].per_machine, t);
+        give_rails(&r, table[t].rails, table[t].gap);
+        r.transport = table[t].transport;
+        r.overhead_ms = table[t].overhead_ms;
+        for (uint32_t i = 0; i < table[t].n; i++)
+            r.nodes[i].fault = table[t].fault;
+        run_rig(&r, true, true, 12000);
+        for (size_t i = 0; i < r.audit.n_pairs; i++) {
+            const struct audit_pair *p = &r.audit.pairs[i];
+            uint32_t n = 0;
+            seen |= 1u << p->rail;
+            for (size_t k = 0; k < r.audit.n_pairs; k++) {
+                const struct audit_pair *q = &r.audit.pairs[k];
+                n += q->a == p->a && q->b == p->b && q->round == p->round;
+                assert_false(i != k && q->a == p->a && q->b == p->b &&
+                             q->round == p->round && q->rail == p->rail &&
+                             p->round < 2);
+            }
+            most = n > most && p->round == 0 ? n : most;
+            if ((p->a == 1 || p->b == 1) && p->rail == table[t].gap)
+                fail_msg("%s: a rail that node 1 has not", table[t].name);
+        }
+        if (table[t].gap > 8 && most != table[t].a_pair)
+            fail_msg("%s: %u rails in a round, fit %u", table[t].name, most,
+                     r.audit.rails_fit);
+        if (r.audit.rails_fit != table[t].fit ||
+            (uint32_t)__builtin_popcount(seen) != table[t].all)
+            fail_msg("%s: %u fit, %x seen", table[t].name, r.audit.rails_fit, seen);
+        if (r.audit.took_s > (table[t].fault ? 25.0 : 16.0))
+            fail_msg("%s: %.1f s", table[t].name, r.audit.took_s);
         end_rig(&r);
     }
 }
@@ -505,9 +587,10 @@ static void test_progress(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_all_answer), cmocka_unit_test(test_look_only),
-        cmocka_unit_test(test_one_fault),  cmocka_unit_test(test_random_faults),
-        cmocka_unit_test(test_breaches),   cmocka_unit_test(test_progress),
+        cmocka_unit_test(test_all_answer),    cmocka_unit_test(test_rails),
+        cmocka_unit_test(test_look_only),     cmocka_unit_test(test_one_fault),
+        cmocka_unit_test(test_random_faults), cmocka_unit_test(test_breaches),
+        cmocka_unit_test(test_progress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
