@@ -49,7 +49,6 @@ all_busy_ms()
 # What of it was the ranks', and what this shell has waited for: the launcher, the neighbour.
 own_busy_ms()
 {
-    times >took
     awk -v ranks="$(run_json '[.ranks[] | .cpu_user_ms + .cpu_sys_ms] | add')" \
         'NR == 2 { gsub(/[ms]/, " "); printf "%.0f\n",
             ranks + 1000 * ($1 * 60 + $2 + $3 * 60 + $4) }' took
@@ -57,16 +56,19 @@ own_busy_ms()
 # More than 10 % of the CPUs went to others: what makes a rank slow is then not for us to say.
 others_took()
 {
-    local share=$((100 * ($(all_busy_ms) - busy_ms - $(own_busy_ms)) /
+    local share
+    times >took # a shell of its own would know of none of them
+    share=$((100 * ($(all_busy_ms) - busy_ms - $(own_busy_ms)) /
         (($(date +%s%3N) - began_ms) * $(nproc))))
     echo "others had $share % of the CPUs"
     [ "$share" -ge 10 ]
 }
 
-# One run: the trainer, and between two of its steps a busy loop with rank 3.
+# One run: the trainer, and between two of its steps three busy loops with rank 3: where ranks
+# share cores, what one loop takes may drown in what they take from each other.
 run_with_neighbour()
 {
-    local launcher neighbour cores status=0 busy_ms began_ms
+    local launcher cores neighbours=() status=0 busy_ms began_ms
     busy_ms=$(all_busy_ms)
     began_ms=$(date +%s%3N)
     env --default-signal=INT "$BUILD/aolani-run" job.toml </dev/null >page 2>words 3>&- &
@@ -75,12 +77,15 @@ run_with_neighbour()
     cores=$(awk '/^Cpus_allowed_list:/ { print $2 }' \
         "/proc/$(tail -n 1 "${GROUP}3/cgroup.procs")/status")
     echo "rank 3 runs on $cores"
-    # The shell joins the group before it becomes the loop; the loop has an end of its own.
-    CORES=$cores sh -c 'echo $$ >"${GROUP}3/cgroup.procs"
-        exec timeout 60 taskset -c "$CORES" sh -c "while :; do :; done"' 3>&- &
-    neighbour=$!
+    # Each shell joins the group before it becomes a loop; the loop has an end of its own.
+    for _ in 1 2 3; do
+        CORES=$cores sh -c 'echo $$ >"${GROUP}3/cgroup.procs"
+            exec timeout 60 taskset -c "$CORES" sh -c "while :; do :; done"' 3>&- &
+        neighbours+=($!)
+    done
     wait_for 60 grep -q '^step 400 ' page
-    kill "$neighbour"
+    kill "${neighbours[@]}"
+    wait "${neighbours[@]}" || : # so that their time is known
     wait "$launcher" || status=$?
     ! others_took || touch busy
     [ "$status" -eq 0 ]
