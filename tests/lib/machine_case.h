@@ -3,7 +3,7 @@
 #ifndef TESTS_LIB_MACHINE_CASE_H
 #define TESTS_LIB_MACHINE_CASE_H
 
-#include "agent/audit/findings.h"
+#include "tests/lib/finding.h"
 #include "tests/lib/machine_tree.h"
 
 struct machine_case {
@@ -18,11 +18,10 @@ struct machine_case {
 static const Aolani__AuditFinding *machine_tree_found(const struct findings *f,
                                                       enum audit_probe id)
 {
-    for (size_t i = 0; f->m && i < f->m->n_findings; i++)
-        if (!strcmp(f->m->findings[i]->id, audit_probe_info(id)->id))
-            return f->m->findings[i];
-    fail_msg("nothing was found for %s", audit_probe_info(id)->id);
-    return NULL;
+    const Aolani__AuditFinding *a = finding_of(f->m, id);
+    if (!a)
+        fail_msg("nothing was found for %s", audit_probe_info(id)->id);
+    return a;
 }
 
 /* n_ids: how many probes look has. Each says one thing, whatever the machine. */
@@ -50,6 +49,21 @@ static void machine_case_check(look_f look, size_t n_ids, const char *base,
     findings_fini(&f);
     machine_close(m);
     machine_tree_end(&t);
+}
+
+/* This machine, whatever it is: each probe has its say. */
+static inline void machine_case_live(look_f look, size_t n_ids)
+{
+    struct machine *m;
+    struct findings f;
+    struct err e = {0};
+    assert_int_equal(machine_open(NULL, &m, &e), 0);
+    findings_init(&f);
+    look(m, &f);
+    assert_non_null(f.m);
+    assert_int_equal(f.m->n_findings, n_ids);
+    findings_fini(&f);
+    machine_close(m);
 }
 
 #endif

@@ -237,29 +237,15 @@ static void test_threads(void **state)
     CHECK(rows);
 }
 
-/* Whatever the machine, each probe says one thing. */
 static void test_all_of_them(void **state)
 {
     (void)state;
+    static const enum audit_probe probes[] = {
+        AUDIT_NU1, AUDIT_NU2, AUDIT_NU3, AUDIT_NU4, AUDIT_NU5, AUDIT_NU6, AUDIT_NU7};
     static const char *const machines[] = {PCI_TREE_METAL TWO DEVICES(AT("0"), AT("1")),
                                            PCI_TREE_GUEST ONE NO_GPU, ""};
-    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++) {
-        char dir[] = "/tmp/aolani-pci-XXXXXX";
-        struct machine *m = NULL;
-        struct findings f;
-        struct err e;
-        pci_tree_make(dir, &machines[i], 1);
-        assert_int_equal(machine_open(dir, &m, &e), 0);
-        findings_init(&f);
-        look_numa(m, &f);
-        assert_non_null(f.m);
-        assert_int_equal(f.m->n_findings, AUDIT_NU7 - AUDIT_NU1 + 1);
-        for (int id = AUDIT_NU1; id <= AUDIT_NU7; id++)
-            assert_non_null(pci_look_finding(f.m, (enum audit_probe)id));
-        findings_fini(&f);
-        machine_close(m);
-        pci_tree_remove(dir);
-    }
+    for (size_t i = 0; i < sizeof machines / sizeof *machines; i++)
+        pci_look_all(look_numa, machines[i], probes, sizeof probes / sizeof *probes);
 }
 
 int main(void)

@@ -324,17 +324,8 @@ static void test_nothing(void **state)
 
 static void test_this_machine(void **state)
 {
-    struct machine *m;
-    struct findings f;
-    struct err e = {0};
     (void)state;
-    assert_int_equal(machine_open(NULL, &m, &e), 0);
-    findings_init(&f);
-    look_tunables(m, &f);
-    assert_non_null(f.m);
-    assert_int_equal(f.m->n_findings, N_IDS);
-    findings_fini(&f);
-    machine_close(m);
+    machine_case_live(look_tunables, N_IDS);
 }
 
 int main(void)

@@ -4,109 +4,7 @@
 #include <stddef.h>
 #include <cmocka.h>
 
-#include <math.h>
-#include <stdlib.h>
-#include <string.h>
-
-#include "launcher/variance/attribute.h"
-#include "tests/lib/stream.h"
-
-#define MOST 4096
-
-struct heard {
-    struct culprit culprits[MOST];
-    struct spell spells[64];
-    size_t n_culprits, n_spells;
-};
-
-struct run {
-    struct stream stream;
-    struct steps *steps;
-    struct attribute *attribute;
-    struct attribution is;
-    struct heard heard;
-};
-
-static void on_culprit(void *arg, const struct culprit *c)
-{
-    struct heard *h = arg;
-    if (h->n_culprits < MOST)
-        h->culprits[h->n_culprits++] = *c;
-}
-
-static void on_spell(void *arg, const struct spell *s)
-{
-    struct heard *h = arg;
-    if (h->n_spells < 64)
-        h->spells[h->n_spells++] = *s;
-}
-
-static void open_run(struct run *r, const struct stream *stream, uint32_t warmup,
-                     const struct signals *signals, struct attribute_ops *ops)
-{
-    struct attribute_ops own = {
-        .culprit = on_culprit, .spell = on_spell, .arg = &r->heard};
-    memset(r, 0, sizeof *r);
-    r->stream = *stream;
-    assert_int_equal(stream_init(&r->stream), 0);
-    assert_int_equal(
-        attribute_create(stream->world, signals, ops ? ops : &own, &r->attribute), 0);
-    struct steps_ops so = {
-        .record = attribute_record, .closed = attribute_step, .arg = r->attribute};
-    assert_int_equal(steps_create(stream->world, warmup, &so, &r->steps), 0);
-}
-
-static double sum_of(const double v[MECH_N])
-{
-    double sum = 0;
-    for (int i = 0; i < MECH_N; i++) {
-        assert_true(isfinite(v[i]) && v[i] >= 0);
-        sum += v[i];
-    }
-    return sum;
-}
-
-/* Of every run, whatever was planted. */
-static void check_totals(struct run *r)
-{
-    struct steps_job job;
-    steps_job(r->steps, &job);
-    double loss = sum_of(r->is.loss_us) + r->is.small_us;
-    if (fabs(loss - (double)job.loss_sum) > 1e-6 * (double)job.loss_sum + 1e-3)
-        fail_msg("the losses sum up to %.3f, the steps say %llu", loss,
-                 (unsigned long long)job.loss_sum);
-    assert_true(r->is.steps == job.closed);
-    assert_true(r->is.t_us == (double)job.t_sum);
-    for (size_t i = 0; i < r->heard.n_culprits; i++) {
-        const struct excess *x = &r->heard.culprits[i].excess;
-        if (fabs(sum_of(x->part) - x->us) > 1e-6 * x->us)
-            fail_msg("the parts of step %u sum up to %.3f, not to %.3f",
-                     r->heard.culprits[i].step, sum_of(x->part), x->us);
-    }
-    for (size_t i = 1; i < r->is.n_blames; i++)
-        assert_true(r->is.blames[i - 1].loss_us >= r->is.blames[i].loss_us);
-}
-
-static void end_run(struct run *r)
-{
-    steps_finish(r->steps);
-    attribute_finish(r->attribute, r->stream.clock_ns / 1000000);
-    attribute_result(r->attribute, &r->is);
-    check_totals(r);
-}
-
-static void close_run(struct run *r)
-{
-    steps_destroy(r->steps);
-    attribute_destroy(r->attribute);
-    stream_fini(&r->stream);
-}
-
-static struct run *the_run(void)
-{
-    static struct run r; /* large */
-    return &r;
-}
+#include "tests/lib/attribute_run.h"
 
 /* ---- one cause */
 
@@ -120,18 +18,6 @@ static const struct {
     {PLANT_WORK, MECH_WORK},           {PLANT_GPU, MECH_GPU_SLOW},
 };
 #define N_CAUSES (sizeof causes / sizeof *causes)
-
-static struct stream quiet(uint32_t world, const struct planted *p, size_t n)
-{
-    return (struct stream){.world = world,
-                           .busy_us = 10000,
-                           .coll_us = 300,
-                           .sigma = 0.01,
-                           .source = p && p[0].what == PLANT_GPU ? STEPREC_KERNEL : 0,
-                           .seed = 7,
-                           .planted = p,
-                           .n_planted = n};
-}
 
 /* The planted steps of one rank and no others; where it is one of many, the loss of each
  * goes to the planted cause, to within the noise. */
@@ -503,121 +389,6 @@ static void test_common_and_culprit_at_once(void **state)
     close_run(r);
 }
 
-/* ---- what nodes say of themselves */
-
-static void where(void *arg, uint32_t rank, uint32_t *ret_node, const char **ret_cpus,
-                  const char **ret_gpu, const char **ret_nic)
-{
-    (void)arg;
-    *ret_node = rank / 2;
-    *ret_cpus = rank % 2 ? "1" : "0";
-    *ret_gpu = NULL;
-    *ret_nic = NULL;
-}
-
-/* Node 0 said until then that half of CPU 1 was stolen, node 1 said nothing of that. */
-static void say(struct signals *s, uint32_t node, uint64_t t_ns)
-{
-    struct err e;
-    Aolani__CpuTime cpu = AOLANI__CPU_TIME__INIT, *cpus[] = {&cpu};
-    Aolani__NodeSignals m = AOLANI__NODE_SIGNALS__INIT;
-    cpu.cpu = 1;
-    cpu.us = 500000;
-    m.t_ns = t_ns;
-    m.interval_ns = 1000000000;
-    m.known = AOLANI__NODE_SIGNALS__KNOWN__STEAL;
-    m.cpus = 2;
-    m.steal_us = node == 0 ? 500000 : 0;
-    m.n_steal = node == 0;
-    m.steal = cpus;
-    assert_int_equal(signals_add(s, node, &m, &e), 0);
-}
-
-struct signalled {
-    struct run *r;
-    struct signals *signals;
-};
-
-static struct signalled open_signalled(const struct planted *p, size_t n)
-{
-    struct signalled g = {.r = the_run()};
-    struct stream s = quiet(4, p, n);
-    struct attribute_ops ops = {
-        .culprit = on_culprit, .spell = on_spell, .where = where, .arg = &g.r->heard};
-    s.naps = 1;
-    assert_int_equal(signals_create(2, &g.signals), 0);
-    open_run(g.r, &s, 0, g.signals, &ops);
-    return g;
-}
-
-static void close_signalled(struct signalled *g)
-{
-    close_run(g->r);
-    signals_destroy(g->signals);
-}
-
-static void test_late_steps_wait_for_their_signals(void **state)
-{
-    (void)state;
-    static const struct planted p[] = {{1, 100, 101, 1, PLANT_HIDDEN, 4000},
-                                       {3, 101, 102, 1, PLANT_HIDDEN, 4000}};
-    struct signalled g = open_signalled(p, 2);
-    stream_run(&g.r->stream, g.r->steps, 0, 100);
-    uint64_t from_ns = g.r->stream.clock_ns;
-    stream_run(&g.r->stream, g.r->steps, 100, 102);
-    uint64_t now_ms = g.r->stream.clock_ns / 1000000;
-    attribute_tick(g.r->attribute, now_ms + 100);
-    assert_int_equal(g.r->heard.n_culprits, 0);
-    say(g.signals, 1,
-        from_ns + 900000000); /* the second in line, it waits for its turn */
-    attribute_tick(g.r->attribute, now_ms + 1000);
-    assert_int_equal(g.r->heard.n_culprits, 0);
-    say(g.signals, 0, from_ns + 900000000);
-    attribute_tick(g.r->attribute, now_ms + 1000);
-    assert_int_equal(g.r->heard.n_culprits, 2);
-    assert_true(g.r->heard.culprits[0].rank == 1 && g.r->heard.culprits[1].rank == 3);
-    /* That it was not asleep only its node could tell. */
-    assert_int_equal(g.r->heard.culprits[0].excess.what, MECH_STOLEN);
-    assert_int_equal(g.r->heard.culprits[1].excess.what, MECH_BLOCKED);
-    end_run(g.r);
-    close_signalled(&g);
-}
-
-static void test_no_step_waits_for_long(void **state)
-{
-    (void)state;
-    static const struct planted p[] = {{1, 100, 101, 1, PLANT_HIDDEN, 4000}};
-    struct signalled g = open_signalled(p, 1);
-    stream_run(&g.r->stream, g.r->steps, 0, 101);
-    uint64_t now_ms = g.r->stream.clock_ns / 1000000;
-    attribute_tick(g.r->attribute, now_ms + ATTRIBUTE_WAIT_MS - 1);
-    assert_int_equal(g.r->heard.n_culprits, 0);
-    attribute_tick(g.r->attribute, now_ms + ATTRIBUTE_WAIT_MS);
-    assert_int_equal(g.r->heard.n_culprits, 1);
-    assert_int_equal(g.r->heard.culprits[0].excess.what, MECH_BLOCKED);
-    end_run(g.r);
-    close_signalled(&g);
-}
-
-static void test_the_line_is_bounded(void **state)
-{
-    (void)state;
-    struct planted p = {1, 50, 7000, 1, PLANT_STOLEN, 4000};
-    struct signalled g = open_signalled(&p, 1);
-    for (uint32_t step = 0; step < 6000; step++) {
-        stream_make(&g.r->stream, step);
-        for (uint32_t i = 0; i < 4; i++)
-            steps_add(g.r->steps, &g.r->stream.records[i], 1); /* no time goes by */
-    }
-    assert_true(g.r->heard.n_culprits >= 6000 - 50 - ATTRIBUTE_QUEUE);
-    assert_true(g.r->heard.n_culprits <= 6000 - 50 - ATTRIBUTE_QUEUE + 5);
-    assert_int_equal(g.r->heard.n_spells, 1); /* told behind what it is made of */
-    end_run(g.r);
-    assert_true(fabs(g.r->is.loss_us[MECH_STOLEN] - 5950 * 4000.) < 0.02 * 5950 * 4000);
-    assert_true(fabs(g.r->is.spells[0].excess_us - 5950 * 4000.) < 0.02 * 5950 * 4000);
-    close_signalled(&g);
-}
-
 /* ---- what runs go through */
 
 static void test_checkpoints_and_a_restart(void **state)
@@ -787,9 +558,6 @@ int main(void)
         cmocka_unit_test(test_two_culprits_in_one_step),
         cmocka_unit_test(test_common_mode),
         cmocka_unit_test(test_common_and_culprit_at_once),
-        cmocka_unit_test(test_late_steps_wait_for_their_signals),
-        cmocka_unit_test(test_no_step_waits_for_long),
-        cmocka_unit_test(test_the_line_is_bounded),
         cmocka_unit_test(test_checkpoints_and_a_restart),
         cmocka_unit_test(test_a_rank_that_never_reports),
         cmocka_unit_test(test_many_ranks),
