@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
+#include <semaphore.h>
+#include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -19,68 +21,73 @@
  * real-time threads have that are left to themselves. */
 #define STARVED_NS 1000000000u
 
+/* A turn of one worker. Who asks and who works pass it on without a lock, which one that
+ * lost its CPU while it had the lock would keep from all others. */
+enum order { ORDER_NONE, ORDER_ASKED, ORDER_BEGUN };
+
 struct worker {
     struct measure_pool *pool;
     size_t index;
     uint32_t cpu;
     pthread_t thread;
-    unsigned seen; /* turns */
-    bool starved;  /* asked for nothing any more */
+    sem_t go;
+    _Atomic enum order order;
+    bool starved; /* asked for nothing any more */
 };
 
 struct measure_pool {
-    pthread_mutex_t lock;
-    pthread_cond_t begin, done;
     struct worker *workers;
-    size_t n, left; /* left: still at the job of this turn */
-    size_t users;   /* the workers, and who made it: the last one frees it */
-    unsigned turn;
-    bool ends;
-    const bool *who;
-    measure_job job;
+    size_t n, left;      /* left: still at the job of this turn */
+    atomic_size_t users; /* the workers, and who made it: the last one frees it */
+    atomic_bool ends;
+    sem_t done;
+    measure_job job; /* this and what follows: only for who was asked */
     void *arg;
     uint64_t start_ns, end_ns, late_ns;
 };
 
 static void leave(struct measure_pool *p)
 {
-    pthread_mutex_lock(&p->lock);
-    bool last = --p->users == 0;
-    pthread_mutex_unlock(&p->lock);
-    if (!last)
+    if (atomic_fetch_sub(&p->users, 1) > 1)
         return;
-    pthread_cond_destroy(&p->begin);
-    pthread_cond_destroy(&p->done);
-    pthread_mutex_destroy(&p->lock);
+    for (size_t i = 0; i < p->n; i++)
+        sem_destroy(&p->workers[i].go);
+    sem_destroy(&p->done);
     free(p->workers);
     free(p);
 }
 
-static bool is_asked(const struct measure_pool *p, const struct worker *w)
+static void wait_for(sem_t *s)
 {
-    return !w->starved && (!p->who || p->who[w->index]);
+    while (sem_wait(s) < 0)
+        ; /* a signal came in between */
+}
+
+static struct timespec at(uint64_t mono_ns)
+{
+    return (struct timespec){.tv_sec = (time_t)(mono_ns / 1000000000u),
+                             .tv_nsec = (long)(mono_ns % 1000000000u)};
+}
+
+static bool take(struct worker *w, enum order from, enum order to)
+{
+    return atomic_compare_exchange_strong(&w->order, &from, to);
 }
 
 static void *work(void *arg)
 {
     struct worker *w = arg;
     struct measure_pool *p = w->pool;
-    pthread_mutex_lock(&p->lock);
     for (;;) {
-        while (!p->ends && w->seen == p->turn)
-            pthread_cond_wait(&p->begin, &p->lock);
-        if (p->ends)
+        wait_for(&w->go);
+        if (atomic_load(&p->ends))
             break;
-        w->seen = p->turn;
-        if (!p->job || !is_asked(p, w))
-            continue; /* not asked, or so late that all is over */
-        pthread_mutex_unlock(&p->lock);
+        if (!take(w, ORDER_ASKED, ORDER_BEGUN))
+            continue; /* so late that it was given up */
         p->job(p->arg, w->index, p->start_ns, p->end_ns);
-        pthread_mutex_lock(&p->lock);
-        if (--p->left == 0)
-            pthread_cond_signal(&p->done);
+        atomic_store(&w->order, ORDER_NONE);
+        sem_post(&p->done);
     }
-    pthread_mutex_unlock(&p->lock);
     leave(p);
     return NULL;
 }
@@ -102,7 +109,8 @@ static int start(struct measure_pool *p, uint32_t cpu)
     CPU_ZERO_S(bytes, one);
     CPU_SET_S(cpu, bytes, one);
     *w = (struct worker){.pool = p, .index = p->n, .cpu = cpu};
-    p->users++; /* nobody leaves before there is an end */
+    sem_init(&w->go, 0, 0);
+    atomic_fetch_add(&p->users, 1); /* nobody leaves before there is an end */
     rc = pthread_attr_setstacksize(&attr, STACK_BYTES);
     if (!rc)
         rc = pthread_attr_setaffinity_np(&attr, bytes, one);
@@ -110,8 +118,11 @@ static int start(struct measure_pool *p, uint32_t cpu)
         rc = pthread_create(&w->thread, &attr, work, w);
     pthread_attr_destroy(&attr);
     CPU_FREE(one);
+    if (rc) {
+        sem_destroy(&w->go);
+        atomic_fetch_sub(&p->users, 1);
+    }
     p->n += rc == 0;
-    p->users -= rc != 0;
     return rc;
 }
 
@@ -119,19 +130,13 @@ int measure_pool_create(const uint32_t *cpus, size_t n, struct measure_pool **re
                         struct err *e)
 {
     struct measure_pool *p = calloc(1, sizeof *p);
-    pthread_condattr_t attr;
     int rc = n == 0 ? EINVAL : 0;
     if (!p || !(p->workers = calloc(n + 1, sizeof *p->workers))) {
         free(p);
         return err_sys(e, -ENOMEM, "measure %zu CPUs", n);
     }
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    p->users = 1;
-    pthread_mutex_init(&p->lock, NULL);
-    pthread_cond_init(&p->begin, NULL);
-    pthread_cond_init(&p->done, &attr);
-    pthread_condattr_destroy(&attr);
+    atomic_init(&p->users, 1);
+    sem_init(&p->done, 0, 0);
     for (size_t i = 0; i < n; i++) {
         int why = cpus[i] < LIMIT_CPUS ? start(p, cpus[i]) : EINVAL;
         rc = why ? why : rc;
@@ -148,15 +153,14 @@ void measure_pool_destroy(struct measure_pool *p)
 {
     if (!p)
         return;
-    pthread_mutex_lock(&p->lock);
-    p->ends = true;
-    pthread_cond_broadcast(&p->begin);
-    pthread_mutex_unlock(&p->lock);
+    atomic_store(&p->ends, true);
+    for (size_t i = 0; i < p->n; i++)
+        sem_post(&p->workers[i].go);
+    struct timespec t = at(clock_mono_ns() + STARVED_NS);
     for (size_t i = 0; i < p->n; i++) {
-        if (p->workers[i].starved)
-            pthread_detach(p->workers[i].thread);
-        else
-            pthread_join(p->workers[i].thread, NULL);
+        struct worker *w = &p->workers[i];
+        if (w->starved || pthread_clockjoin_np(w->thread, NULL, CLOCK_MONOTONIC, &t))
+            pthread_detach(w->thread);
     }
     leave(p);
 }
@@ -171,11 +175,21 @@ uint32_t measure_pool_cpu(const struct measure_pool *p, size_t worker)
     return p->workers[worker].cpu;
 }
 
-static struct timespec after_ms(uint64_t ms)
+static void ask(struct measure_pool *p, const bool *who, uint64_t span_ns)
 {
-    uint64_t at = clock_mono_ns() + ms * 1000000u;
-    return (struct timespec){.tv_sec = (time_t)(at / 1000000000u),
-                             .tv_nsec = (long)(at % 1000000000u)};
+    size_t n = 0;
+    for (size_t i = 0; i < p->n; i++)
+        n += !p->workers[i].starved && (!who || who[i]);
+    p->start_ns = clock_mono_ns() + LEAD_NS(n);
+    p->end_ns = p->start_ns + span_ns;
+    p->left = n;
+    for (size_t i = 0; i < p->n; i++) {
+        struct worker *w = &p->workers[i];
+        if (w->starved || (who && !who[i]))
+            continue;
+        atomic_store(&w->order, ORDER_ASKED);
+        sem_post(&w->go);
+    }
 }
 
 /* Those who never began this turn. */
@@ -183,7 +197,7 @@ static void give_up(struct measure_pool *p)
 {
     for (size_t i = 0; i < p->n; i++) {
         struct worker *w = &p->workers[i];
-        if (w->seen == p->turn || !is_asked(p, w))
+        if (!take(w, ORDER_ASKED, ORDER_NONE))
             continue;
         w->starved = true;
         p->left--;
@@ -193,33 +207,24 @@ static void give_up(struct measure_pool *p)
 void measure_pool_run(struct measure_pool *p, const bool *who, measure_job job,
                       void *arg, uint64_t span_ns, measure_tick tick, void *tick_arg)
 {
-    pthread_mutex_lock(&p->lock);
-    p->who = who;
     p->job = job;
     p->arg = arg;
-    p->left = 0;
-    for (size_t i = 0; i < p->n; i++)
-        p->left += is_asked(p, &p->workers[i]);
-    p->start_ns = clock_mono_ns() + LEAD_NS(p->left);
-    p->end_ns = p->start_ns + span_ns;
-    p->turn++;
-    pthread_cond_broadcast(&p->begin);
+    ask(p, who, span_ns);
     while (p->left > 0) {
-        struct timespec t = after_ms(MEASURE_POOL_TICK_MS);
-        if (pthread_cond_timedwait(&p->done, &p->lock, &t) != ETIMEDOUT)
+        struct timespec t = at(clock_mono_ns() + MEASURE_POOL_TICK_MS * 1000000ull);
+        if (sem_clockwait(&p->done, CLOCK_MONOTONIC, &t) == 0) {
+            p->left--;
+            continue;
+        }
+        if (errno != ETIMEDOUT)
             continue;
         if (clock_mono_ns() > p->end_ns + STARVED_NS)
             give_up(p);
-        if (!tick)
-            continue;
-        pthread_mutex_unlock(&p->lock);
-        tick(tick_arg);
-        pthread_mutex_lock(&p->lock);
+        if (tick)
+            tick(tick_arg);
     }
-    p->job = NULL; /* nor is `who` there any more */
     uint64_t now = clock_mono_ns(), late = now > p->end_ns ? now - p->end_ns : 0;
     p->late_ns = late > p->late_ns && late <= STARVED_NS ? late : p->late_ns;
-    pthread_mutex_unlock(&p->lock);
 }
 
 uint64_t measure_pool_late_ns(const struct measure_pool *p)

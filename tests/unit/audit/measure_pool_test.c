@@ -131,13 +131,13 @@ static void hold(int number)
         ;
 }
 
-/* Every thread but this one, as if a real-time process had their CPUs for itself. */
-static unsigned hold_workers(void)
+/* Up to `most` threads but this one, as if a real-time process had their CPUs for itself. */
+static unsigned hold_workers(unsigned most)
 {
     unsigned n = 0;
     DIR *d = opendir("/proc/self/task");
     assert_non_null(d);
-    for (struct dirent *at; (at = readdir(d));) {
+    for (struct dirent *at; n < most && (at = readdir(d));) {
         long tid = strtol(at->d_name, NULL, 10);
         if (tid > 0 && tid != getpid() &&
             syscall(SYS_tgkill, getpid(), tid, SIGUSR1) == 0)
@@ -165,16 +165,40 @@ static void test_a_cpu_that_is_never_free(void **state)
     assert_int_equal(sigaction(SIGUSR1, &act, NULL), 0);
     assert_int_equal(measure_pool_create(cpus, 2, &t.pool, NULL), 0);
     measure_pool_run(t.pool, NULL, job, &t, 0, NULL, NULL);
-    assert_int_equal(hold_workers(), 2);
+    assert_int_equal(hold_workers(2), 2);
     measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
     assert_int_equal(atomic_load(&t.calls[0]) + atomic_load(&t.calls[1]), 2);
     (void)sem_post(&let_go);
     (void)sem_post(&let_go);
     measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
-    assert_int_equal(hold_workers(), 2);
+    assert_int_equal(hold_workers(2), 2);
     measure_pool_destroy(t.pool); /* they end when they can */
     assert_int_equal(atomic_load(&t.calls[0]) + atomic_load(&t.calls[1]), 2);
     (void)sem_post(&let_go);
+    (void)sem_post(&let_go);
+}
+
+/* Nor does it keep those waiting who have theirs, turn after turn. */
+static void test_one_of_two_is_never_free(void **state)
+{
+    (void)state;
+    struct sigaction act = {.sa_handler = hold, .sa_flags = SA_RESTART};
+    struct turn t = {.pool = NULL};
+    uint32_t cpus[2];
+    ours(cpus, 1);
+    cpus[1] = cpus[0];
+    (void)sem_init(&held, 0, 0);
+    (void)sem_init(&let_go, 0, 0);
+    assert_int_equal(sigaction(SIGUSR1, &act, NULL), 0);
+    assert_int_equal(measure_pool_create(cpus, 2, &t.pool, NULL), 0);
+    measure_pool_run(t.pool, NULL, job, &t, 0, NULL, NULL);
+    assert_int_equal(hold_workers(1), 1);
+    for (unsigned i = 0; i < 5; i++)
+        measure_pool_run(t.pool, NULL, job, &t, 0, NULL, NULL);
+    unsigned first = atomic_load(&t.calls[0]), other = atomic_load(&t.calls[1]);
+    assert_int_equal(first + other, 7);
+    assert_true(first == 1 || other == 1);
+    measure_pool_destroy(t.pool);
     (void)sem_post(&let_go);
 }
 
@@ -202,6 +226,7 @@ int main(void)
         cmocka_unit_test(test_waking_late),
         cmocka_unit_test(test_tick),
         cmocka_unit_test(test_a_cpu_that_is_never_free),
+        cmocka_unit_test(test_one_of_two_is_never_free),
         cmocka_unit_test(test_cpus_that_are_not_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
