@@ -122,13 +122,16 @@ static void test_tick(void **state)
 }
 
 static sem_t held, let_go;
+static atomic_uint holding;
 
 static void hold(int number)
 {
     (void)number;
+    atomic_fetch_add(&holding, 1);
     (void)sem_post(&held);
     while (sem_wait(&let_go) < 0)
         ;
+    atomic_fetch_sub(&holding, 1);
 }
 
 /* Up to `most` threads but this one, as if a real-time process had their CPUs for itself. */
@@ -150,6 +153,33 @@ static unsigned hold_workers(unsigned most)
     return n;
 }
 
+static unsigned count_threads(void)
+{
+    unsigned n = 0;
+    DIR *d = opendir("/proc/self/task");
+    assert_non_null(d);
+    for (struct dirent *at; (at = readdir(d));)
+        n += at->d_name[0] != '.';
+    closedir(d);
+    return n;
+}
+
+/* All of them: one that is held again must not take another's leave. */
+static void let_workers_go(unsigned n)
+{
+    while (n-- > 0)
+        (void)sem_post(&let_go);
+    while (atomic_load(&holding) > 0)
+        (void)usleep(1000);
+}
+
+/* The next test must not meet them. */
+static void await_workers_end(void)
+{
+    while (count_threads() > 1)
+        (void)usleep(1000);
+}
+
 /* A worker that never gets its CPU keeps nobody waiting, and finds nothing to do if it gets
  * it after all. */
 static void test_a_cpu_that_is_never_free(void **state)
@@ -168,14 +198,13 @@ static void test_a_cpu_that_is_never_free(void **state)
     assert_int_equal(hold_workers(2), 2);
     measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
     assert_int_equal(atomic_load(&t.calls[0]) + atomic_load(&t.calls[1]), 2);
-    (void)sem_post(&let_go);
-    (void)sem_post(&let_go);
+    let_workers_go(2);
     measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
     assert_int_equal(hold_workers(2), 2);
     measure_pool_destroy(t.pool); /* they end when they can */
     assert_int_equal(atomic_load(&t.calls[0]) + atomic_load(&t.calls[1]), 2);
-    (void)sem_post(&let_go);
-    (void)sem_post(&let_go);
+    let_workers_go(2);
+    await_workers_end();
 }
 
 /* Nor does it keep those waiting who have theirs, turn after turn. */
@@ -199,7 +228,8 @@ static void test_one_of_two_is_never_free(void **state)
     assert_int_equal(first + other, 7);
     assert_true(first == 1 || other == 1);
     measure_pool_destroy(t.pool);
-    (void)sem_post(&let_go);
+    let_workers_go(1);
+    await_workers_end();
 }
 
 /* Ours, then one that no machine has, then one that there cannot be. */
