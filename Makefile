@@ -85,7 +85,8 @@ all: $(PROGRAMS) $(MAN)
 $(BASE): $(call objs,proto/base)
 $(WIRE): $(call objs,proto/wire) $(PB).o
 $(CLIENT): $(call objs,proto/client)
-$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place) $(call objs,launcher/variance) $(call objs,launcher/tax) $(call objs,launcher/audit)
+$(LAUNCH): $(call nomain,launcher) $(call objs,launcher/place) $(call objs,launcher/variance) $(call objs,launcher/tax) $(call objs,launcher/audit) \
+           $(filter-out %/plugin.o,$(call objs,launcher/slurm))
 $(AGENT): $(call nomain,agent)
 $(DESCRIBE): $(call nomain,agent/describe)
 $(AUDIT): $(call nomain,agent/audit) $(patsubst %.c,$(BUILD)/%.o,$(wildcard agent/describe/nvmllib*.c))

@@ -30,6 +30,8 @@ enum journal_type {
     JOURNAL_CULPRIT = 9,   /* JCulprit */
     JOURNAL_SPELL = 10,    /* JSpell */
     JOURNAL_SIGNALS = 11,  /* JSignals: merged, one a minute and node */
+    JOURNAL_RESUME = 12,   /* JResume */
+    JOURNAL_ATTEMPT = 13,  /* JAttempt */
 };
 
 struct journal;
