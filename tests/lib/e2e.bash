@@ -111,6 +111,19 @@ cluster_up()
 }
 cluster_down() { [ -z "${C-}" ] || "$cluster" down "$C"; }
 
+# In setup_file: slurm_up N [VARIANT]... is cluster_up N with a real Slurm on the hosts.
+slurm_up()
+{
+    local v need=""
+    for v; do [ "$v" != cgroup ] || need=cgroup; done
+    WHY_SKIPPED=$("$root/tests/lib/slurm" check $need) || { export WHY_SKIPPED; return 0; }
+    cluster_up "$1"
+    "$root/tests/lib/slurm" up "$1" "$C" "${@:2}"
+}
+# slurm VERB [ARGUMENT...]: tests/lib/slurm VERB on this file's cluster
+slurm() { "$root/tests/lib/slurm" "$1" "$C" "${@:2}"; }
+no_jobs() { [ -z "$(slurm left)" ]; }
+
 on() { "$cluster" exec "$C" "$@"; }
 bin=/srv/share/bin
 
