@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* runstate - what the journal of a run says of it, whether a head writes it at this moment
+ * or none does any more. Reads only, and only the run directory: a journal that is torn at
+ * its end, or grows meanwhile, is read up to its last whole record. Which head rules, if
+ * any: runhead.h.
+ *
+ * Times are nanoseconds of the wall clock of the machine that wrote them.
+ */
+#ifndef LAUNCHER_RUNSTATE_H
+#define LAUNCHER_RUNSTATE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "proto/base/err.h"
+
+struct runstate_attempt {
+    uint32_t attempt;       /* from 1 */
+    bool ended;             /* false: cut off, or under way while a head lives */
+    bool again;             /* ended: another may follow */
+    int exit_status;        /* ended */
+    char *sentence;         /* ended; else NULL */
+    char phase[16];         /* the last it entered: "connect" ... "end" */
+    uint64_t start_real_ns; /* 0: not known */
+    uint64_t end_real_ns;   /* ended, or the last that is known of it */
+    bool has_step;          /* some step was ended by all ranks, as far as is known */
+    uint64_t first_step,
+        last_step;       /* ... the lowest and the highest, as the program counts */
+    uint32_t world_size; /* ranks that were started */
+};
+
+struct runstate {
+    char *run_id;           /* 16 hexadecimal digits */
+    char *name, *version;   /* of the job; of who made the run */
+    uint64_t made_real_ns;  /* the run directory was made */
+    uint64_t begun_real_ns; /* by the first head; 0: none came yet (submitted) */
+    uint64_t seen_real_ns;  /* of the last record that has a time */
+    uint64_t epoch;         /* of the last head; 0: none came yet */
+    uint32_t heads;         /* how many there were */
+    uint32_t slurm_job;     /* in which the last head ran; 0: none */
+    char **nodes;           /* of the last attempt; before one: as the job file says */
+    size_t n_nodes;
+    struct runstate_attempt *attempts; /* in order */
+    size_t n_attempts;
+    bool over;       /* ended for good: no attempt follows */
+    int exit_status; /* over: of the run; else of the last attempt that ended */
+    char *sentence;  /* likewise; NULL: no attempt ended */
+    uint64_t
+        wall_ns; /* of all heads; for one without an end up to what is last known */
+    bool torn;   /* its end is not whole: the head died, or is writing */
+    uint64_t
+        undecoded; /* records that this version does not know, or that are damaged */
+};
+
+/* dir: a run directory. ret is for runstate_fini also on failure. ERR_USAGE: there is no
+ * journal, or it is of no run; -errno. */
+int runstate_read(const char *dir, struct runstate *ret, struct err *e);
+void runstate_fini(struct runstate *r);
+
+/* The last attempt; NULL: none yet. */
+const struct runstate_attempt *runstate_last(const struct runstate *r);
+/* The highest step that all ranks ended in any attempt. False: not known. */
+bool runstate_best_step(const struct runstate *r, uint64_t *ret);
+/* How many of the last attempts, up to the newest, ended no step that was not ended
+ * before. 0 as soon as one of them was not seen to begin its ranks, or no attempt of the
+ * run ever marked a step: then nothing is known. */
+unsigned runstate_fruitless(const struct runstate *r);
+
+#endif
