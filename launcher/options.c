@@ -19,13 +19,17 @@ enum {
     REPORT = VERB_REPORT,
     PLAN = VERB_PLAN,
     COMPARE_ = VERB_COMPARE,
-    AUDIT = VERB_AUDIT
+    AUDIT = VERB_AUDIT,
+    SUBMIT = VERB_SUBMIT,
+    STATUS = VERB_STATUS,
+    LOGS = VERB_LOGS,
+    STOP = VERB_STOP
 };
 /* NODES: which nodes, and how to reach them; JOB: also what runs there. */
 enum {
-    JOB = RUN | CHECK | PLAN,
+    JOB = RUN | CHECK | PLAN | SUBMIT,
     NODES = JOB | AUDIT,
-    ALL = NODES | REPORT | COMPARE_,
+    ALL = NODES | REPORT | COMPARE_ | STATUS | LOGS | STOP,
 };
 
 enum action {
@@ -43,6 +47,7 @@ enum action {
     DRAW,
     COMPARE,
     AUDITING,
+    RUNS,
     VERBOSE,
     QUIET,
     HELP,
@@ -92,7 +97,7 @@ static const struct option_row rows[] = {
     {0, "set", "KEY=VALUE", NODES, SET_ANY, NULL,
      "set any key of the job file: bind.cpu=none"},
     {0, "site", "FILE", NODES, SITE, NULL, "read this site file"},
-    {'l', "label", NULL, RUN, LABEL, NULL,
+    {'l', "label", NULL, RUN | SUBMIT, LABEL, NULL,
      "begin every line of output with node:rank:"},
     {'u', "unbuffered", NULL, JOB, SET_KEY, "job.unbuffered",
      "ranks write line by line, as to a terminal"},
@@ -122,7 +127,22 @@ static const struct option_row rows[] = {
     {0, "skip", "ID", AUDIT, AUDITING, NULL, "leave this probe out; may be repeated"},
     {0, "no-history", NULL, AUDIT, AUDITING, NULL,
      "neither read nor keep what audits find"},
-    {0, "json", NULL, REPORT | PLAN | COMPARE_ | AUDIT, JSON, NULL, "print it as JSON"},
+    {0, "print", NULL, SUBMIT, RUNS, NULL, "print the batch script, submit nothing"},
+    {0, "prepare", NULL, SUBMIT, RUNS, NULL,
+     "make the run directory and its batch script only"},
+    {0, "over", NULL, STATUS, RUNS, NULL,
+     "exit with 0 if it has ended for good, else 1"},
+    {'f', "follow", NULL, LOGS, RUNS, NULL, "go on until the run has ended"},
+    {'n', "lines", "N", LOGS, RUNS, NULL, "only the last N lines of each file"},
+    {0, "rank", "N", LOGS, RUNS, NULL, "of this rank alone"},
+    {0, "ranks", "LIST", LOGS, RUNS, NULL, "of these ranks: 0-7,12"},
+    {0, "out", NULL, LOGS, RUNS, NULL, "standard output alone"},
+    {0, "err", NULL, LOGS, RUNS, NULL, "standard error alone"},
+    {0, "attempt", "N", LOGS, RUNS, NULL, "of this attempt, not of the last"},
+    {0, "launcher", NULL, LOGS, RUNS, NULL, "what the batch jobs said, not the ranks"},
+    {0, "now", NULL, STOP, RUNS, NULL, "without grace: the ranks are killed"},
+    {0, "json", NULL, REPORT | PLAN | COMPARE_ | AUDIT | STATUS, JSON, NULL,
+     "print it as JSON"},
     {'v', "verbose", NULL, ALL, VERBOSE, NULL, "say more; twice: say all"},
     {'q', "quiet", NULL, ALL, QUIET, NULL, "only errors"},
     {'h', "help", NULL, ALL, HELP, NULL, "print this"},
@@ -165,19 +185,31 @@ static bool same_name(const char *a, const char *b, size_t len)
     return b[len] == '\0';
 }
 
-static const struct option_row *find_long(const char *name, size_t len)
+/* Of this verb, or else of another: a name may mean something else in each. */
+static const struct option_row *find_long(const struct parse *p, const char *name,
+                                          size_t len)
 {
-    for (size_t i = 0; i < N_ROWS; i++)
-        if (same_name(name, rows[i].name, len))
-            return &rows[i];
-    return NULL;
+    const struct option_row *r = NULL;
+    for (size_t i = 0; i < N_ROWS && !(r && r->verbs & p->v->bit); i++)
+        if (same_name(name, rows[i].name, len) && (!r || rows[i].verbs & p->v->bit))
+            r = &rows[i];
+    return r;
 }
 
-static const struct option_row *find_letter(char c)
+static const struct option_row *find_letter(const struct parse *p, char c)
 {
-    for (size_t i = 0; i < N_ROWS; i++)
-        if (rows[i].letter == c)
-            return &rows[i];
+    const struct option_row *r = NULL;
+    for (size_t i = 0; i < N_ROWS && !(r && r->verbs & p->v->bit); i++)
+        if (rows[i].letter == c && (!r || rows[i].verbs & p->v->bit))
+            r = &rows[i];
+    return r;
+}
+
+static const char *habit_hint(const char *typed)
+{
+    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
+        if (same_name(typed, habits[i].name, strlen(typed)))
+            return habits[i].hint;
     return NULL;
 }
 
@@ -309,6 +341,8 @@ static int apply(struct parse *p, const struct option_row *r, const char *value,
         return options_compare_set(&o->compare, r->name, value, p->e);
     case AUDITING:
         return options_audit_set(&o->audit, r->name, value, p->e);
+    case RUNS:
+        return options_runs_set(&o->runs, r->name, value, p->e);
     case VERBOSE:
         o->verbosity = o->verbosity < 0 ? 1 : o->verbosity + 1;
         break;
@@ -331,9 +365,8 @@ static int unknown(struct parse *p, const char *typed, const char *name)
 {
     struct suggest near;
     err_set(p->e, ERR_USAGE, "unknown option \"%s\"", typed);
-    for (size_t i = 0; i < sizeof habits / sizeof habits[0]; i++)
-        if (same_name(typed, habits[i].name, strlen(typed)))
-            return err_hint(p->e, "%s", habits[i].hint);
+    if (habit_hint(typed))
+        return err_hint(p->e, "%s", habit_hint(typed));
     suggest_init(&near, name);
     for (size_t i = 0; i < N_ROWS; i++)
         if (rows[i].verbs & p->v->bit)
@@ -347,6 +380,8 @@ static int check_row(struct parse *p, const struct option_row *r, const char *ty
 {
     if (r->verbs & p->v->bit)
         return 0;
+    if (habit_hint(typed))
+        return unknown(p, typed, typed);
     err_set(p->e, ERR_USAGE, "option \"%s\" is not one of aolani-run %s", typed,
             p->v->name);
     return err_hint(p->e, "aolani-run %s --help lists all", p->v->name);
@@ -371,7 +406,7 @@ static int read_long(struct parse *p, const char *word)
 {
     const char *name = word + 2, *equals = strchr(name, '='), *typed, *value = NULL;
     size_t len = equals ? (size_t)(equals - name) : strlen(name);
-    const struct option_row *r = find_long(name, len);
+    const struct option_row *r = find_long(p, name, len);
     if (keep_text(p->o, &typed, "--%.*s", (int)len, name))
         return err_sys(p->e, -ENOMEM, "read the options");
     if (!r)
@@ -390,11 +425,11 @@ static int read_long(struct parse *p, const char *word)
 static int read_letters(struct parse *p, const char *word)
 {
     for (const char *c = word + 1; *c; c++) {
-        const struct option_row *r = find_letter(*c);
+        const struct option_row *r = find_letter(p, *c);
         const char *typed, *value = NULL;
         if (keep_text(p->o, &typed, "-%c", *c))
             return err_sys(p->e, -ENOMEM, "read the options");
-        if (!r)
+        if (!r || (c == word + 1 && !(r->verbs & p->v->bit) && habit_hint(word)))
             return unknown(p, c == word + 1 ? word : typed, word + 1);
         int rc = check_row(p, r, typed);
         if (rc)
@@ -416,8 +451,10 @@ static int read_operand(struct parse *p, const char *word)
         p->o->path = p->o->path ? p->o->path : word;
         return options_compare_run(&p->o->compare, word, p->e);
     }
-    if (!p->o->path) {
-        p->o->path = word;
+    if (p->v->bit == VERB_STATUS && strlist_add(&p->o->runs.runs, word))
+        return err_sys(p->e, -ENOMEM, "read the command line");
+    if (!p->o->path || p->v->bit == VERB_STATUS) {
+        p->o->path = p->o->path ? p->o->path : word;
         return 0;
     }
     err_set(p->e, ERR_USAGE, "unexpected argument \"%s\" after \"%s\"", word,
@@ -466,7 +503,7 @@ int options_parse(const struct verb_info *v, int argc, char **argv, struct optio
                                             LOG_DEBUG_};
     struct err own;
     struct parse p = {v, argc, argv, 0, ret, e ? e : &own, false};
-    *ret = (struct options){.stdin_rank = -1};
+    *ret = (struct options){.stdin_rank = -1, .runs.lines = -1};
     options_compare_init(&ret->compare);
     int rc = read_words(&p);
     if (rc || p.asked)
@@ -487,6 +524,7 @@ void options_fini(struct options *o)
     strlist_fini(&o->texts);
     strlist_fini(&o->topologies);
     options_audit_fini(&o->audit);
+    options_runs_fini(&o->runs);
     options_compare_fini(&o->compare);
     free(o->flags);
     *o = (struct options){0};

@@ -27,6 +27,7 @@
 #include "launcher/verbs.h"
 #include "proto/base/err.h"
 #include "proto/base/log.h"
+#include "proto/base/rankset.h"
 
 struct options_compare { /* NAN: not given */
     struct strlist runs; /* of both sides, as typed */
@@ -44,6 +45,18 @@ struct options_audit {
     struct strlist skip; /* ids of probes, checked */
 };
 
+struct options_runs {
+    bool print, prepare; /* submit */
+    struct strlist runs; /* status: all that were named */
+    bool over;
+    bool follow, launcher; /* logs */
+    bool only[2];          /* standard output, standard error; neither: both */
+    int64_t lines;         /* -1: all */
+    int64_t attempt;       /* 0: the last */
+    struct rankset ranks;  /* empty: all */
+    bool now;              /* stop */
+};
+
 struct options {
     const char *path;        /* the operand: a job file or a run; NULL when none came */
     const char *site;        /* --site FILE; NULL: the default places */
@@ -56,13 +69,14 @@ struct options {
     int64_t stdin_rank;   /* --stdin; -1: none */
     bool show;            /* check --show */
     bool offline;         /* check --offline */
-    bool json;            /* report, plan, compare --json */
+    bool json;            /* report, plan, compare, audit, status --json */
     int64_t ranks;        /* report --ranks; 0: none */
     struct strlist topologies; /* plan --topology, as typed */
     const char *sysfs;         /* plan --sysfs; NULL: none */
     const char *draw;          /* plan --draw: "text", "svg"; NULL: the table */
     struct options_compare compare;
     struct options_audit audit;
+    struct options_runs runs;
 };
 
 /* 0; 1 when --help or --version was asked for and printed on stdout; ERR_USAGE, -ENOMEM.
@@ -87,6 +101,11 @@ int options_audit_set(struct options_audit *a, const char *name, const char *val
 int options_audit_skip(struct strlist *ret, const char *words, const char *who,
                        struct err *e);
 void options_audit_fini(struct options_audit *a);
+
+/* options_runs.c: of the verbs that know runs; an option by its name. */
+int options_runs_set(struct options_runs *r, const char *name, const char *value,
+                     struct err *e);
+void options_runs_fini(struct options_runs *r);
 
 /* The spec of o's job file, site file, environment and flags. Prints the diagnostics on
  * stderr when there are some and logs the spec's notes as warnings. */

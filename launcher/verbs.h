@@ -14,7 +14,11 @@ enum verb_bit {
     VERB_REPORT = 4,
     VERB_PLAN = 8,
     VERB_COMPARE = 16,
-    VERB_AUDIT = 32
+    VERB_AUDIT = 32,
+    VERB_SUBMIT = 128,
+    VERB_STATUS = 256,
+    VERB_LOGS = 512,
+    VERB_STOP = 1024
 };
 
 struct verb_info {
@@ -40,5 +44,9 @@ int cmd_plan(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
+int cmd_submit(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_logs(int argc, char **argv);
+int cmd_stop(int argc, char **argv);
 
 #endif
