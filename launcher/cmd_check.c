@@ -1,118 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_check.c - `aolani-run check job.toml`: first all that can be known without starting
  * anything or asking any host, then the nodes themselves (placecheck.h). */
-#include <errno.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "launcher/options.h"
+#include "launcher/herecheck.h"
 #include "launcher/nodes.h"
 #include "launcher/placecheck.h"
 #include "launcher/run.h"
 #include "launcher/verbs.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
-
-static bool is_program(const char *path)
-{
-    struct stat st;
-    return !stat(path, &st) && S_ISREG(st.st_mode) && !access(path, X_OK);
-}
-
-/* As execvp would: a name with a slash from `workdir`, any other along `path`. */
-static bool program_exists(const char *name, const char *workdir, const char *path)
-{
-    char file[4096];
-    if (strchr(name, '/')) {
-        snprintf(file, sizeof file, "%s%s%s", *name == '/' ? "" : workdir,
-                 *name == '/' ? "" : "/", name);
-        return is_program(file);
-    }
-    for (const char *p = path; p && *p;) {
-        size_t len = strcspn(p, ":");
-        snprintf(file, sizeof file, "%.*s/%s", (int)(len ? len : 1), len ? p : ".",
-                 name);
-        if (is_program(file))
-            return true;
-        p += len + (p[len] == ':');
-    }
-    return false;
-}
-
-/* PATH as the ranks get it. */
-static const char *rank_path(const struct spec *s)
-{
-    for (size_t i = 0; i < s->job.env.n; i++)
-        if (!strncmp(s->job.env.items[i], "PATH=", 5))
-            return s->job.env.items[i] + 5;
-    return getenv("PATH");
-}
-
-static const char *who(const struct spec *s, const char *fallback, const char *field)
-{
-    const char *by = spec_set_by(s, field);
-    return by ? by : fallback;
-}
-
-static unsigned check_local(const struct spec *s)
-{
-    struct stat st;
-    const char *program = s->job.command.items[0];
-    if (stat(s->job.workdir, &st) || !S_ISDIR(st.st_mode)) {
-        log_error("%s: there is no folder \"%s\" to start the program in",
-                  who(s, s->path, "job.workdir"), s->job.workdir);
-        return 1;
-    }
-    if (program_exists(program, s->job.workdir, rank_path(s)))
-        return 0;
-    const char *by = who(s, s->path, "job.command");
-    if (s->job.setup) {
-        log_warn("%s: there is no program \"%s\" here; [job] setup may bring it", by,
-                 program);
-        return 0;
-    }
-    if (strchr(program, '/'))
-        log_error("%s: there is no program \"%s\" seen from \"%s\"", by, program,
-                  s->job.workdir);
-    else
-        log_error("%s: there is no program \"%s\" in PATH", by, program);
-    return 1;
-}
-
-static unsigned check_ssh(const struct spec *s)
-{
-    const char *ssh = s->ssh.command.items[0];
-    if (program_exists(ssh, ".", getenv("PATH")))
-        return 0;
-    log_error("%s: there is no program \"%s\" to reach hosts with",
-              who(s, s->path, "ssh.command"), ssh);
-    return 1;
-}
-
-/* The nearest folder above that exists must take a new one. */
-static unsigned check_output(const struct spec *s)
-{
-    char folder[4096];
-    struct stat st;
-    snprintf(folder, sizeof folder, "%s", s->job.output);
-    while (stat(folder, &st) && (errno == ENOENT || errno == ENOTDIR)) {
-        char *slash = strrchr(folder, '/');
-        if (!slash || slash == folder) {
-            strcpy(folder, "/");
-            break;
-        }
-        *slash = '\0';
-    }
-    if (!stat(folder, &st) && S_ISDIR(st.st_mode) && !access(folder, W_OK | X_OK))
-        return 0;
-    int why = !stat(folder, &st) && !S_ISDIR(st.st_mode) ? ENOTDIR : EACCES;
-    log_error("%s: run directories cannot be made in \"%s\": \"%s\": %s",
-              who(s, "default", "job.output"), s->job.output, folder, strerror(why));
-    return 1;
-}
 
 /* As a shell would take it, so that a blank in a word is seen; what a terminal would obey
  * is shown as '?'. */
@@ -171,11 +70,11 @@ static int check_here(const struct options *o, const struct spec *s,
                       const struct nodes *n, struct err *e)
 {
     bool local = n->backend == BACKEND_LOCAL;
-    unsigned bad = check_output(s);
+    unsigned bad = herecheck_output(s);
     if (!local)
-        bad += check_ssh(s);
+        bad += herecheck_ssh(s);
     else if (o->offline || o->show)
-        bad += check_local(s);
+        bad += herecheck_program(s);
     if (!bad)
         return 0;
     return err_set(e, ERR_USAGE, "job file \"%s\" cannot run here: %u error%s", s->path,
