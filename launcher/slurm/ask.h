@@ -12,6 +12,14 @@
 
 #define SLURM_ASK_MS \
     20000u /* an unreachable slurmctld is retried by its commands for long */
+#define SLURM_ASK_BYTES (1u << 20) /* of a command's output: 40000 pending jobs */
+
+/* Commands are found by PATH (-ENOENT: they are not), read nothing but `input`, and end with
+ * their process group at the deadline (-ETIMEDOUT) or with their owner. -EIO: it failed;
+ * ERR_USAGE: because there is no such job; ERR_LIMIT: it printed too much. Those that hand
+ * their environment to a job (sbatch, salloc, srun) get ours as it is; all others without
+ * the variables that are options of theirs (SQUEUE_FORMAT, ...), and print times as seconds
+ * since 1970. */
 
 /* ---- on the loop ---- */
 struct slurm_ask;
@@ -22,8 +30,8 @@ typedef void (*slurm_ask_done)(void *arg, const struct slurm_job *job,
                                const struct err *e);
 int slurm_ask_job(struct loop *l, uint32_t id, slurm_ask_done done, void *arg,
                   struct slurm_ask **ret, struct err *e);
-/* Any command of Slurm's, by name and words: its standard output, whole; e has its last
- * words when it failed or was too slow. argv ends with NULL and is copied. */
+/* Any command of Slurm's, by name and words: its standard output, whole; NULL when it failed
+ * or was too slow, and then e has its last words. argv ends with NULL and is copied. */
 typedef void (*slurm_run_done)(void *arg, const struct buf *out, const struct err *e);
 int slurm_ask_run(struct loop *l, char *const *argv, slurm_run_done done, void *arg,
                   struct slurm_ask **ret, struct err *e);

@@ -1,0 +1,205 @@
+/* SPDX-License-Identifier: MIT */
+/* askcmd.c - what a command of Slurm's is given, and why it failed: for both ways to run
+ * one, with a loop and without. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "launcher/slurm/ask_impl.h"
+#include "launcher/slurm/facts_impl.h"
+
+/* ---- environment ---- */
+
+/* These hand what they have on to the job, so nothing of the user's may be changed. */
+static bool hands_on(const char *program)
+{
+    static const char *const names[] = {"sbatch", "salloc", "srun"};
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        if (strcmp(program, names[i]) == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Variables that are options of the commands: formats, filters, "ask before cancelling".
+ * What says which cluster it is (SLURM_CONF, SLURM_CLUSTERS) stays. */
+static bool is_option(const char *entry)
+{
+    static const char *const begins[] = {
+        "SQUEUE_",
+        "SINFO_",
+        "SCANCEL_",
+        "SCONTROL_",
+        "LC_ALL=",
+        "SLURM_JSON=",
+        "SLURM_YAML=",
+        "SLURM_TIME_FORMAT=",
+        "SLURM_DEBUG_FLAGS=",
+    };
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (strncmp(entry, begins[i], strlen(begins[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
+int askcmd_env(const char *program, char ***ret)
+{
+    /* Seconds since 1970: the only time that means the same in summer and winter. */
+    static char locale[] = "LC_ALL=C", seconds[] = "SLURM_TIME_FORMAT=%s";
+    size_t n = 0, kept = 0;
+    *ret = NULL;
+    if (hands_on(program))
+        return 0;
+    while (environ && environ[n])
+        n++;
+    char **env = malloc((n + 3) * sizeof *env);
+    if (!env)
+        return -ENOMEM;
+    for (size_t i = 0; i < n; i++) {
+        if (!is_option(environ[i]))
+            env[kept++] = environ[i];
+    }
+    env[kept++] = locale;
+    env[kept++] = seconds;
+    env[kept] = NULL;
+    *ret = env;
+    return 0;
+}
+
+/* ---- words ---- */
+
+void askcmd_free(char **argv)
+{
+    for (size_t i = 0; argv && argv[i]; i++)
+        free(argv[i]);
+    free(argv);
+}
+
+char **askcmd_copy(char *const *argv)
+{
+    size_t n = 0;
+    while (argv[n])
+        n++;
+    char **copy = calloc(n + 1, sizeof *copy);
+    for (size_t i = 0; copy && i < n; i++) {
+        copy[i] = strdup(argv[i]);
+        if (!copy[i]) {
+            askcmd_free(copy);
+            return NULL;
+        }
+    }
+    return copy;
+}
+
+void askcmd_of_job(struct askcmd_job *c, uint32_t id)
+{
+    static char scontrol[] = "scontrol", detailed[] = "-d", one_line[] = "-o";
+    static char show[] = "show", job[] = "job";
+    (void)snprintf(c->id, sizeof c->id, "%u", id);
+    char *const argv[] = {scontrol, detailed, one_line, show, job, c->id, NULL};
+    memcpy(c->argv, argv, sizeof argv);
+}
+
+void askcmd_keep(void *arg, const char *line)
+{
+    said_keep(arg, line);
+}
+
+/* "scontrol show job 12", cut where it gets long. */
+static const char *shown(char *const *argv, char *to, size_t size)
+{
+    size_t n = 0;
+    to[0] = '\0';
+    for (size_t i = 0; argv[i] && n < size - 1; i++)
+        n += (size_t)snprintf(to + n, size - n, "%s%s", i ? " " : "", argv[i]);
+    if (n >= size)
+        (void)strcpy(to + size - 4, "...");
+    said_strip(to);
+    return to;
+}
+
+int askcmd_not_started(char *const *argv, int code, struct err *e)
+{
+    if (code != -ENOENT)
+        return err_sys(e, code, "run \"%s\"", argv[0]);
+    err_set(e, code, "run \"%s\": Slurm's commands are not in PATH", argv[0]);
+    return err_hint(e, "load the site's module for Slurm, or add the folder of its "
+                       "commands to PATH");
+}
+
+/* Slurm's commands put their names before each line. */
+static const char *last_words(char *const *argv, const struct said *said)
+{
+    const char *last = said->last;
+    size_t n = strlen(argv[0]);
+    if (strncmp(last, argv[0], n) == 0 && strncmp(last + n, ": ", 2) == 0)
+        last += n + 2;
+    if (strncmp(last, "error: ", 7) == 0)
+        last += 7;
+    return last;
+}
+
+int askcmd_failed(char *const *argv, int wait_status, const struct said *said,
+                  struct err *e)
+{
+    char words[120];
+    const char *last = last_words(argv, said);
+    (void)shown(argv, words, sizeof words);
+    if (strstr(last, "Invalid job id"))
+        return err_set(e, ERR_USAGE, "run \"%s\": Slurm knows no such job (any more)",
+                       words);
+    if (WIFSIGNALED(wait_status))
+        return err_set(e, -EIO, "run \"%s\": it was ended by signal %d (%s)", words,
+                       WTERMSIG(wait_status), strsignal(WTERMSIG(wait_status)));
+    if (!*last)
+        return err_set(e, -EIO, "run \"%s\": it failed without a word (exit status %d)",
+                       words, WEXITSTATUS(wait_status));
+    err_set(e, -EIO, "run \"%s\": %s", words, last);
+    if (strstr(last, "nable to contact slurm controller") || strstr(last, "onnect"))
+        return err_hint(e,
+                        "Slurm's controller may be down for now; `scontrol ping` asks");
+    return -EIO;
+}
+
+int askcmd_too_slow(char *const *argv, const struct said *said, struct err *e)
+{
+    char words[120];
+    const char *last = last_words(argv, said);
+    err_set(e, -ETIMEDOUT, "run \"%s\": no answer within %u s%s%s",
+            shown(argv, words, sizeof words), SLURM_ASK_MS / 1000, *last ? ": " : "",
+            last);
+    return err_hint(e, "Slurm's controller may be down or busy; `scontrol ping` asks");
+}
+
+int askcmd_too_much(char *const *argv, struct err *e)
+{
+    char words[120];
+    return err_set(e, ERR_LIMIT, "run \"%s\": it printed more than %u KiB",
+                   shown(argv, words, sizeof words), SLURM_ASK_BYTES >> 10);
+}
+
+/* ---- the job ---- */
+
+/* For an array there is a line for each of its jobs. */
+int askcmd_job(const struct buf *out, uint32_t id, struct slurm_job *ret, struct err *e)
+{
+    const char *line = out->len > 0 ? (const char *)out->data : "";
+    for (const char *next; line; line = next ? next + 1 : NULL) {
+        const char *at = line + strlen("JobId=");
+        uint64_t v = 0;
+        next = strchr(line, '\n');
+        if (strncmp(line, "JobId=", strlen("JobId=")) != 0 ||
+            !facts_number(&at, UINT32_MAX, &v) || v != id)
+            continue;
+        char *one = strndup(line, next ? (size_t)(next - line) : strlen(line));
+        int rc = one ? slurm_job_of_scontrol(one, ret, e)
+                     : err_sys(e, -ENOMEM, "ask for job %u", id);
+        free(one);
+        return rc;
+    }
+    return err_set(e, ERR_PROTO, "ask for job %u: scontrol says nothing of it", id);
+}
