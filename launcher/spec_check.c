@@ -268,7 +268,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_currency(l);
     check_slurm_job(l);
     check_audit(l);
-    if ((rc = ask_nccl(s)))
+    if ((rc = spec_check_slurm(l)) || (rc = ask_nccl(s)))
         return rc;
     rc = note_ours(s);
     return rc ? rc : note_later(l);

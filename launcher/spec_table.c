@@ -57,15 +57,13 @@ const struct spec_key spec_keys[] = {
 
     {"local", "nodes", SPEC_INT, 0, AT(local.nodes), "1", NULL, 1, 1024},
 
-    {"slurm", "partition", SPEC_STRING, SPEC_LATER, AT(slurm.partition), NULL, NULL, 0,
-     0},
-    {"slurm", "account", SPEC_STRING, SPEC_LATER, AT(slurm.account), NULL, NULL, 0, 0},
-    {"slurm", "qos", SPEC_STRING, SPEC_LATER, AT(slurm.qos), NULL, NULL, 0, 0},
-    {"slurm", "time", SPEC_STRING, SPEC_LATER, AT(slurm.time), NULL, NULL, 0, 0},
-    {"slurm", "gres", SPEC_STRING, SPEC_LATER, AT(slurm.gres), NULL, NULL, 0, 0},
-    {"slurm", "constraint", SPEC_STRING, SPEC_LATER, AT(slurm.constraint), NULL, NULL,
-     0, 0},
-    {"slurm", "extra", SPEC_ARGV, SPEC_LATER, AT(slurm.extra), NULL, NULL, 0, 0},
+    {"slurm", "partition", SPEC_STRING, 0, AT(slurm.partition), NULL, NULL, 0, 0},
+    {"slurm", "account", SPEC_STRING, 0, AT(slurm.account), NULL, NULL, 0, 0},
+    {"slurm", "qos", SPEC_STRING, 0, AT(slurm.qos), NULL, NULL, 0, 0},
+    {"slurm", "time", SPEC_STRING, 0, AT(slurm.time), NULL, NULL, 0, 0},
+    {"slurm", "gres", SPEC_STRING, 0, AT(slurm.gres), NULL, NULL, 0, 0},
+    {"slurm", "constraint", SPEC_STRING, 0, AT(slurm.constraint), NULL, NULL, 0, 0},
+    {"slurm", "extra", SPEC_ARGV, 0, AT(slurm.extra), NULL, NULL, 0, 0},
 
     {"bind", "gpu", SPEC_WORD, 0, AT(bind.gpu), "all", "all|own|none", 0, 0},
     {"bind", "nic", SPEC_LIST, 0, AT(bind.nic), "auto", "auto|none", 0, 0},
@@ -108,8 +106,7 @@ const struct spec_key spec_keys[] = {
 
     {"serve", "listen", SPEC_STRING, SPEC_LATER, AT(serve.listen), NULL, NULL, 0, 0},
 
-    {"schedule", "begin", SPEC_STRING, SPEC_LATER, AT(schedule.begin), NULL, NULL, 0,
-     0},
+    {"schedule", "begin", SPEC_STRING, 0, AT(schedule.begin), NULL, NULL, 0, 0},
     {"schedule", "requeue", SPEC_BOOL, SPEC_LATER, AT(schedule.requeue), "false", NULL,
      0, 0},
     {"schedule", "signal", SPEC_STRING, SPEC_LATER, AT(schedule.signal), NULL, NULL, 0,

@@ -121,6 +121,8 @@ void spec_complain_key(struct spec_loader *l, const struct spec_key *k, const ch
 int spec_resolve(struct spec_loader *l, char *const *extra_args);
 /* Hosts, back end, number of nodes. */
 int spec_resolve_nodes(struct spec_loader *l);
+/* What goes to Slurm's commands. */
+int spec_check_slurm(struct spec_loader *l);
 unsigned spec_loader_errors(const struct spec_loader *l);
 
 #endif

@@ -27,10 +27,10 @@ const char *slurm_value_problem(const char *text);
 
 /* "90m", "12h" as everywhere in a job file, or as Slurm has it: minutes, minutes:seconds,
  * hours:minutes:seconds, days-hours[:minutes[:seconds]], UNLIMITED. ERR_PARSE. */
-int slurm_time_parse(const char *text, uint64_t *ret_s);
+int slurm_time_parse(const char *text, uint64_t *ret_s, struct err *e);
 
-/* How many GPUs of a node a gres asks for: "gpu:4", "gpu:a100:2,nvme:1", "gpu". 0: none,
- * or no number. */
+/* How many GPUs of a node a gres asks for: "gpu:4", "gpu:a100:2,nvme:1", "gpu" (one). 0:
+ * none, or none that makes sense. */
 uint32_t slurm_gres_gpus(const char *gres);
 
 #endif

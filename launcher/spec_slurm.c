@@ -1,0 +1,69 @@
+/* SPDX-License-Identifier: MIT */
+/* spec_slurm.c - values that go to Slurm's commands: said to be wrong where they were
+ * written, before a job waits in a queue for it. */
+#include "launcher/spec_table.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "launcher/slurm/options.h"
+#include "proto/base/clock.h"
+
+static void check_time(struct spec_loader *l)
+{
+    struct err e;
+    uint64_t s;
+    if (l->s->slurm.time && slurm_time_parse(l->s->slurm.time, &s, &e) < 0)
+        spec_complain_key(l, spec_key("slurm.time"), "%s; %s", e.text, e.hint);
+}
+
+static void check_extra(struct spec_loader *l)
+{
+    const struct spec_key *k = spec_key("slurm.extra");
+    const struct strlist *words = &l->s->slurm.extra;
+    for (size_t i = 0; i < words->n; i++) {
+        const char *word = words->items[i];
+        const char *why =
+            slurm_value_problem(*word == '-' ? word + strspn(word, "-") : word);
+        if (!*word)
+            why = "it is empty";
+        if (strcmp(word, "--no-shell") == 0)
+            why = "nothing would give the nodes back at the end";
+        if (why)
+            spec_complain_key(l, k, "\"%.80s\": %s", word, why);
+    }
+}
+
+static int note_time(struct spec *s)
+{
+    char has[24], needs[24], text[200];
+    uint64_t t;
+    if (s->nodes.backend != BACKEND_SLURM || !s->slurm.time || !s->job.time_limit_ms ||
+        slurm_time_parse(s->slurm.time, &t, NULL) < 0 || t == SLURM_TIME_UNLIMITED ||
+        s->job.time_limit_ms <= t * 1000)
+        return 0;
+    (void)snprintf(
+        text, sizeof text,
+        "%s: [slurm] time is %s, but [job] time_limit %s: Slurm ends the job "
+        "first",
+        spec_set_by(s, "slurm.time"), clock_format_duration(t * 1000, has, sizeof has),
+        clock_format_duration(s->job.time_limit_ms, needs, sizeof needs));
+    return strlist_add(&s->notes, text);
+}
+
+int spec_check_slurm(struct spec_loader *l)
+{
+    static const char *const keys[] = {"slurm.partition",  "slurm.account",
+                                       "slurm.qos",        "slurm.gres",
+                                       "slurm.constraint", "schedule.begin"};
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
+        const struct spec_key *k = spec_key(keys[i]);
+        const char *value = *(char *const *)spec_field(l->s, k);
+        const char *why = value ? slurm_value_problem(value) : NULL;
+        if (why)
+            spec_complain_key(l, k, "\"%.80s\": %s", value, why);
+    }
+    check_time(l);
+    check_extra(l);
+    return note_time(l->s);
+}
