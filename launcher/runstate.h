@@ -13,21 +13,26 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "launcher/variance/ledger.h"
 #include "proto/base/err.h"
 
 struct runstate_attempt {
     uint32_t attempt;       /* from 1 */
     bool ended;             /* false: cut off, or under way while a head lives */
     bool again;             /* ended: another may follow */
+    bool spent;             /* ended: and is one of [failure] max_restarts */
     int exit_status;        /* ended */
     char *sentence;         /* ended; else NULL */
+    char cause[24];         /* ended: see restart.h; "" not known */
     char phase[16];         /* the last it entered: "connect" ... "end" */
     uint64_t start_real_ns; /* 0: not known */
     uint64_t end_real_ns;   /* ended, or the last that is known of it */
     bool has_step;          /* some step was ended by all ranks, as far as is known */
-    uint64_t first_step,
-        last_step;       /* ... the lowest and the highest, as the program counts */
-    uint32_t world_size; /* ranks that were started */
+    uint64_t first_step;    /* the lowest of these, as the program counts, */
+    uint64_t last_step;     /* and the highest */
+    uint32_t world_size;    /* ranks that were started */
+    uint64_t wall_ns;       /* ended: of it, and of what its head did before it */
+    struct ledger ledger;   /* ended: where that went */
 };
 
 struct runstate {
@@ -43,14 +48,12 @@ struct runstate {
     size_t n_nodes;
     struct runstate_attempt *attempts; /* in order */
     size_t n_attempts;
-    bool over;       /* ended for good: no attempt follows */
-    int exit_status; /* over: of the run; else of the last attempt that ended */
-    char *sentence;  /* likewise; NULL: no attempt ended */
-    uint64_t
-        wall_ns; /* of all heads; for one without an end up to what is last known */
-    bool torn;   /* its end is not whole: the head died, or is writing */
-    uint64_t
-        undecoded; /* records that this version does not know, or that are damaged */
+    bool over;          /* ended for good: no attempt follows */
+    int exit_status;    /* over: of the run; else of the last attempt that ended */
+    char *sentence;     /* likewise; NULL: no attempt ended */
+    uint64_t wall_ns;   /* of all heads; of one without an end: up to what is known */
+    bool torn;          /* its end is not whole: the head died, or is writing */
+    uint64_t undecoded; /* records that are damaged */
 };
 
 /* dir: a run directory. ret is for runstate_fini also on failure. ERR_USAGE: there is no
@@ -62,9 +65,10 @@ void runstate_fini(struct runstate *r);
 const struct runstate_attempt *runstate_last(const struct runstate *r);
 /* The highest step that all ranks ended in any attempt. False: not known. */
 bool runstate_best_step(const struct runstate *r, uint64_t *ret);
-/* How many of the last attempts, up to the newest, ended no step that was not ended
- * before. 0 as soon as one of them was not seen to begin its ranks, or no attempt of the
- * run ever marked a step: then nothing is known. */
+/* How many of the last attempts that started ranks ended no step that was not ended
+ * before. 0 where no attempt of the run ever marked a step: then nothing is known. */
 unsigned runstate_fruitless(const struct runstate *r);
+/* How many of [failure] max_restarts are used. */
+unsigned runstate_restarts(const struct runstate *r);
 
 #endif
