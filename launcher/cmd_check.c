@@ -74,7 +74,7 @@ static int check_here(const struct options *o, const struct spec *s,
     if (!local)
         bad += herecheck_ssh(s);
     else if (o->offline || o->show)
-        bad += herecheck_program(s);
+        bad += herecheck_program(s, true);
     if (!bad)
         return 0;
     return err_set(e, ERR_USAGE, "job file \"%s\" cannot run here: %u error%s", s->path,

@@ -3,6 +3,7 @@
 #include "launcher/herecheck.h"
 
 #include <errno.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -53,15 +54,29 @@ static const char *who(const struct spec *s, const char *fallback, const char *f
     return by ? by : fallback;
 }
 
-unsigned herecheck_program(const struct spec *s)
+static unsigned complain(bool sure, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+static unsigned complain(bool sure, const char *fmt, ...)
+{
+    char text[4600];
+    va_list ap;
+    va_start(ap, fmt);
+    (void)vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    if (sure)
+        log_error("%s", text);
+    else
+        log_warn("%s; the nodes must have it", text);
+    return sure ? 1 : 0;
+}
+
+unsigned herecheck_program(const struct spec *s, bool sure)
 {
     struct stat st;
     const char *program = s->job.command.items[0];
-    if (stat(s->job.workdir, &st) || !S_ISDIR(st.st_mode)) {
-        log_error("%s: there is no folder \"%s\" to start the program in",
-                  who(s, s->path, "job.workdir"), s->job.workdir);
-        return 1;
-    }
+    if (stat(s->job.workdir, &st) || !S_ISDIR(st.st_mode))
+        return complain(sure, "%s: there is no folder \"%s\" to start the program in",
+                        who(s, s->path, "job.workdir"), s->job.workdir);
     if (program_exists(program, s->job.workdir, rank_path(s)))
         return 0;
     const char *by = who(s, s->path, "job.command");
@@ -71,11 +86,9 @@ unsigned herecheck_program(const struct spec *s)
         return 0;
     }
     if (strchr(program, '/'))
-        log_error("%s: there is no program \"%s\" seen from \"%s\"", by, program,
-                  s->job.workdir);
-    else
-        log_error("%s: there is no program \"%s\" in PATH", by, program);
-    return 1;
+        return complain(sure, "%s: there is no program \"%s\" seen from \"%s\"", by,
+                        program, s->job.workdir);
+    return complain(sure, "%s: there is no program \"%s\" in PATH", by, program);
 }
 
 unsigned herecheck_ssh(const struct spec *s)

@@ -5,10 +5,13 @@
 #ifndef LAUNCHER_HERECHECK_H
 #define LAUNCHER_HERECHECK_H
 
+#include <stdbool.h>
+
 #include "launcher/spec.h"
 
-unsigned herecheck_program(
-    const struct spec *s); /* its folder, and the program itself */
+/* The folder to start in, and the program in it. sure: nodes see what we see; else what is
+ * missing is only warned of. */
+unsigned herecheck_program(const struct spec *s, bool sure);
 unsigned herecheck_ssh(const struct spec *s);
 unsigned herecheck_output(const struct spec *s); /* run directories can be made */
 

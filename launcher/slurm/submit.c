@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: MIT */
+/* submit.c - see submit.h. */
+#include "launcher/slurm/submit.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "launcher/slurm/ask.h"
+
+int submit_parse_id(const char *text, uint32_t *ret, struct err *e)
+{
+    char *end;
+    errno = 0;
+    unsigned long long n = strtoull(text, &end, 10);
+    if (*text < '0' || *text > '9' || errno || n == 0 || n > UINT32_MAX ||
+        !strchr(";\n", *end))
+        return err_set(e, ERR_PROTO,
+                       "submit to Slurm: sbatch printed \"%.80s\", no job id", text);
+    *ret = (uint32_t)n;
+    return 0;
+}
+
+static int submit_one(const char *dir, uint32_t after, uint32_t *ret, struct err *e)
+{
+    char script[PATH_MAX], dependency[48];
+    struct buf out;
+    (void)snprintf(dependency, sizeof dependency, "--dependency=afterany:%" PRIu32,
+                   after);
+    if (snprintf(script, sizeof script, "%s/batch.sh", dir) >= (int)sizeof script)
+        return err_sys(e, -ENAMETOOLONG, "submit to Slurm");
+    char *argv[] = {"sbatch", "--parsable", after ? dependency : script,
+                    after ? script : NULL, NULL};
+    buf_init(&out, 64u << 10);
+    int rc = slurm_run_now(argv, NULL, &out, e);
+    if (rc == 0 && (rc = buf_add(&out, "", 1)))
+        err_sys(e, rc, "submit to Slurm");
+    if (rc == 0)
+        rc = submit_parse_id((const char *)out.data, ret, e);
+    buf_fini(&out);
+    return rc;
+}
+
+/* ---- signals: wait while a job is being made, or its id would be lost ---- */
+
+static void hold_signals(sigset_t *ours, sigset_t *before)
+{
+    sigemptyset(ours);
+    sigaddset(ours, SIGINT);
+    sigaddset(ours, SIGTERM);
+    sigaddset(ours, SIGHUP);
+    (void)sigprocmask(SIG_BLOCK, ours, before);
+}
+
+/* 0: none came. */
+static int take_signal(const sigset_t *ours)
+{
+    const struct timespec at_once = {0, 0};
+    int signum = sigtimedwait(ours, NULL, &at_once);
+    return signum > 0 ? signum : 0;
+}
+
+static int link_up(const char *dir, size_t n, const sigset_t *ours, struct chain *c,
+                   int *ret_signal, struct err *e)
+{
+    int rc = 0;
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        uint32_t id = 0;
+        rc = submit_one(dir, i > 0 ? c->links[i - 1].id : 0, &id, e);
+        if (rc && n > 1)
+            err_wrap(e, "link %zu of %zu", i + 1, n);
+        if (rc == 0 && (rc = chain_add(c, id)))
+            err_sys(e, rc, "keep the id of job %" PRIu32, id);
+        if (rc == 0)
+            rc = chain_write(dir, c, e);
+        if (rc == 0 && (*ret_signal = take_signal(ours)))
+            rc = err_set(e, -EINTR, "submit to Slurm: interrupted");
+    }
+    return rc;
+}
+
+int submit_links(const char *dir, size_t n, struct chain *ret, int *ret_signal,
+                 struct err *e)
+{
+    sigset_t ours, before;
+    struct chain c = {0};
+    struct err why;
+    *ret_signal = 0;
+    hold_signals(&ours, &before);
+    int rc = link_up(dir, n, &ours, &c, ret_signal, e);
+    size_t made = c.n;
+    if (rc && made > 0) {
+        if (chain_cancel(&c, &why))
+            err_hint(e,
+                     "%zu %s submitted and could not be cancelled (%s): scancel them",
+                     made, made == 1 ? "job was" : "jobs were", why.text);
+        else
+            err_hint(e, "the %zu job%s before it %s cancelled", made,
+                     made == 1 ? "" : "s", made == 1 ? "is" : "are");
+    }
+    (void)sigprocmask(SIG_SETMASK, &before, NULL);
+    if (rc)
+        chain_fini(&c);
+    else
+        *ret = c;
+    return rc;
+}

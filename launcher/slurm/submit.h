@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: MIT */
+/* submit - hand the batch script of a run to Slurm, once for each link of its chain. */
+#ifndef LAUNCHER_SLURM_SUBMIT_H
+#define LAUNCHER_SLURM_SUBMIT_H
+
+#include "launcher/slurm/chain.h"
+#include "proto/base/err.h"
+
+/* Submit dir/batch.sh n times, each after the end of the one before; ids go to the file of
+ * the chain as soon as they are known. Blocks. SIGINT, SIGTERM and SIGHUP wait meanwhile:
+ * one of them ends it between two links. When it ends early all that was submitted is
+ * cancelled again, and ret is empty: e says so. -EINTR: by such a signal, *ret_signal. */
+int submit_links(const char *dir, size_t n, struct chain *ret, int *ret_signal,
+                 struct err *e);
+
+/* "1234" or "1234;cluster", as sbatch --parsable says it. ERR_PROTO. */
+int submit_parse_id(const char *text, uint32_t *ret, struct err *e);
+
+#endif
