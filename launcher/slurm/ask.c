@@ -175,8 +175,8 @@ static int ask(struct loop *l, char *const *argv, const struct slurm_ask *like,
     said_init(&a->said);
     a->argv = askcmd_copy(argv);
     a->timer = loop_timer_create(l, on_time, a);
-    int rc =
-        a->argv && a->timer ? start(a, e) : err_sys(e, -ENOMEM, "run \"%s\"", argv[0]);
+    bool room = a->argv && a->timer && buf_add(&a->out, "", 0) == 0;
+    int rc = room ? start(a, e) : err_sys(e, -ENOMEM, "run \"%s\"", argv[0]);
     if (rc < 0)
         slurm_ask_destroy(a);
     else

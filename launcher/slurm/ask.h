@@ -30,8 +30,9 @@ typedef void (*slurm_ask_done)(void *arg, const struct slurm_job *job,
                                const struct err *e);
 int slurm_ask_job(struct loop *l, uint32_t id, slurm_ask_done done, void *arg,
                   struct slurm_ask **ret, struct err *e);
-/* Any command of Slurm's, by name and words: its standard output, whole; NULL when it failed
- * or was too slow, and then e has its last words. argv ends with NULL and is copied. */
+/* Any command of Slurm's, by name and words: its standard output, whole, as C text; NULL
+ * when it failed or was too slow, and then e has its last words. argv ends with NULL and is
+ * copied. */
 typedef void (*slurm_run_done)(void *arg, const struct buf *out, const struct err *e);
 int slurm_ask_run(struct loop *l, char *const *argv, slurm_run_done done, void *arg,
                   struct slurm_ask **ret, struct err *e);

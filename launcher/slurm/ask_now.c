@@ -211,7 +211,8 @@ int slurm_run_now(char *const *argv, const char *input, struct buf *out, struct 
     struct sigaction ignore = {.sa_handler = SIG_IGN}, old;
     (void)sigaction(SIGPIPE, &ignore, &old); /* it need not read its input */
     said_init(&r.said);
-    int rc = run(&r, e);
+    int rc = buf_add(out, "", 0);
+    rc = rc < 0 ? err_sys(e, rc, "run \"%s\"", argv[0]) : run(&r, e);
     (void)sigaction(SIGPIPE, &old, NULL);
     for (int i = 0; i < N_PIPES; i++)
         close_fd(&r.fd[i]);

@@ -29,9 +29,9 @@ struct slurm_queue {
  * is not known. Never empty: "" gives "Slurm has not said why". */
 const char *slurm_reason_words(const char *reason);
 
-/* "position 3 of 17 in \"gpu\"; jobs of higher priority are before it; expected to start at
- * 2026-03-01 14:05 (in 2 h 10 m)", as one line without an end: for a line to the user. now:
- * CLOCK_REALTIME in ns. -ENOMEM, ERR_LIMIT. */
+/* "position 3 of 17 in \"gpu\": jobs of higher priority are before it (Priority); expected to
+ * start at 2026-03-01 14:05 (in 2 h 10 m)", for a line to the user; of a job that does not
+ * wait what Slurm calls it. now: CLOCK_REALTIME in ns. -ENOMEM, ERR_LIMIT. */
 int slurm_queue_format(const struct slurm_queue *q, uint64_t now_real_ns,
                        struct buf *out);
 
