@@ -1,0 +1,208 @@
+/* SPDX-License-Identifier: MIT */
+/* runstatus_text.c - how a run stands, on a screen. */
+#include "launcher/runstatus.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "proto/base/clock.h"
+#include "proto/base/hostlist.h"
+#include "proto/base/utf8.h"
+
+#define SHOWN_WAITING 4u /* jobs of a chain; the rest is a number */
+
+static void local_time(uint64_t real_ns, char *ret, size_t len)
+{
+    struct tm tm;
+    time_t t = (time_t)(real_ns / 1000000000u);
+    if (!localtime_r(&t, &tm) || !strftime(ret, len, "%Y-%m-%d %H:%M:%S", &tm))
+        ret[0] = '\0';
+}
+
+static uint64_t ms_between(uint64_t from_ns, uint64_t to_ns)
+{
+    return to_ns > from_ns ? (to_ns - from_ns) / 1000000 : 0;
+}
+
+/* What a journal says may be anybody's. */
+static int add_words(struct buf *out, const char *text)
+{
+    char *copy = strdup(text ? text : "");
+    if (!copy)
+        return -ENOMEM;
+    utf8_make_printable(copy);
+    int rc = buf_printf(out, "%s", copy);
+    free(copy);
+    return rc;
+}
+
+/* ---- lines ---- */
+
+static int add_title(const struct runstatus *s, uint64_t now, struct buf *out)
+{
+    char took[24];
+    const char *slash = strrchr(s->dir, '/');
+    enum runstatus_word w = runstatus_word(s);
+    int rc = add_words(out, slash ? slash + 1 : s->dir);
+    if (rc == 0)
+        rc = buf_printf(out, ": %s", runstatus_word_text(w));
+    if (rc == 0 && w == RUNSTATUS_ENDED)
+        rc = buf_printf(out, " with exit status %d", s->run.exit_status);
+    if (rc == 0 && w == RUNSTATUS_ENDED && s->run.wall_ns)
+        rc = buf_printf(
+            out, " after %s",
+            clock_format_duration(s->run.wall_ns / 1000000, took, sizeof took));
+    if (rc == 0 && w == RUNSTATUS_RUNNING && s->run.begun_real_ns)
+        rc = buf_printf(out, ", begun %s ago",
+                        clock_format_duration(ms_between(s->run.begun_real_ns, now),
+                                              took, sizeof took));
+    if (rc == 0 && (w == RUNSTATUS_QUEUED || w == RUNSTATUS_PREPARED))
+        rc = buf_printf(out, ", made %s ago",
+                        clock_format_duration(ms_between(s->run.made_real_ns, now),
+                                              took, sizeof took));
+    return rc ? rc : buf_printf(out, "\n");
+}
+
+static int add_nodes(const struct runstate *r, struct buf *out)
+{
+    struct hostlist names = {r->nodes, r->n_nodes};
+    struct buf folded;
+    buf_init(&folded, 1u << 20);
+    int rc = hostlist_format(&names, &folded);
+    if (rc == 0)
+        rc = buf_printf(out, " on %zu node%s%s%.*s%s", r->n_nodes,
+                        r->n_nodes == 1 ? "" : "s", ": ",
+                        folded.len > 60 ? 60 : (int)folded.len,
+                        (const char *)folded.data, folded.len > 60 ? "..." : "");
+    buf_fini(&folded);
+    return rc;
+}
+
+static int add_attempt(const struct runstatus *s, struct buf *out)
+{
+    char since[32];
+    const struct runstate_attempt *a = runstate_last(&s->run);
+    if (!a)
+        return 0;
+    local_time(a->start_real_ns, since, sizeof since);
+    int rc =
+        buf_printf(out, "  attempt    %" PRIu32 "%s%s", a->attempt,
+                   a->start_real_ns ? ", since " : "", a->start_real_ns ? since : "");
+    if (rc == 0 && !a->ended && a->phase[0] && strcmp(a->phase, "run") != 0)
+        rc = buf_printf(out, " (%s)", a->phase);
+    if (rc == 0 && a->has_step)
+        rc = buf_printf(out, ", step %" PRIu64, a->last_step);
+    if (rc == 0 && a->world_size)
+        rc = buf_printf(out, "; %" PRIu32 " rank%s", a->world_size,
+                        a->world_size == 1 ? "" : "s");
+    if (rc == 0 && a->world_size && s->run.n_nodes)
+        rc = add_nodes(&s->run, out);
+    return rc ? rc : buf_printf(out, "\n");
+}
+
+static int add_sentence(const struct runstatus *s, struct buf *out)
+{
+    if (!s->run.sentence || !*s->run.sentence)
+        return 0;
+    int rc = buf_printf(out, "  %s ", s->run.over ? "end       " : "last end  ");
+    if (rc == 0)
+        rc = add_words(out, s->run.sentence);
+    return rc ? rc : buf_printf(out, "\n");
+}
+
+static int add_head(const struct runstatus *s, struct buf *out)
+{
+    char text[400];
+    if (!s->head.pid || s->run.over)
+        return 0;
+    runhead_text(&s->head, text, sizeof text);
+    int rc = buf_printf(out, "  head       ");
+    if (rc == 0)
+        rc = add_words(out, text);
+    return rc ? rc
+              : buf_printf(out, "%s\n",
+                           s->life == RUNHEAD_NONE ? ": it is gone"
+                           : s->life == RUNHEAD_UNKNOWN
+                               ? ": it cannot be asked from here"
+                               : "");
+}
+
+/* ---- jobs ---- */
+
+static int add_running(const struct chain_link *l, struct buf *out)
+{
+    char left[24];
+    int rc = buf_printf(out, "  job %-6" PRIu32 " %s on %s", l->id, l->state,
+                        l->nodes[0] ? l->nodes : "no node yet");
+    if (rc == 0 && l->left_s != CHAIN_NO_LIMIT)
+        rc = buf_printf(out, ", %s left",
+                        clock_format_duration(l->left_s * 1000, left, sizeof left));
+    return rc ? rc : buf_printf(out, "\n");
+}
+
+static int add_waiting(const struct runstatus *s, const struct chain_link *l,
+                       uint64_t now, struct buf *out)
+{
+    int rc = buf_printf(out, "  job %-6" PRIu32 " waits: ", l->id);
+    if (rc == 0 && s->has_queue && s->queue.id == l->id)
+        rc = slurm_queue_format(&s->queue, now, out);
+    else if (rc == 0)
+        rc = buf_printf(out, "%s", slurm_reason_words(l->reason));
+    return rc ? rc : buf_printf(out, "\n");
+}
+
+static int add_jobs(const struct runstatus *s, uint64_t now, struct buf *out)
+{
+    size_t waiting = 0;
+    int rc = 0;
+    if (s->unasked.code) {
+        rc = buf_printf(out, "  Slurm      was not asked: ");
+        rc = rc ? rc : add_words(out, s->unasked.text);
+        return rc ? rc : buf_printf(out, "\n");
+    }
+    for (size_t i = 0; i < s->chain.n && rc == 0; i++) {
+        const struct chain_link *l = &s->chain.links[i];
+        if (chain_link_runs(l))
+            rc = add_running(l, out);
+        else if (chain_link_waits(l) && ++waiting <= SHOWN_WAITING)
+            rc = add_waiting(s, l, now, out);
+    }
+    if (rc == 0 && waiting > SHOWN_WAITING)
+        rc = buf_printf(out, "  and        %zu more jobs wait\n",
+                        waiting - SHOWN_WAITING);
+    return rc;
+}
+
+static int add_advice(const struct runstatus *s, struct buf *out)
+{
+    int rc = buf_printf(out, "  directory  ");
+    if (rc == 0)
+        rc = add_words(out, s->dir);
+    if (rc == 0)
+        rc = buf_printf(out, "\n");
+    if (rc || runstatus_word(s) != RUNSTATUS_CUT_OFF)
+        return rc;
+    if ((rc = buf_printf(out, "  nothing goes on with it; %s: %s",
+                         s->chain.n > 0 ? "another job for it" : "take it up again",
+                         s->chain.n > 0 ? "sbatch " : "aolani-run resume ")) ||
+        (rc = add_words(out, s->dir)))
+        return rc;
+    return buf_printf(out, "%s\n", s->chain.n > 0 ? "/batch.sh" : "");
+}
+
+int runstatus_text(const struct runstatus *s, uint64_t now_real_ns, struct buf *out)
+{
+    int rc = add_title(s, now_real_ns, out);
+    if (rc == 0)
+        rc = add_sentence(s, out);
+    if (rc == 0)
+        rc = add_attempt(s, out);
+    if (rc == 0)
+        rc = add_head(s, out);
+    if (rc == 0 && !s->run.over)
+        rc = add_jobs(s, now_real_ns, out);
+    return rc ? rc : add_advice(s, out);
+}
