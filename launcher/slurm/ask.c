@@ -10,8 +10,6 @@
 #include "launcher/slurm/ask_impl.h"
 #include "proto/base/loop_proc.h"
 
-#define WORDS_MS 500u /* for the last of them, when the command itself has ended */
-
 struct slurm_ask {
     struct loop *loop;
     char **argv;
@@ -89,7 +87,7 @@ static void on_exit_(void *arg, int wait_status)
     if (a->n_open == 0)
         judge(a);
     else
-        loop_timer_start(a->timer, WORDS_MS, 0);
+        loop_timer_start(a->timer, ASKCMD_WORDS_MS, 0);
 }
 
 static void on_end(void *arg, int status)

@@ -8,6 +8,8 @@
 #include "launcher/said.h"
 #include "launcher/slurm/ask.h"
 
+#define ASKCMD_WORDS_MS 500u /* for the last words, when the command itself has ended */
+
 /* The environment for a command: NULL, ours as it is, for those that hand it to the job;
  * for all others without what would change what they print or do. Each entry is one of
  * environ's or of a constant; free what is returned. */

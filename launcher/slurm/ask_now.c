@@ -14,6 +14,8 @@
 #include "launcher/slurm/ask_impl.h"
 #include "proto/base/clock.h"
 
+#define LOOK_MS 50 /* between two looks whether it has ended */
+
 enum { IN, OUT, ERR, N_PIPES };
 
 struct run {
@@ -22,6 +24,7 @@ struct run {
     size_t left;
     int fd[N_PIPES]; /* our ends; -1: closed */
     pid_t pid;       /* 0: there is none (any more) */
+    int wait_status;
     uint64_t end_ns;
     struct buf *out;
     struct said said;
@@ -138,65 +141,66 @@ static int left_ms(const struct run *r)
     return now >= r->end_ns ? 0 : (int)((r->end_ns - now) / 1000000u) + 1;
 }
 
-static int talk(struct run *r, struct err *e)
+/* Has it ended? Its status is kept. */
+static bool has_ended(struct run *r)
 {
-    while (r->fd[OUT] >= 0 || r->fd[ERR] >= 0) {
-        struct pollfd p[N_PIPES];
-        for (int i = 0; i < N_PIPES; i++)
-            p[i] =
-                (struct pollfd){.fd = r->fd[i], .events = i == IN ? POLLOUT : POLLIN};
-        int wait = left_ms(r);
-        int n = wait > 0 ? poll(p, N_PIPES, wait) : 0;
-        if (n == 0)
-            return -ETIMEDOUT;
-        if (n < 0 && errno != EINTR)
-            return err_sys(e, -errno, "run \"%s\"", r->argv[0]);
-        if (n > 0 && p[IN].revents)
-            feed(r);
-        for (int i = OUT; n > 0 && i <= ERR; i++) {
-            int rc = p[i].revents ? hear(r, i, e) : 0;
-            if (rc < 0)
-                return rc;
-        }
+    if (r->pid > 0 && waitpid(r->pid, &r->wait_status, WNOHANG) == r->pid) {
+        r->pid = 0;
+        uint64_t words = clock_mono_ns() + ASKCMD_WORDS_MS * 1000000ull;
+        r->end_ns = r->end_ns < words ? r->end_ns : words;
+    }
+    return r->pid == 0;
+}
+
+static int talk_once(struct run *r, struct err *e)
+{
+    struct pollfd p[N_PIPES];
+    for (int i = 0; i < N_PIPES; i++)
+        p[i] = (struct pollfd){.fd = r->fd[i], .events = i == IN ? POLLOUT : POLLIN};
+    int wait = left_ms(r);
+    int n = poll(p, N_PIPES, wait < LOOK_MS ? wait : LOOK_MS);
+    if (n < 0)
+        return errno == EINTR ? 0 : err_sys(e, -errno, "run \"%s\"", r->argv[0]);
+    if (p[IN].revents)
+        feed(r);
+    for (int i = OUT; i <= ERR; i++) {
+        int rc = p[i].revents ? hear(r, i, e) : 0;
+        if (rc < 0)
+            return rc;
     }
     return 0;
 }
 
-/* ---- end ---- */
-
-/* It has closed its ends, so this takes no time worth a better way to wait. */
-static int wait_for(struct run *r, int *ret_status)
+/* Until it has ended, and its words too: somebody else may keep the pipes open. */
+static int talk(struct run *r, struct err *e)
 {
     for (;;) {
-        pid_t pid = waitpid(r->pid, ret_status, WNOHANG);
-        if (pid == r->pid) {
-            r->pid = 0;
+        bool open = r->fd[OUT] >= 0 || r->fd[ERR] >= 0;
+        if (has_ended(r) && (!open || left_ms(r) == 0))
             return 0;
-        }
-        if (pid < 0 && errno != EINTR)
-            return -errno;
         if (left_ms(r) == 0)
             return -ETIMEDOUT;
-        (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        int rc = 0;
+        if (open)
+            rc = talk_once(r, e);
+        else
+            (void)nanosleep(&(struct timespec){.tv_nsec = 1000000}, NULL);
+        if (rc < 0)
+            return rc;
     }
 }
 
 static int run(struct run *r, struct err *e)
 {
-    int status = 0, rc = start(r, e);
+    int rc = start(r, e);
     if (rc < 0)
         return rc;
     rc = talk(r, e);
-    if (rc == 0) {
-        rc = wait_for(r, &status);
-        if (rc < 0 && rc != -ETIMEDOUT)
-            return err_sys(e, rc, "wait for \"%s\"", r->argv[0]);
-    }
     said_end(&r->said, askcmd_keep, &r->said);
     if (rc == -ETIMEDOUT)
         return askcmd_too_slow(r->argv, &r->said, e);
-    if (rc == 0 && status != 0)
-        return askcmd_failed(r->argv, status, &r->said, e);
+    if (rc == 0 && r->wait_status != 0)
+        return askcmd_failed(r->argv, r->wait_status, &r->said, e);
     return rc;
 }
 

@@ -39,8 +39,10 @@ bool slurm_is_inside(void)
 
 static int bad(const char *name, const char *value, const char *why, struct err *e)
 {
-    err_set(e, ERR_USAGE, "read the job from the environment: %s=\"%.100s\": %s", name,
-            value, why);
+    char text[100];
+    facts_text(text, sizeof text, value, strlen(value));
+    err_set(e, ERR_USAGE, "read the job from the environment: %s=\"%s\": %s", name, text,
+            why);
     return err_hint(e, "Slurm sets it; do not set it by hand, or unset SLURM_JOB_ID to "
                        "run outside the job");
 }

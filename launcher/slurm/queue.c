@@ -48,6 +48,13 @@ static const char *next_line(const char *line)
     return end && end[1] ? end + 1 : NULL;
 }
 
+static int bad_line(const char *line, uint32_t id, struct err *e)
+{
+    char text[200];
+    facts_text(text, sizeof text, line, strcspn(line, "\n"));
+    return err_set(e, ERR_PROTO, "read what squeue says of job %u: \"%s\"", id, text);
+}
+
 int slurm_queue_of_job(const char *text, uint32_t id, struct slurm_queue *ret,
                        uint64_t *ret_priority, struct err *e)
 {
@@ -59,8 +66,7 @@ int slurm_queue_of_job(const char *text, uint32_t id, struct slurm_queue *ret,
             continue;
         facts_text(when, sizeof when, f.at[4], f.len[4]);
         if (f.len[1] == 0 || !number(&f, 2, &priority) || !facts_time(when, &start))
-            return err_set(e, ERR_PROTO, "read what squeue says of job %u: \"%.*s\"",
-                           id, (int)strcspn(line, "\n"), line);
+            return bad_line(line, id, e);
         *ret = (struct slurm_queue){.id = id, .start_real_ns = start};
         facts_text(ret->state, sizeof ret->state, f.at[1], f.len[1]);
         facts_text(ret->partition, sizeof ret->partition, f.at[3], f.len[3]);
