@@ -91,14 +91,12 @@ static void heads_add(struct heads *h, const struct sockaddr_storage *at)
         h->at[h->n++] = *at;
 }
 
-void heads_collect(const Aolani__Boot *boot, const char *ssh_connection,
-                   struct heads *ret)
+void heads_collect(const Aolani__Boot *boot, const char *starter, struct heads *ret)
 {
     struct sockaddr_storage at;
     ret->n = 0;
-    if (boot->prefer_peer && ssh_connection &&
-        heads_make(ssh_connection, strcspn(ssh_connection, " "), boot->head_port,
-                   &at) == 0)
+    if (boot->prefer_peer && starter &&
+        heads_make(starter, strcspn(starter, " "), boot->head_port, &at) == 0)
         heads_add(ret, &at);
     for (size_t i = 0; i < boot->n_heads; i++) {
         if (heads_parse(boot->heads[i], &at) == 0)

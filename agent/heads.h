@@ -20,9 +20,9 @@ int heads_parse(const char *text, struct sockaddr_storage *ret);
 /* The text again, for words. */
 #define HEADS_TEXT 64
 void heads_format(const struct sockaddr_storage *at, char ret[HEADS_TEXT]);
-/* The candidates of boot; the client of SSH_CONNECTION (may be NULL) first when the head
- * wants that. What does not parse, and doubles, are left out. */
-void heads_collect(const Aolani__Boot *boot, const char *ssh_connection,
-                   struct heads *ret);
+/* The candidates of boot; the one who started us (the first word of SSH_CONNECTION, or
+ * SLURM_LAUNCH_NODE_IPADDR; may be NULL) first when the head wants that. What does not
+ * parse, and doubles, are left out. */
+void heads_collect(const Aolani__Boot *boot, const char *starter, struct heads *ret);
 
 #endif

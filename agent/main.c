@@ -23,7 +23,7 @@
 #define MAIN_OOM_SCORE "-500"
 
 static const char main_usage[] =
-    "usage: aolani-agent --stdio         run a node's part of a job; started by "
+    "usage: aolani-agent --stdio [SKIP]  run a node's part of a job; started by "
     "aolani-run\n"
     "       aolani-agent --unpack DIR    store a bundle from standard input in DIR\n"
     "       aolani-agent --version | --help\n";
@@ -46,14 +46,14 @@ static int main_write(const char *text)
     return write(STDOUT_FILENO, text, len) == (ssize_t)len ? 0 : -EIO;
 }
 
-/* Standard input and output become the channel; a stray read or print by anything in
- * this program then meets /dev/null and the words. */
-static int main_take_channel(int *ret_in, int *ret_out, struct err *e)
+/* Standard input and output become the channel, unless others have the same ones; a stray
+ * read or print by anything in this program then meets /dev/null and the words. */
+static int main_take_channel(bool shared, int *ret_in, int *ret_out, struct err *e)
 {
-    int in = fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
-    int out = fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
+    int in = shared ? -1 : fcntl(STDIN_FILENO, F_DUPFD_CLOEXEC, 3);
+    int out = shared ? -1 : fcntl(STDOUT_FILENO, F_DUPFD_CLOEXEC, 3);
     int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-    if (in < 0 || out < 0 || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
+    if ((!shared && (in < 0 || out < 0)) || null < 0 || dup2(null, STDIN_FILENO) < 0 ||
         dup2(STDERR_FILENO, STDOUT_FILENO) < 0)
         return err_sys(e, -errno, "take over the standard streams");
     close(null);
@@ -74,7 +74,7 @@ static void main_lower_oom_score(void)
     close(fd);
 }
 
-static int main_stdio(struct err *e)
+static int main_stdio(uint64_t skip, struct err *e)
 {
     Aolani__Boot *boot = NULL;
     int in = -1, out = -1;
@@ -82,9 +82,13 @@ static int main_stdio(struct err *e)
     cache_note_use();
     if (main_write("AOLANI-READY " AOLANI_VERSION "\n") < 0)
         return err_set(e, -EIO, "write to standard output");
-    int rc = bootstrap_read(STDIN_FILENO, &boot, e);
-    if (rc < 0)
-        return rc;
+    int rc = bootstrap_read(STDIN_FILENO, skip, &boot, e);
+    if (rc == 0)
+        rc = bootstrap_find_self(boot, getenv("SLURMD_NODENAME"), e);
+    if (rc != 0) { /* an error, or a node that is not wanted any more */
+        bootstrap_free(boot);
+        return rc < 0 ? rc : 0;
+    }
     if (boot->log_level <= LOG_DEBUG_)
         log_setup("aolani-agent", (enum log_level)boot->log_level, words_say, NULL);
     main_lower_oom_score();
@@ -97,7 +101,7 @@ static int main_stdio(struct err *e)
         bootstrap_free(boot);
         keeper_run(agent, run_id, node, lease_ms);
     }
-    rc = agent < 0 ? (int)agent : main_take_channel(&in, &out, e);
+    rc = agent < 0 ? (int)agent : main_take_channel(boot->n_group > 0, &in, &out, e);
     if (rc == 0)
         rc = node_run(boot, in, out, e);
     bootstrap_free(boot);
@@ -127,14 +131,15 @@ int main(int argc, char **argv)
         return main_write("aolani-agent " AOLANI_VERSION "\n") < 0;
     if (strcmp(verb, "--help") == 0)
         return main_write(main_usage) < 0;
-    bool stdio = strcmp(verb, "--stdio") == 0 && argc == 2;
+    bool stdio = strcmp(verb, "--stdio") == 0 && argc <= 3;
     if (!stdio && !(strcmp(verb, "--unpack") == 0 && argc == 3)) {
         (void)fputs(main_usage, stderr);
         return 2;
     }
     rc = secure_init(&e);
     if (rc == 0)
-        rc = stdio ? main_stdio(&e) : main_unpack(argv[2], &e);
+        rc = stdio ? main_stdio(argc == 3 ? strtoull(argv[2], NULL, 10) : 0, &e)
+                   : main_unpack(argv[2], &e);
     if (rc < 0)
         log_err(&e);
     return rc < 0;

@@ -53,7 +53,9 @@ struct uplink {
     struct loop_timer *again; /* limit of a round of tries, then the pause */
     struct loop_timer *lease;
     bool pausing;
-    bool others_wait;     /* only the first address is being tried */
+    bool others_wait; /* only the first address is being tried */
+    bool linked;      /* it was, once */
+    bool told_no_way;
     char why[UPLINK_WHY]; /* what was met before the starter's channel was taken */
 };
 
@@ -118,6 +120,7 @@ static struct session *uplink_on_session(void *arg, struct conn *c, uint32_t nod
     if (epoch > u->key.epoch)
         u->key.epoch = epoch;
     u->link = c;
+    u->linked = true;
     u->pause_ms = UPLINK_PAUSE_MS;
     u->pausing = u->others_wait = false;
     loop_timer_stop(u->again);
@@ -229,13 +232,25 @@ static void uplink_note_why(struct uplink *u)
         (void)snprintf(u->why, sizeof u->why, "no address of the head is known");
 }
 
+/* Without a channel the starter can at least pass on why there is no link. */
+static void uplink_say_no_way(struct uplink *u)
+{
+    if (u->boot->n_group == 0 || u->told_no_way || u->linked)
+        return;
+    u->told_no_way = true;
+    uplink_note_why(u);
+    log_note("the head cannot be reached: %s", u->why);
+}
+
 /* Once: what has gone into a channel that came to nothing cannot be taken back. */
 static void uplink_use_channel(struct uplink *u)
 {
     struct uplink_try *t = uplink_channel(u);
     struct err e;
-    if (u->in_fd < 0)
+    if (u->in_fd < 0) {
+        uplink_say_no_way(u);
         return;
+    }
     int in = u->in_fd, out = u->out_fd;
     u->in_fd = u->out_fd = -1;
     if (loop_stream_open(u->loop, in, out, &uplink_early_ops, t, &t->stream, &e) < 0) {
@@ -432,7 +447,10 @@ int uplink_create(struct loop *l, const Aolani__Boot *boot, int in_fd, int out_f
     memcpy(u->key.key.b, boot->key.data, SECURE_KEY_BYTES);
     for (size_t i = 0; i <= HEADS_MAX; i++)
         u->tries[i].uplink = u;
-    heads_collect(boot, getenv("SSH_CONNECTION"), &u->heads);
+    /* Under srun the variables of ssh are those of its user's login, elsewhere. */
+    heads_collect(
+        boot, getenv(boot->n_group > 0 ? "SLURM_LAUNCH_NODE_IPADDR" : "SSH_CONNECTION"),
+        &u->heads);
     u->again = loop_timer_create(l, uplink_on_again, u);
     u->lease = loop_timer_create(l, uplink_on_lease, u);
     int rc = u->again && u->lease ? 0 : err_sys(e, -ENOMEM, "connect to the head");

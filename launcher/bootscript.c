@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
 /* bootscript.c - see bootscript.h.
  *
- * Inside single quotes, so that csh and fish leave it alone; therefore no single quote,
- * no exclamation mark, no backslash and no newline within. csh takes no word of 8 KB.
+ * For ssh inside single quotes, so that csh and fish leave it alone; therefore no single
+ * quote, no exclamation mark, no backslash and no newline within. csh takes no word of
+ * 8 KB.
  *
  * Candidates in turn: the cache in the home, /tmp, the user's run-time folder, /dev/shm.
  * One that has the agent, and where it runs, ends the search. Else the first is taken
@@ -30,8 +31,7 @@
 #define ROOM_SLACK (64u << 10)
 
 static const char script[] =
-    "sh -c '"
-    "umask 077; H=%s; K=%s; M=$(uname -m); U=$(id -u); e=; "
+    "umask 077; H=%s; K=%s%s; G=%s; M=$(uname -m); U=$(id -u); e=; %s"
     "C=\"${AOLANI_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/aolani}\"; "
     "T=/tmp/aolani-cache-$U; S=/dev/shm/aolani-cache-$U; "
     "X=; test -O \"$XDG_RUNTIME_DIR\" && X=\"$XDG_RUNTIME_DIR/aolani\"; "
@@ -50,7 +50,7 @@ static const char script[] =
     "test $? = 7 || bad \"programs do not run there (noexec)\"; }; "
     "for d in \"$C\" \"$T\" \"$X\" \"$S\"; do f=\"$d/$H/aolani-agent\"; "
     "if ours && test -O \"$d/$H\" && runs; then "
-    "echo AOLANI-HAVE \"$M\"; exec \"$f\" --stdio; fi; done; "
+    "echo AOLANI-HAVE \"$M\"; exec \"$f\" --stdio $G; fi; done; "
     "for d in \"$C\" \"$T\" \"$X\" \"$S\"; do test -n \"$d\" || continue; "
     "p=\"$d/$H/.probe.$K\"; w=$(fit 2>&1); r=$?; rm -f \"$p\" 2>/dev/null; "
     "test $r = 0 && break; "
@@ -64,17 +64,35 @@ static const char script[] =
     "\"$a\" --unpack \"$d/$H\" && "
     "{ ln \"$a\" \"$f\" 2>/dev/null || runs || mv -f \"$a\" \"$f\"; }; then "
     "clean; exec \"$f\" --stdio; fi; "
-    "echo AOLANI-FAIL the agent could not be stored in \"$d\"; exit 1"
-    "'";
+    "echo AOLANI-FAIL the agent could not be stored in \"$d\"; exit 1";
 
-int bootscript_format(const struct bundle *b, struct buf *out)
+/* own: what tells temporary names of one node from another's; skip: see bootscript.h;
+ * first: said before all. */
+static int format(const struct bundle *b, const char *own, const char *skip,
+                  const char *first, struct buf *out)
 {
     uint8_t lot[8];
     char token[2 * sizeof lot + 1];
     secure_random(lot, sizeof lot);
     secure_hex(lot, sizeof lot, token);
-    return buf_printf(out, script, b->id, token,
+    return buf_printf(out, script, b->id, token, own, skip, first,
                       b->agent.len + b->rest.len + ROOM_SLACK, b->agent.len);
+}
+
+int bootscript_format(const struct bundle *b, struct buf *out)
+{
+    int rc = buf_printf(out, "sh -c '");
+    if (rc == 0)
+        rc = format(b, "", "", "", out);
+    return rc == 0 ? buf_printf(out, "'") : rc;
+}
+
+int bootscript_group(const struct bundle *b, struct buf *out)
+{
+    char skip[32];
+    (void)snprintf(skip, sizeof skip, "%zu", b->agent.len + b->rest.len);
+    return format(b, ".$SLURM_PROCID", skip,
+                  "echo AOLANI-NODE \"$M\" \"$SLURMD_NODENAME\"; ", out);
 }
 
 static int add_all(struct strlist *v, const struct strlist *more)

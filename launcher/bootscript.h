@@ -16,6 +16,11 @@
 #include "launcher/spec.h"
 
 int bootscript_format(const struct bundle *b, struct buf *out);
+/* For /bin/sh -c on many nodes of a job of Slurm's, whose standard input is one. It says
+ *   AOLANI-NODE <arch> <SLURMD_NODENAME>
+ * first, and an agent that is in the cache is told how many bytes are for others: they
+ * come, whole, or not at all, before its key. */
+int bootscript_group(const struct bundle *b, struct buf *out);
 /* The whole command line for one host; ret is the caller's to fini, also on failure. */
 int bootscript_argv(const struct spec *s, const struct bundle *b, const char *host,
                     struct strlist *ret);

@@ -143,7 +143,8 @@ static int on_pong(struct fleet_node *n, const struct envelope *v, struct err *e
 
 static int on_link_why(struct fleet_node *n, const struct envelope *v, struct err *e)
 {
-    const char *starter = n->fleet->config.spec->ssh.command.items[0];
+    const char *named = n->fleet->kind->name;
+    const char *starter = named ? named : n->fleet->config.spec->ssh.command.items[0];
     const char *slash = strrchr(starter, '/');
     Aolani__Link *m = aolani__link__unpack(NULL, v->payload_len, v->payload);
     if (!m)
@@ -152,10 +153,7 @@ static int on_link_why(struct fleet_node *n, const struct envelope *v, struct er
     (void)snprintf(n->path_why, sizeof n->path_why, "%s", m->why);
     aolani__link__free_unpacked(m, NULL);
     log_info("%s: connected over %s, because it does not reach this machine: %s",
-             n->fleet->config.nodes->names[n->index],
-             n->fleet->local ? "its starter"
-             : slash         ? slash + 1
-                             : starter,
+             n->fleet->config.nodes->names[n->index], slash ? slash + 1 : starter,
              n->path_why);
     return 0;
 }
@@ -302,6 +300,7 @@ int fleet_create(struct loop *l, const struct fleet_config *c,
     f->config = *c;
     f->ops = ops;
     f->arg = arg;
+    f->kind = boot_kind_of(c->nodes->backend);
     f->local = c->nodes->backend == BACKEND_LOCAL;
     f->n_nodes = (uint32_t)c->nodes->n;
     f->nodes = calloc(f->n_nodes, sizeof *f->nodes);
@@ -332,8 +331,11 @@ static void fini_node(struct fleet_node *n, unsigned *patience_ms)
         return;
     fleet_drop_session(n);
     /* Our last acknowledgement may still be on its way through the starter; without it the
-     * agent would wait for us until its lease is over. Both end by themselves. */
-    if (n->life != NODE_RELEASED || n->path != FLEET_PATH_STARTER)
+     * agent would wait for us until its lease is over. Both end by themselves, and so does
+     * a starter that has served many: to end it would be to end agents that have ended
+     * all but themselves. */
+    if (n->life != NODE_RELEASED ||
+        (n->path != FLEET_PATH_STARTER && !n->fleet->kind->shared))
         boot_kill(n->boot, SIGTERM);
     boot_await_end(n->boot, patience_ms);
     boot_destroy(n->boot);

@@ -53,6 +53,7 @@ struct fleet {
     const struct fleet_ops *ops;
     void *arg;
     struct bundle bundle;
+    const struct boot_kind *kind; /* how agents come to the nodes */
     bool local, hold, closing;
     bool stopped; /* no further agents are started */
     struct fleet_node *nodes;

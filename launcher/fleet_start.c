@@ -4,14 +4,14 @@
 #include "launcher/fleet_impl.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 
 #include "proto/base/log.h"
-
-#define SSH_FAILURE 255 /* ssh's own exit status when the connection broke */
 
 void fleet_leave_window(struct fleet_node *n)
 {
@@ -32,7 +32,8 @@ static void on_boot_ready(void *arg, struct loop_stream *io, bool copied)
     }
     n->copied = n->copied || copied;
     n->has_key = true;
-    fleet_open_channel(n, io);
+    if (io)
+        fleet_open_channel(n, io);
     fleet_watch_unlinked(n);
     fleet_leave_window(n);
 }
@@ -42,14 +43,11 @@ static void on_boot_failed(void *arg, const struct err *e)
     fleet_node_lost(arg, e);
 }
 
-static void on_boot_ended(void *arg, int ws, const char *words)
+static void on_boot_ended(void *arg, enum boot_end what, int ws, const char *words)
 {
     struct fleet_node *n = arg;
     n->starter_ended = true;
-    bool ssh_broke =
-        !n->fleet->local && WIFEXITED(ws) && WEXITSTATUS(ws) == SSH_FAILURE;
-    bool own_end = !n->fleet->local && WIFSIGNALED(ws);
-    n->agent_died = !ssh_broke && !own_end;
+    n->agent_died = what == BOOT_END_AGENT;
     (void)snprintf(n->starter_words, sizeof n->starter_words, "%s", words);
     if (words[0] == '\0' && WIFSIGNALED(ws))
         (void)snprintf(n->starter_words, sizeof n->starter_words, "signal %d (%s)",
@@ -60,61 +58,105 @@ static void on_boot_ended(void *arg, int ws, const char *words)
     fleet_watch_unlinked(n);
 }
 
-static int pack_blob(const struct fleet_node *n, struct buf *out)
+/* What all agents of the job are told alike. */
+static void fill_boot(const struct fleet *f, Aolani__Boot *m)
 {
-    const struct fleet *f = n->fleet;
     const struct spec *s = f->config.spec;
-    Aolani__Boot m = AOLANI__BOOT__INIT;
-    m.run_id.data = (uint8_t *)f->config.run_id;
-    m.run_id.len = sizeof f->config.run_id;
-    m.node_index = n->index;
-    m.n_nodes = f->n_nodes;
-    m.key.data = (uint8_t *)n->key.b;
-    m.key.len = sizeof n->key.b;
-    m.heads = f->heads.items;
-    m.n_heads = f->heads.n;
-    m.prefer_peer = !f->local && !s->head.address;
-    m.head_port = f->port;
-    m.lease_ms = s->failure.head_lease_ms;
-    m.epoch = f->config.epoch;
-    m.recover = n->recovering;
-    m.node_name = f->config.nodes->names[n->index];
-    m.log_level = (uint32_t)log_level();
+    aolani__boot__init(m);
+    m->run_id.data = (uint8_t *)f->config.run_id;
+    m->run_id.len = sizeof f->config.run_id;
+    m->n_nodes = f->n_nodes;
+    m->heads = f->heads.items;
+    m->n_heads = f->heads.n;
+    m->prefer_peer = !f->local && !s->head.address;
+    m->head_port = f->port;
+    m->lease_ms = s->failure.head_lease_ms;
+    m->epoch = f->config.epoch;
+    m->log_level = (uint32_t)log_level();
+}
+
+static int pack_boot(const Aolani__Boot *m, struct buf *out)
+{
     uint8_t *at;
-    size_t len = aolani__boot__get_packed_size(&m);
-    int rc = buf_reserve(out, len, &at);
+    int rc = buf_reserve(out, aolani__boot__get_packed_size(m), &at);
     if (rc == 0)
-        out->len += aolani__boot__pack(&m, at);
+        out->len += aolani__boot__pack(m, at);
     return rc;
 }
 
-static int start_node(struct fleet_node *n, struct err *e)
+static int pack_one(const struct fleet_node *n, Aolani__Boot *m, struct buf *out)
 {
-    static const struct boot_ops ops = {
-        .ready = on_boot_ready, .failed = on_boot_failed, .ended = on_boot_ended};
-    struct fleet *f = n->fleet;
+    m->node_index = n->index;
+    m->key.data = (uint8_t *)n->key.b;
+    m->key.len = sizeof n->key.b;
+    m->recover = n->recovering;
+    m->node_name = n->fleet->config.nodes->names[n->index];
+    return pack_boot(m, out);
+}
+
+/* Those that recover are started alone. */
+static int pack_group(const struct fleet *f, void *const *nodes, size_t n,
+                      Aolani__Boot *m, struct buf *out)
+{
+    Aolani__BootNode *all = calloc(n, sizeof *all), **list = calloc(n, sizeof *list);
+    for (size_t i = 0; all && list && i < n; i++) {
+        const struct fleet_node *one = nodes[i];
+        aolani__boot_node__init(&all[i]);
+        all[i].name = f->config.nodes->names[one->index];
+        all[i].index = one->index;
+        all[i].generation = one->generation;
+        m->recover = one->recovering;
+        list[i] = &all[i];
+    }
+    m->key.data = (uint8_t *)f->config.job_key.b;
+    m->key.len = sizeof f->config.job_key.b;
+    m->group = list;
+    m->n_group = n;
+    int rc = all && list ? pack_boot(m, out) : -ENOMEM;
+    free(list);
+    free(all);
+    return rc;
+}
+
+static int on_pack(void *arg, void *const *nodes, size_t n, struct buf *out)
+{
+    const struct fleet *f = arg;
+    Aolani__Boot m;
+    fill_boot(f, &m);
+    return f->kind->shared ? pack_group(f, nodes, n, &m, out)
+                           : pack_one(nodes[0], &m, out);
+}
+
+static int prepare_start(struct fleet_node *n, struct boot_node *ret, struct err *e)
+{
     n->life = NODE_STARTING;
     n->starter_ended = n->link_closed = n->agent_died = n->has_key = false;
     n->breaches = 0;
-    struct buf blob;
-    buf_init(&blob, 1u << 20);
-    int rc = fleet_new_session(n, e);
-    if (rc == 0 && (rc = pack_blob(n, &blob)) < 0)
-        err_sys(e, rc, "start an agent");
-    if (rc == 0) {
-        struct boot_config c = {.spec = f->config.spec,
-                                .bundle = &f->bundle,
-                                .local = f->local,
-                                .name = f->config.nodes->names[n->index],
-                                .blob = blob.data,
-                                .blob_len = blob.len};
-        boot_destroy(n->boot);
-        n->boot = NULL;
-        rc = boot_create(f->loop, &c, &ops, n, &n->boot, e);
-    }
-    if (blob.data)
-        secure_wipe(blob.data, blob.len);
-    buf_fini(&blob);
+    boot_destroy(n->boot);
+    n->boot = NULL;
+    *ret =
+        (struct boot_node){.name = n->fleet->config.nodes->names[n->index], .arg = n};
+    return fleet_new_session(n, e);
+}
+
+static int start_nodes(struct fleet *f, struct fleet_node *const *nodes, size_t n,
+                       struct err *e)
+{
+    static const struct boot_ops ops = {.pack = on_pack,
+                                        .ready = on_boot_ready,
+                                        .failed = on_boot_failed,
+                                        .ended = on_boot_ended};
+    struct boot_config c = {
+        .spec = f->config.spec, .bundle = &f->bundle, .ops = &ops, .arg = f};
+    struct boot_node *list = calloc(n, sizeof *list);
+    int rc = list ? 0 : err_sys(e, -ENOMEM, "start %zu agents", n);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        rc = prepare_start(nodes[i], &list[i], e);
+    if (rc == 0)
+        rc = f->kind->start(f->loop, &c, list, n, e);
+    for (size_t i = 0; i < n && rc == 0; i++)
+        nodes[i]->boot = list[i].boot;
+    free(list);
     return rc;
 }
 
@@ -131,22 +173,35 @@ static struct fleet_node *next_waiting(struct fleet *f)
     return f->next_to_start < f->n_nodes ? &f->nodes[f->next_to_start++] : NULL;
 }
 
-/* A window's worth at a time: thousands of starts that fail at once must not keep the
- * loop from its other work. */
+static void start_or_lose(struct fleet *f, struct fleet_node *const *nodes, size_t n)
+{
+    struct err e;
+    if (start_nodes(f, nodes, n, &e) == 0)
+        return;
+    for (size_t i = 0; i < n; i++)
+        fleet_node_lost(nodes[i], &e);
+}
+
+/* A window's worth of starters at a time: thousands of starts that fail at once must not
+ * keep the loop from its other work. */
 void fleet_on_more(void *arg)
 {
     struct fleet *f = arg;
     uint32_t window = (uint32_t)f->config.spec->ssh.window;
-    for (uint32_t i = 0; i < window && f->starting < window; i++) {
-        struct fleet_node *n = next_waiting(f);
-        struct err e;
-        if (!n)
-            return;
+    uint32_t most = f->kind->shared        ? f->n_nodes
+                    : f->starting < window ? window - f->starting
+                                           : 0;
+    struct fleet_node **list = calloc(most + 1, sizeof *list), *n;
+    size_t found = 0;
+    while (list && found < most && (n = next_waiting(f))) {
         n->in_window = true;
         f->starting++;
-        if (start_node(n, &e) < 0)
-            fleet_node_lost(n, &e);
+        list[found++] = n;
     }
+    size_t each = f->kind->shared ? found : 1;
+    for (size_t i = 0; i < found; i += each)
+        start_or_lose(f, list + i, each);
+    free(list);
 }
 
 void fleet_start(struct fleet *f)
@@ -174,7 +229,7 @@ int fleet_recover(struct fleet *f, uint32_t node, struct err *e)
     struct fleet_node *n = fleet_node_at(f, node);
     n->recovering = true;
     n->ungranted = 0;
-    return start_node(n, e);
+    return start_nodes(f, &n, 1, e);
 }
 
 void fleet_make_key(struct fleet_node *n)

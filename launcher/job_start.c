@@ -118,8 +118,9 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->n_env = s->job.env.n;
     m->setup = s->job.setup ? s->job.setup : "";
     m->setup_ms = s->job.setup_limit_ms;
-    /* A node that is this machine would have all of it without being asked. */
-    m->clean_env = j->config.nodes->backend == BACKEND_LOCAL &&
+    /* A node that is this machine, and one that srun gives our environment, would have
+     * all of it without being asked. */
+    m->clean_env = j->config.nodes->backend != BACKEND_SSH &&
                    !forward_takes_all(&s->job.forward_env);
     m->n_first_rank = j->n_nodes + 1;
     m->first_rank = j->plan.first_rank;

@@ -132,22 +132,6 @@ static int note_later(struct spec_loader *l)
     return rc;
 }
 
-static void check_slurm_job(struct spec_loader *l)
-{
-    const char *job = getenv("SLURM_JOB_ID");
-    if (l->s->nodes.backend != BACKEND_LOCAL || !job ||
-        l->s->origin[spec_key_index(spec_key("nodes.backend"))] != FROM_DEFAULT ||
-        l->s->origin[spec_key_index(spec_key("local.nodes"))] != FROM_DEFAULT)
-        return;
-    char text[240];
-    snprintf(
-        text, sizeof text,
-        "inside Slurm job %.20s, but this version does not read its node list: running "
-        "on this machine alone; give the hosts: -H \"$SLURM_JOB_NODELIST\"",
-        job);
-    (void)strlist_add(&l->s->notes, text); /* a hint: without it the job still runs */
-}
-
 static void check_rotation(struct spec_loader *l)
 {
     const struct spec *s = l->s;
@@ -266,7 +250,6 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_forward(l);
     check_binding(l);
     check_currency(l);
-    check_slurm_job(l);
     check_audit(l);
     if ((rc = spec_check_slurm(l)) || (rc = ask_nccl(s)))
         return rc;

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/slurm/facts.h"
 #include "proto/base/hostlist.h"
 #include "proto/base/limits.h"
 
@@ -199,53 +200,65 @@ static void drop_spares(struct spec_loader *l, int local)
     drop(l, spares);
 }
 
-/* Hosts speak for ssh, simulated nodes for local; the higher layer is followed. */
+static void complain_mixed(struct spec_loader *l, int level, bool of_hosts)
+{
+    struct spec *s = l->s;
+    const struct spec_key *at = spec_key("local.nodes");
+    if (s->nodes.backend == BACKEND_LOCAL &&
+        layer(s, spec_key("nodes.backend")) == level && of_hosts)
+        at = spec_key("nodes.hosts");
+    spec_complain_key(l, at,
+                      "[%s] %s has no place here: hosts are reached over ssh%s, "
+                      "simulated nodes are on this machine; leave one out",
+                      at->section, at->name,
+                      s->nodes.backend == BACKEND_SLURM ? " or by Slurm" : "");
+}
+
+static void need_hosts(struct spec_loader *l, int lhosts)
+{
+    const struct spec *s = l->s;
+    bool tried = l->at[spec_key_index(spec_key("nodes.hosts"))].tried ||
+                 l->at[spec_key_index(spec_key("nodes.hostfile"))].tried;
+    if (s->nodes.hosts.n == 0 && lhosts >= 0 && !s->nodes.hostfile)
+        spec_complain_key(l, spec_key("nodes.hosts"), "the list of hosts is empty");
+    if (s->nodes.backend == BACKEND_SSH && lhosts < 0 && !tried && !l->has_hidden_keys)
+        spec_complain_key(
+            l, spec_key("nodes.backend"),
+            "the ssh back end needs hosts: set [nodes] hosts or hostfile, or give -H");
+}
+
+/* Simulated nodes speak for local, hosts for ssh unless the back end is Slurm's, whose
+ * nodes they choose from; the higher layer is followed. Where nothing speaks, a job of
+ * Slurm's that we are in does. */
 static void resolve_backend(struct spec_loader *l)
 {
     struct spec *s = l->s;
-    const struct spec_key *backend = spec_key("nodes.backend"),
-                          *hosts = spec_key("nodes.hosts");
-    int lb = layer(s, backend);
+    const struct spec_key *hosts = spec_key("nodes.hosts");
+    enum spec_backend asked = s->nodes.backend;
+    int lb = layer(s, spec_key("nodes.backend"));
     int lhosts = max(layer(s, hosts), layer(s, spec_key("nodes.hostfile")));
-    int ssh = max(lhosts, s->nodes.backend == BACKEND_SSH ? lb : -1);
-    int local = max(layer(s, spec_key("local.nodes")),
-                    s->nodes.backend == BACKEND_LOCAL ? lb : -1);
-    if (s->nodes.backend == BACKEND_SLURM) {
-        spec_complain_key(
-            l, backend,
-            "the slurm back end is not in this version; inside an allocation "
-            "give the hosts: -H \"$SLURM_JOB_NODELIST\"");
+    bool names_hosts = asked == BACKEND_SSH || asked == BACKEND_SLURM;
+    int remote = max(lhosts, names_hosts ? lb : -1);
+    int local =
+        max(layer(s, spec_key("local.nodes")), asked == BACKEND_LOCAL ? lb : -1);
+    if (remote >= 0 && remote == local) {
+        complain_mixed(l, local, lhosts == remote);
         return;
     }
-    if (ssh >= 0 && ssh == local) {
-        const struct spec_key *at = s->nodes.backend == BACKEND_LOCAL && lb == local
-                                        ? hosts
-                                        : spec_key("local.nodes");
-        if (lhosts != ssh)
-            at = spec_key("local.nodes");
-        spec_complain_key(l, at,
-                          "[%s] %s has no place here: hosts are reached over ssh, "
-                          "simulated nodes are on this machine; leave one out",
-                          at->section, at->name);
-        return;
-    }
-    s->nodes.backend = ssh > local ? BACKEND_SSH : BACKEND_LOCAL;
-    if (s->nodes.backend == BACKEND_SSH) {
+    if (remote < 0 && local < 0)
+        s->nodes.backend = slurm_is_inside() ? BACKEND_SLURM : BACKEND_LOCAL;
+    else if (remote > local)
+        s->nodes.backend = asked == BACKEND_SLURM ? BACKEND_SLURM : BACKEND_SSH;
+    else
+        s->nodes.backend = BACKEND_LOCAL;
+    if (s->nodes.backend != BACKEND_LOCAL) {
         drop_local(l);
-        bool tried = l->at[spec_key_index(hosts)].tried ||
-                     l->at[spec_key_index(spec_key("nodes.hostfile"))].tried;
-        if (s->nodes.hosts.n == 0 && lhosts >= 0 && !s->nodes.hostfile)
-            spec_complain_key(l, hosts, "the list of hosts is empty");
-        if (lhosts < 0 && !tried && !l->has_hidden_keys)
-            spec_complain_key(
-                l, backend,
-                "the ssh back end needs hosts: set [nodes] hosts or hostfile, "
-                "or give -H");
-    } else {
-        drop(l, hosts);
-        drop(l, spec_key("nodes.hostfile"));
-        drop_spares(l, local);
+        need_hosts(l, lhosts);
+        return;
     }
+    drop(l, hosts);
+    drop(l, spec_key("nodes.hostfile"));
+    drop_spares(l, local);
 }
 
 /* ---- numbers ---- */
@@ -362,11 +375,14 @@ int spec_resolve_nodes(struct spec_loader *l)
         return 0;
     int rc = resolve_hosts(l);
     int64_t n = 0;
-    if (!rc && l->s->nodes.backend == BACKEND_SSH)
+    enum spec_backend backend = l->s->nodes.backend;
+    if (!rc && backend != BACKEND_LOCAL)
         rc = count_hosts(l, &n);
     if (rc)
         return rc;
-    n = l->s->nodes.backend == BACKEND_SSH ? count_ssh(l, n) : count_local(l);
+    /* How many nodes a job of Slurm's has is known inside it alone: nodes_resolve. */
+    if (backend != BACKEND_SLURM)
+        n = backend == BACKEND_SSH ? count_ssh(l, n) : count_local(l);
     check_numbers(l, n);
     return 0;
 }

@@ -44,6 +44,7 @@
 #define LIMIT_DEVICE_NAME 128u        /* bytes of a UUID or a NIC's name; NVML has 96 */
 
 /* The starter of an agent. */
+#define LIMIT_BOOT_BYTES (8u << 20) /* what it reads: the names of all nodes */
 #define LIMIT_BOOT_NOISE (1u << 20) /* what start-up files may print before the agent */
 #define LIMIT_SAID_LINE  4096u      /* longer ones are cut */
 #define LIMIT_SAID_KEPT  16384u     /* of the last lines; a banner of ssh has 1 KB */

@@ -373,7 +373,7 @@ static int read_boot(const void *bytes, size_t len, Aolani__Boot **ret)
     assert_int_equal(pipe(p), 0);
     assert_int_equal(write(p[1], bytes, len), len);
     close(p[1]);
-    int rc = bootstrap_read(p[0], ret, NULL);
+    int rc = bootstrap_read(p[0], 0, ret, NULL);
     close(p[0]);
     return rc;
 }

@@ -68,9 +68,18 @@ static void on_failed(void *arg, const struct err *e)
     s->e = *e;
 }
 
-static void on_ended(void *arg, int ws, const char *words)
+static int on_pack(void *arg, void *const *nodes, size_t n, struct buf *out)
+{
+    (void)arg;
+    (void)nodes;
+    assert_int_equal(n, 1);
+    return buf_add(out, "blob", 4);
+}
+
+static void on_ended(void *arg, enum boot_end what, int ws, const char *words)
 {
     struct start *s = arg;
+    (void)what;
     (void)ws;
     (void)words;
     s->ended++;
@@ -125,20 +134,18 @@ static unsigned tries(void)
 static void run(struct start *s, const char *body, uint64_t timeout_ms, uint64_t act_ms)
 {
     static const struct boot_ops ops = {
-        .ready = on_ready, .failed = on_failed, .ended = on_ended};
+        .pack = on_pack, .ready = on_ready, .failed = on_failed, .ended = on_ended};
     struct spec spec = {.ssh.connect_timeout_ms = timeout_ms};
     struct bundle bundle = {.id = "0123456789abcdef"};
-    struct boot_config c = {.spec = &spec,
-                            .bundle = &bundle,
-                            .name = "n1",
-                            .blob = (const uint8_t *)"blob",
-                            .blob_len = 4};
+    struct boot_config c = {.spec = &spec, .bundle = &bundle, .ops = &ops};
+    struct boot_node node = {.name = "n1", .arg = s};
     write_script(body);
     assert_int_equal(loop_create(&s->loop, NULL), 0);
     assert_int_equal(strlist_add(&spec.ssh.command, script), 0);
     s->guard = loop_timer_create(s->loop, on_guard, s);
     s->act = loop_timer_create(s->loop, on_act, s);
-    assert_int_equal(boot_create(s->loop, &c, &ops, s, &s->boot, &s->e), 0);
+    assert_int_equal(boot_ssh.start(s->loop, &c, &node, 1, &s->e), 0);
+    s->boot = node.boot;
     loop_timer_start(s->guard, s->silent ? 1500 : 20000, 0);
     if (act_ms > 0)
         loop_timer_start(s->act, act_ms, 0);

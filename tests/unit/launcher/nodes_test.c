@@ -28,7 +28,7 @@ static void test_table(void **state)
         {BACKEND_SSH, {"n[1-20000]"}, 0, 0, ERR_USAGE, "20000 nodes are more than"},
         {BACKEND_SSH, {"a", "n[1"}, 0, 0, ERR_PARSE, "host list"},
         {BACKEND_SSH, {"-oProxyCommand=x"}, 0, 0, ERR_PARSE, "cannot start with"},
-        {BACKEND_SLURM, {0}, 0, 0, ERR_USAGE, "slurm"},
+        {BACKEND_SLURM, {0}, 0, 0, ERR_USAGE, "SLURM_JOB_ID"},
     };
     (void)state;
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {

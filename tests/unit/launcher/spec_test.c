@@ -370,6 +370,45 @@ static void test_odd_hostfiles(void **state)
     }
 }
 
+/* In a job of Slurm's its nodes are meant, unless somebody says otherwise. */
+static void test_backend_inside_slurm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        const char *nodelist; /* NULL: not in a job of Slurm's */
+        enum spec_backend want;
+    } t[] = {
+        {"", "n[1-4]", BACKEND_SLURM},
+        {"", NULL, BACKEND_LOCAL},
+        {"[nodes]\ncount=2\n", "n[1-4]", BACKEND_SLURM},
+        {"[nodes]\nbackend=\"auto\"\n", "n[1-4]", BACKEND_SLURM},
+        {"[nodes]\nbackend=\"slurm\"\n", "n[1-4]", BACKEND_SLURM},
+        {"[nodes]\nbackend=\"slurm\"\n", NULL, BACKEND_SLURM},
+        {"[nodes]\nbackend=\"slurm\"\nhosts=\"n1\"\n", "n[1-4]", BACKEND_SLURM},
+        {"[nodes]\nhosts=\"n1\"\n", "n[1-4]", BACKEND_SSH},
+        {"[nodes]\nbackend=\"ssh\"\nhosts=\"n1\"\n", "n[1-4]", BACKEND_SSH},
+        {"[nodes]\nbackend=\"local\"\n", "n[1-4]", BACKEND_LOCAL},
+        {"[local]\nnodes=2\n", "n[1-4]", BACKEND_LOCAL},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct spec *s;
+        char text[300];
+        (void)snprintf(text, sizeof text, "[job]\ncommand=[\"true\"]\n%s", t[i].text);
+        if (t[i].nodelist) {
+            setenv("SLURM_JOB_ID", "12", 1);
+            setenv("SLURM_JOB_NODELIST", t[i].nodelist, 1);
+        }
+        assert_int_equal(load(text, &s), 0);
+        unsetenv("SLURM_JOB_ID");
+        unsetenv("SLURM_JOB_NODELIST");
+        if (s->nodes.backend != t[i].want)
+            fprintf(stderr, "row %zu\n", i);
+        assert_int_equal(s->nodes.backend, t[i].want);
+        spec_destroy(s);
+    }
+}
+
 static void test_later_keys_are_noted(void **state)
 {
     (void)state;
@@ -384,11 +423,6 @@ static void test_later_keys_are_noted(void **state)
                         "job.toml:4: [failure] max_restarts is not in "
                         "effect in this version");
     spec_destroy(s);
-    setenv("SLURM_JOB_ID", "12", 1);
-    assert_int_equal(load("[job]\ncommand=[\"true\"]\n", &s), 0);
-    assert_int_equal(s->notes.n, 1);
-    spec_destroy(s);
-    unsetenv("SLURM_JOB_ID");
 }
 
 static void test_env_that_is_ours_is_noted(void **state)
@@ -504,6 +538,7 @@ int main(void)
         cmocka_unit_test(test_backend),
         cmocka_unit_test(test_hostfile_becomes_hosts),
         cmocka_unit_test(test_odd_hostfiles),
+        cmocka_unit_test(test_backend_inside_slurm),
         cmocka_unit_test(test_later_keys_are_noted),
         cmocka_unit_test(test_env_that_is_ours_is_noted),
         cmocka_unit_test(test_sizes),
