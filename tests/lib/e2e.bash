@@ -109,7 +109,7 @@ cluster_up()
     chmod -R a+rX "$C/share"
     mkdir -m 1777 "$C/share/out" # what programs write on purpose
 }
-cluster_down() { [ -z "${C-}" ] || "$cluster" down "$C"; }
+cluster_down() { [ -z "${C-}" ] || "$root/tests/lib/slurm" down "$C"; }
 
 # In setup_file: slurm_up N [VARIANT]... is cluster_up N with a real Slurm on the hosts.
 slurm_up()
