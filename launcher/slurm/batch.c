@@ -6,26 +6,23 @@
 #include <errno.h>
 #include <string.h>
 
-static const char header[] = "# Goes on with a run of aolani-run. Written by "
-                             "`aolani-run submit`; by hand, one more\n"
-                             "# link of the run: sbatch THIS_FILE\n"
-                             "#\n";
+/* clang-format off */
+static const char header[] =
+    "# Goes on with a run of aolani-run. Written by `aolani-run submit`; by hand, one more\n"
+    "# link of the run: sbatch THIS_FILE\n"
+    "#\n";
 
 static const char begin[] =
     "\n"
     "say() { echo \"batch.sh: $*\" >&2; }\n"
     "\n"
-    "# Whoever submitted this job: it is one of the run's, and `status` and `stop` "
-    "find it so.\n"
+    "# Whoever submitted this job: it is one of the run's, and `status` and `stop` find it so.\n"
     "job=${SLURM_JOB_ID:-}\n"
-    "[ -z \"$job\" ] || grep -qsx \"$job\" \"$run/slurm\" || echo \"$job\" "
-    ">>\"$run/slurm\"\n"
+    "[ -z \"$job\" ] || grep -qsx \"$job\" \"$run/slurm\" || echo \"$job\" >>\"$run/slurm\"\n"
     "\n"
     "if [ ! -x \"$aolani\" ]; then\n"
-    "    say \"there is no program \\\"$aolani\\\" on $(hostname); the run was "
-    "submitted with it\"\n"
-    "    say \"hint: install aolani-run where every node sees it, then: sbatch "
-    "\\\"$run/batch.sh\\\"\"\n"
+    "    say \"there is no program \\\"$aolani\\\" on $(hostname); the run was submitted with it\"\n"
+    "    say \"hint: install aolani-run where every node sees it, then: sbatch \\\"$run/batch.sh\\\"\"\n"
     "    exit 127\n"
     "fi\n"
     "\n"
@@ -35,8 +32,7 @@ static const char begin[] =
     "cancel_waiting()\n"
     "{\n"
     "    while read -r id; do\n"
-    "        [ \"$id\" = \"$job\" ] || scancel --quiet --state=PENDING \"$id\" "
-    "2>/dev/null\n"
+    "        [ \"$id\" = \"$job\" ] || scancel --quiet --state=PENDING \"$id\" 2>/dev/null\n"
     "    done <\"$run/slurm\"\n"
     "}\n"
     "\n"
@@ -46,10 +42,10 @@ static const char begin[] =
     "    exit 0\n"
     "fi\n"
     "\n"
-    "# A signal to this script is one to the head. Of the ones that end it Slurm tells "
-    "the head,\n"
+    "# A signal to this script is one to the head. Of the ones that end it Slurm tells the head,\n"
     "# too, which takes two in a moment for one.\n"
     "head='' told='' ending=''\n"
+    "# shellcheck disable=SC2317\n"
     "pass_on()\n"
     "{\n"
     "    told=1\n"
@@ -76,42 +72,42 @@ static const char begin[] =
     "}\n"
     "\n";
 
-/* %u: BATCH_RESUMES; %s: options of resume. */
-static const char loop[] = "# A head that ends empties \"$run/head\"; one that is "
-                           "killed cannot. The run is taken up\n"
-                           "# again where it is.\n"
-                           "resumed=0\n"
-                           "while [ -z \"$ending\" ]; do\n"
-                           "    \"$aolani\" resume%s \"$run\" &\n"
-                           "    wait_for $!\n"
-                           "    [ \"$status\" -gt 128 ] && [ -s \"$run/head\" ] && [ "
-                           "-z \"$ending\" ] || break\n"
-                           "    if [ \"$resumed\" -eq %u ]; then\n"
-                           "        say \"the head was killed (exit status $status) "
-                           "once more; this job gives up\"\n"
-                           "        break\n"
-                           "    fi\n"
-                           "    resumed=$((resumed + 1))\n"
-                           "    say \"the head was killed (exit status $status); "
-                           "resuming in $((resumed * 5)) s, time \"\\\n"
-                           "        \"$resumed of %u\"\n"
-                           "    killed=$status\n"
-                           "    sleep $((resumed * 5)) &\n"
-                           "    wait_for $!\n"
-                           "    status=$killed\n"
-                           "done\n"
-                           "\n"
-                           "if over >/dev/null; then\n"
-                           "    cancel_waiting\n";
+/* %s: options of resume; %u: BATCH_RESUMES. */
+static const char loop[] =
+    "# A head that ends empties \"$run/head\"; one that is killed cannot. The run is taken up\n"
+    "# again where it is.\n"
+    "resumed=0\n"
+    "while [ -z \"$ending\" ]; do\n"
+    "    \"$aolani\" resume%s \"$run\" &\n"
+    "    wait_for $!\n"
+    "    if [ \"$status\" -le 128 ] || [ ! -s \"$run/head\" ] || [ -n \"$ending\" ]; then\n"
+    "        break\n"
+    "    fi\n"
+    "    if [ \"$resumed\" -eq %u ]; then\n"
+    "        say \"the head was killed (exit status $status) once more; this job gives up\"\n"
+    "        break\n"
+    "    fi\n"
+    "    resumed=$((resumed + 1))\n"
+    "    say \"the head was killed (exit status $status); resuming in $((resumed * 5)) s, time \"\\\n"
+    "        \"$resumed of %u\"\n"
+    "    killed=$status\n"
+    "    sleep $((resumed * 5)) &\n"
+    "    wait_for $!\n"
+    "    status=$killed\n"
+    "done\n"
+    "\n"
+    "if over >/dev/null; then\n"
+    "    cancel_waiting\n";
 
 static const char requeue[] =
     "elif [ \"${status:=143}\" -eq 124 ] && [ -z \"$ending\" ]; then\n"
     "    say \"to be continued: this job asks to be requeued\"\n"
-    "    scontrol requeue \"$job\" || say \"Slurm does not requeue it; by hand: sbatch "
-    "\\\"$run/batch.sh\\\"\"\n";
+    "    scontrol requeue \"$job\" || say \"Slurm does not requeue it; by hand: sbatch \\\"$run/batch.sh\\\"\"\n";
 
-static const char end[] = "fi\n"
-                          "exit \"${status:-143}\"\n";
+static const char end[] =
+    "fi\n"
+    "exit \"${status:-143}\"\n";
+/* clang-format on */
 
 /* ---- words ---- */
 

@@ -46,6 +46,7 @@ fi
 # A signal to this script is one to the head. Of the ones that end it Slurm tells the head,
 # too, which takes two in a moment for one.
 head='' told='' ending=''
+# shellcheck disable=SC2317
 pass_on()
 {
     told=1
@@ -77,7 +78,9 @@ resumed=0
 while [ -z "$ending" ]; do
     "$aolani" resume --label "$run" &
     wait_for $!
-    [ "$status" -gt 128 ] && [ -s "$run/head" ] && [ -z "$ending" ] || break
+    if [ "$status" -le 128 ] || [ ! -s "$run/head" ] || [ -n "$ending" ]; then
+        break
+    fi
     if [ "$resumed" -eq 5 ]; then
         say "the head was killed (exit status $status) once more; this job gives up"
         break

@@ -52,6 +52,7 @@ static void test_golden(void **state)
         struct buf out;
         make(&t[i].b, words, &out);
         golden_check("slurm", t[i].name, "sh", &out);
+        golden_check_width((const char *)out.data);
         buf_fini(&out);
     }
 }
