@@ -41,6 +41,7 @@ san := -fsanitize=address,undefined -fno-omit-frame-pointer -fno-sanitize-recove
 endif
 STATIC := $(if $(SAN),,-static)
 
+comma   := ,
 PKG     := pkg-config
 lib      = $(shell $(PKG) --libs $(1) 2>/dev/null)
 UV      := $(call lib,libuv)
@@ -53,6 +54,10 @@ CMOCKA  := $(call lib,cmocka)
 PMIX    := $(call lib,pmix)
 HWLOC   := $(call lib,hwloc)
 PMIX_CF := $(shell $(PKG) --cflags pmix 2>/dev/null)
+# Sites have Slurm in a folder of its own: make SLURM_HOME=/opt/slurm
+SLURM_HOME ?=
+SLURM_SO = $(if $(SLURM_HOME),$(firstword $(wildcard $(SLURM_HOME)/lib*/libslurm.so)),$(filter /%,$(shell $(CC) -print-file-name=libslurm.so)))
+SLURM   := $(if $(wildcard $(or $(SLURM_HOME),/usr)/include/slurm/slurm.h),$(SLURM_SO))
 MPICC   := $(shell command -v mpicc 2>/dev/null)
 SCDOC   := $(shell command -v scdoc 2>/dev/null)
 
@@ -72,7 +77,7 @@ DESCRIBE := $(BUILD)/libdescribe.a
 AUDIT   := $(BUILD)/libaudit.a
 
 PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so \
-            $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(wildcard agent/audit/main.c),$(BUILD)/aolani-audit) \
+            $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(SLURM),$(BUILD)/aolani-slurm) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(wildcard agent/audit/main.c),$(BUILD)/aolani-audit) \
             $(if $(MPICC),$(BUILD)/trainer-cpu)
 MAN_SCD  := $(wildcard doc/*.scd)
 MAN      := $(if $(SCDOC),$(MAN_SCD:doc/%.scd=$(BUILD)/man/%))
@@ -113,6 +118,13 @@ HWLOC_A   := $(filter /%,$(shell $(CC) -print-file-name=libhwloc.a))
 HWLOC_OWN  = $(if $(SAN)$(if $(HWLOC_A),,shared),$(HWLOC),-l:libhwloc.a $(filter-out -lhwloc -lpthread -lm,$(shell $(PKG) --static --libs hwloc 2>/dev/null)))
 $(BUILD)/aolani-describe: $(BUILD)/agent/describe/main.o $(DESCRIBE) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) $(HWLOC_OWN) -lpthread -ldl -lrt -lm
+
+# Of the site's own Slurm: it finds its libslurm again wherever that lies. What libslurm
+# leaks is not ours to find.
+$(BUILD)/aolani-slurm: san =
+$(BUILD)/launcher/slurm/plugin.o: our_cppflags += $(SLURM_HOME:%=-I%/include)
+$(BUILD)/aolani-slurm: $(BUILD)/launcher/slurm/plugin.o
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) -o $@ $^ $(SLURM) $(if $(SLURM_HOME),-Wl$(comma)-rpath$(comma)$(dir $(SLURM)))
 
 $(BUILD)/aolani-audit: $(BUILD)/agent/audit/main.o $(AUDIT) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) -lpthread -ldl -lrt -lm
@@ -170,10 +182,10 @@ help:
 #: make config     what was found on this machine, and what does not work without it
 #: make install    to PREFIX (/usr/local), below DESTDIR; make uninstall takes it away
 #: make clean      remove build/
-#: variables       CC CFLAGS BUILD PREFIX DESTDIR V=1 SAN=1 WERROR=1 DEPS=:
+#: variables       CC CFLAGS BUILD PREFIX DESTDIR SLURM_HOME V=1 SAN=1 WERROR=1 DEPS=:
 
 config:
-	@scripts/config '$(VERSION)' '$(CC)' '$(BUILD)'
+	@scripts/config '$(VERSION)' '$(CC)' '$(BUILD)' '$(SLURM)'
 
 # What pkg-config finds is read when make starts: after scripts/deps it must start again.
 demo:
@@ -196,7 +208,7 @@ compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
 install: all
 	install -d $(bindir) $(libdir)/aolani $(incdir) $(docdir)/examples
 	install -m 755 $(BUILD)/aolani-run $(bindir)/aolani-run
-	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-describe $(BUILD)/aolani-audit) $(libdir)/aolani
+	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-slurm $(BUILD)/aolani-describe $(BUILD)/aolani-audit) $(libdir)/aolani
 	install -m 755 $(BUILD)/libaolani.so $(libdir)/libaolani.so.1
 	ln -sf libaolani.so.1 $(libdir)/libaolani.so
 	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so.1

@@ -57,6 +57,11 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c
 $(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
 	$(call say,MPICC,$@)mkdir -p $(@D); $(trainer_link) -DTRAINER_NO_ALLREDUCE -Wl,-rpath,'$$ORIGIN/../..'
 
+# What is known of a job of Slurm's.
+SLURM_FACTS := $(BUILD)/tests/lib/slurm-facts
+$(SLURM_FACTS): tests/lib/slurm_facts.c $(LIBS_launcher) | $(PB).h
+	$(call say,TEST,$@)mkdir -p $(@D); $(test_link)
+
 # What `make score` runs: the ranks, and what is done to them.
 SCORE_BIN := $(BUILD)/tests/score/emulator $(BUILD)/tests/score/injector
 $(BUILD)/tests/score/injector: tests/score/witness.c tests/score/witness.h
@@ -67,7 +72,7 @@ $(BUILD)/tests/score/%: tests/score/%.c tests/score/shared.c tests/score/shared.
 
 .PHONY: unit unit-build replay-build fuzz-build e2e-build score-build
 score-build: $(SCORE_BIN)
-e2e-build: $(E2E_BIN)
+e2e-build: $(E2E_BIN) $(SLURM_FACTS)
 unit-build: $(UNIT_BIN)
 replay-build: $(REPLAY_BIN)
 fuzz-build: $(FUZZ_BIN) $(if $(HWLOC),$(BUILD)/aolani-describe)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "launcher/slurm/ask_impl.h"
+#include "proto/base/log.h"
 #include "proto/base/loop_proc.h"
 
 struct slurm_ask {
@@ -16,7 +17,9 @@ struct slurm_ask {
     slurm_run_done on_run;
     slurm_ask_done on_job;
     void *arg;
-    uint32_t id; /* of the job that is asked for, with on_job */
+    uint32_t id;     /* of the job that is asked for, with on_job */
+    bool plugin;     /* it is aolani-slurm that is asked */
+    uint64_t end_ms; /* by the loop's clock */
     struct loop_proc *proc;
     struct loop_stream *io, *err;
     struct loop_timer *timer;
@@ -51,22 +54,43 @@ void slurm_ask_destroy(struct slurm_ask *a)
     free(a);
 }
 
+static int start(struct slurm_ask *a, struct err *e);
+
+/* scontrol, in what is left of the time. */
+static bool ask_again(struct slurm_ask *a)
+{
+    struct askcmd_job c;
+    askcmd_of_job(&c, a->id, false);
+    char **argv = askcmd_copy(c.argv);
+    if (!argv)
+        return false;
+    end_child(a);
+    askcmd_free(a->argv);
+    a->argv = argv;
+    a->plugin = a->exited = false;
+    a->out.len = 0;
+    said_forget(&a->said);
+    return start(a, NULL) == 0;
+}
+
 /* The owner may destroy it from within the call. */
 static void finish(struct slurm_ask *a, int rc, struct err *e)
 {
     struct slurm_job job = {0};
     if (a->ended)
         return;
+    if (rc == 0 && a->on_job)
+        rc = askcmd_job(&a->out, a->id, &job, e);
+    if (rc < 0 && a->plugin && a->exited &&
+        askcmd_plugin_failed(a->wait_status, a->id, e) && ask_again(a))
+        return;
     a->ended = true;
     loop_timer_stop(a->timer);
     end_child(a);
-    if (a->on_run) {
+    if (a->on_run)
         a->on_run(a->arg, rc < 0 ? NULL : &a->out, e);
-        return;
-    }
-    if (rc == 0)
-        rc = askcmd_job(&a->out, a->id, &job, e);
-    a->on_job(a->arg, rc < 0 ? NULL : &job, e);
+    else
+        a->on_job(a->arg, rc < 0 ? NULL : &job, e);
     slurm_job_fini(&job);
 }
 
@@ -157,7 +181,8 @@ static int start(struct slurm_ask *a, struct err *e)
     loop_stream_set(a->err, &err_ops, a);
     loop_stream_read(a->io, true);
     loop_stream_read(a->err, true);
-    loop_timer_start(a->timer, SLURM_ASK_MS, 0);
+    uint64_t now = loop_now_ms(a->loop);
+    loop_timer_start(a->timer, a->end_ms > now ? a->end_ms - now : 0, 0);
     return 0;
 }
 
@@ -169,6 +194,7 @@ static int ask(struct loop *l, char *const *argv, const struct slurm_ask *like,
         return err_sys(e, -ENOMEM, "run \"%s\"", argv[0]);
     *a = *like;
     a->loop = l;
+    a->end_ms = loop_now_ms(l) + SLURM_ASK_MS;
     buf_init(&a->out, SLURM_ASK_BYTES);
     said_init(&a->said);
     a->argv = askcmd_copy(argv);
@@ -192,8 +218,9 @@ int slurm_ask_run(struct loop *l, char *const *argv, slurm_run_done done, void *
 int slurm_ask_job(struct loop *l, uint32_t id, slurm_ask_done done, void *arg,
                   struct slurm_ask **ret, struct err *e)
 {
-    struct slurm_ask like = {.on_job = done, .arg = arg, .id = id};
     struct askcmd_job c;
-    askcmd_of_job(&c, id);
+    askcmd_of_job(&c, id, true);
+    struct slurm_ask like = {.on_job = done, .arg = arg, .id = id, .plugin = c.plugin};
+    log_debug("job %u: asking %s", id, c.argv[0]);
     return ask(l, c.argv, &like, ret, e);
 }

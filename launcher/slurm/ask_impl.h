@@ -3,6 +3,7 @@
 #ifndef LAUNCHER_SLURM_ASK_IMPL_H
 #define LAUNCHER_SLURM_ASK_IMPL_H
 
+#include <limits.h>
 #include <stdbool.h>
 
 #include "launcher/said.h"
@@ -29,11 +30,15 @@ void askcmd_keep(void *arg, const char *line); /* arg: struct said */
 /* The job in what `scontrol show job -d -o ID` printed: the line of that number. */
 int askcmd_job(const struct buf *out, uint32_t id, struct slurm_job *ret,
                struct err *e);
-/* The words of that command for a job. */
+/* The words to ask for a job: of aolani-slurm, where the site has built it, or scontrol. */
 struct askcmd_job {
-    char id[16];
+    bool plugin;
+    char id[16], program[PATH_MAX];
     char *argv[7];
 };
-void askcmd_of_job(struct askcmd_job *c, uint32_t id);
+void askcmd_of_job(struct askcmd_job *c, uint32_t id, bool may_plugin);
+/* Is this end of aolani-slurm its own fault (a libslurm of another release, a crash), so
+ * that scontrol is to be asked? Says so, with what it said. */
+bool askcmd_plugin_failed(int wait_status, uint32_t id, const struct err *e);
 
 #endif

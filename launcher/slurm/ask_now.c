@@ -13,6 +13,7 @@
 
 #include "launcher/slurm/ask_impl.h"
 #include "proto/base/clock.h"
+#include "proto/base/log.h"
 
 #define LOOK_MS 50 /* between two looks whether it has ended */
 
@@ -204,7 +205,8 @@ static int run(struct run *r, struct err *e)
     return rc;
 }
 
-int slurm_run_now(char *const *argv, const char *input, struct buf *out, struct err *e)
+static int run_now(char *const *argv, const char *input, struct buf *out,
+                   int *ret_wait_status, struct err *e)
 {
     struct run r = {.argv = argv,
                     .input = input,
@@ -225,18 +227,42 @@ int slurm_run_now(char *const *argv, const char *input, struct buf *out, struct 
         (void)waitpid(r.pid, NULL, 0);
     }
     said_fini(&r.said);
+    *ret_wait_status = r.wait_status;
+    return rc;
+}
+
+int slurm_run_now(char *const *argv, const char *input, struct buf *out, struct err *e)
+{
+    int status;
+    return run_now(argv, input, out, &status, e);
+}
+
+static int job_now(uint32_t id, bool may_plugin, struct slurm_job *ret, bool *ret_again,
+                   struct err *e)
+{
+    struct askcmd_job c;
+    struct buf out;
+    int status = 0;
+    askcmd_of_job(&c, id, may_plugin);
+    log_info("job %u: asking %s", id, c.argv[0]);
+    buf_init(&out, SLURM_ASK_BYTES);
+    int rc = run_now(c.argv, NULL, &out, &status, e);
+    if (rc == 0)
+        rc = askcmd_job(&out, id, ret, e);
+    buf_fini(&out);
+    *ret_again =
+        rc < 0 && rc != -ETIMEDOUT && c.plugin && askcmd_plugin_failed(status, id, e);
     return rc;
 }
 
 int slurm_job_now(uint32_t id, struct slurm_job *ret, struct err *e)
 {
-    struct askcmd_job c;
-    struct buf out;
-    askcmd_of_job(&c, id);
-    buf_init(&out, SLURM_ASK_BYTES);
-    int rc = slurm_run_now(c.argv, NULL, &out, e);
-    if (rc == 0)
-        rc = askcmd_job(&out, id, ret, e);
-    buf_fini(&out);
+    struct err why = {0};
+    bool again;
+    int rc = job_now(id, true, ret, &again, &why);
+    if (again)
+        rc = job_now(id, false, ret, &again, &why);
+    if (rc < 0 && e)
+        *e = why;
     return rc;
 }

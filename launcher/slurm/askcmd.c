@@ -9,7 +9,6 @@
 #include <unistd.h>
 
 #include "launcher/slurm/ask_impl.h"
-#include "launcher/slurm/facts_impl.h"
 
 /* ---- environment ---- */
 
@@ -95,15 +94,6 @@ char **askcmd_copy(char *const *argv)
     return copy;
 }
 
-void askcmd_of_job(struct askcmd_job *c, uint32_t id)
-{
-    static char scontrol[] = "scontrol", detailed[] = "-d", one_line[] = "-o";
-    static char show[] = "show", job[] = "job";
-    (void)snprintf(c->id, sizeof c->id, "%u", id);
-    char *const argv[] = {scontrol, detailed, one_line, show, job, c->id, NULL};
-    memcpy(c->argv, argv, sizeof argv);
-}
-
 void askcmd_keep(void *arg, const char *line)
 {
     said_keep(arg, line);
@@ -134,9 +124,10 @@ int askcmd_not_started(char *const *argv, int code, struct err *e)
 /* Slurm's commands put their names before each line. */
 static const char *last_words(char *const *argv, const struct said *said)
 {
-    const char *last = said->last;
-    size_t n = strlen(argv[0]);
-    if (strncmp(last, argv[0], n) == 0 && strncmp(last + n, ": ", 2) == 0)
+    const char *last = said->last, *slash = strrchr(argv[0], '/');
+    const char *name = slash ? slash + 1 : argv[0];
+    size_t n = strlen(name);
+    if (strncmp(last, name, n) == 0 && strncmp(last + n, ": ", 2) == 0)
         last += n + 2;
     if (strncmp(last, "error: ", 7) == 0)
         last += 7;
@@ -180,26 +171,4 @@ int askcmd_too_much(char *const *argv, struct err *e)
     char words[120];
     return err_set(e, ERR_LIMIT, "run \"%s\": it printed more than %u KiB",
                    shown(argv, words, sizeof words), SLURM_ASK_BYTES >> 10);
-}
-
-/* ---- the job ---- */
-
-/* For an array there is a line for each of its jobs. */
-int askcmd_job(const struct buf *out, uint32_t id, struct slurm_job *ret, struct err *e)
-{
-    const char *line = out->len > 0 ? (const char *)out->data : "";
-    for (const char *next; line; line = next ? next + 1 : NULL) {
-        const char *at = line + strlen("JobId=");
-        uint64_t v = 0;
-        next = strchr(line, '\n');
-        if (strncmp(line, "JobId=", strlen("JobId=")) != 0 ||
-            !facts_number(&at, UINT32_MAX, &v) || v != id)
-            continue;
-        char *one = strndup(line, next ? (size_t)(next - line) : strlen(line));
-        int rc = one ? slurm_job_of_scontrol(one, ret, e)
-                     : err_sys(e, -ENOMEM, "ask for job %u", id);
-        free(one);
-        return rc;
-    }
-    return err_set(e, ERR_PROTO, "ask for job %u: scontrol says nothing of it", id);
 }

@@ -41,8 +41,8 @@ static int bad(const char *name, const char *value, const char *why, struct err 
 {
     char text[100];
     facts_text(text, sizeof text, value, strlen(value));
-    err_set(e, ERR_USAGE, "read the job from the environment: %s=\"%s\": %s", name, text,
-            why);
+    err_set(e, ERR_USAGE, "read the job from the environment: %s=\"%s\": %s", name,
+            text, why);
     return err_hint(e, "Slurm sets it; do not set it by hand, or unset SLURM_JOB_ID to "
                        "run outside the job");
 }

@@ -242,8 +242,8 @@ static void test_job(void **state)
     } rows[] = {
         {LINE(12), "n12"},
         {LINE(120) LINE(13) LINE(12), "n12"},
-        {LINE(120), "ask for job 12: scontrol says nothing of it"},
-        {"", "ask for job 12: scontrol says nothing of it"},
+        {LINE(120), "ask for job 12: Slurm says nothing of it"},
+        {"", "ask for job 12: Slurm says nothing of it"},
         {"JobId=12 no", "read what scontrol says of job 12: no JobName"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
