@@ -26,7 +26,7 @@ static int environ_set_ranks(struct envlist *l, const struct environ_spec *s)
         {"GROUP_RANK", p->node_index},
         {"MASTER_PORT", s->master_port},
         {"TORCHELASTIC_RESTART_COUNT", p->restarts},
-        {"TORCHELASTIC_MAX_RESTARTS", 0},
+        {"TORCHELASTIC_MAX_RESTARTS", p->max_restarts},
         {"OMPI_COMM_WORLD_SIZE", p->world_size},
         {"OMPI_COMM_WORLD_RANK", s->rank->rank},
         {"OMPI_COMM_WORLD_LOCAL_SIZE", (uint32_t)p->n_ranks},

@@ -120,12 +120,26 @@ static int job_on_stdin(struct job *j, const struct envelope *v, ProtobufCMessag
     return stdinpipe_message(j->input, (const Aolani__Stdin *)m, e);
 }
 
+/* The ranks end by themselves, so the job's state stays as it is. */
+static int job_on_save(struct job *j, const Aolani__Stop *m, struct err *e)
+{
+    if (m->signum < 0 || m->signum >= NSIG)
+        return err_set(e, ERR_PROTO, "send signal %d: there is none", m->signum);
+    log_debug("the ranks are asked to save: %s", m->reason);
+    if (j->steps)
+        steprelay_request_stop(j->steps);
+    if (j->ranks && m->signum > 0)
+        ranks_signal(j->ranks, m->signum, NULL, 0);
+    return 0;
+}
+
 static int job_on_stop(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
                        struct err *e)
 {
     const Aolani__Stop *m = (const Aolani__Stop *)msg;
     (void)v;
-    (void)e;
+    if (m->save)
+        return job_on_save(j, m, e);
     log_debug("stop within %llu ms: %s", (unsigned long long)m->grace_ms, m->reason);
     job_event(j, JOB_EV_STOP);
     job_stop_ranks(j, m->grace_ms);

@@ -284,6 +284,7 @@ static int init_node(struct fleet *f, uint32_t i)
     struct fleet_node *n = &f->nodes[i];
     n->fleet = f;
     n->index = i;
+    n->recovering = f->config.recover;
     fleet_make_key(n);
     n->lost = loop_timer_create(f->loop, on_lost_timer, n);
     return n->lost ? 0 : -ENOMEM;

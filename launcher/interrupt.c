@@ -5,21 +5,27 @@
 #include <signal.h>
 #include <stdlib.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 
 static const int signums[] = {SIGINT, SIGTERM, SIGHUP, SIGUSR1, SIGUSR2};
 #define N_SIGNALS (sizeof signums / sizeof *signums)
+/* Slurm tells all processes of a batch script, which tells its head, too. */
+#define ECHO_MS 1000u
 
 struct interrupt {
-    struct job *job;
+    struct job *job; /* NULL: none now */
     bool tty;
-    unsigned stage; /* 0: running, 1: told how, 2: stopping, 3: killing, 4: leaving */
+    void (*on_stop)(void *arg, int signum);
+    void *arg;
+    uint64_t term_ms; /* when the last SIGTERM came; 0: none */
+    unsigned stage;   /* 0: running, 1: told how, 2: stopping, 3: killing, 4: leaving */
     struct loop_signal *signals[N_SIGNALS];
 };
 
 static void advance(struct interrupt *i, int signum)
 {
-    if (i->stage == 0 && signum == SIGINT && i->tty) {
+    if (i->stage == 0 && signum == SIGINT && i->tty && i->job) {
         i->stage = 1;
         job_print_status(i->job);
         log_answer(
@@ -28,6 +34,10 @@ static void advance(struct interrupt *i, int signum)
         return;
     }
     i->stage = i->stage < 2 ? 2 : i->stage + 1;
+    if (i->on_stop)
+        i->on_stop(i->arg, signum);
+    if (!i->job)
+        return;
     if (i->stage == 2) {
         log_note("stopping the job; once more kills its ranks");
         job_stop(i->job, signum, false);
@@ -41,13 +51,25 @@ static void advance(struct interrupt *i, int signum)
     }
 }
 
+static bool is_echo(struct interrupt *i, int signum)
+{
+    uint64_t now = clock_mono_ns() / 1000000;
+    if (signum != SIGTERM || !getenv("SLURM_JOB_ID"))
+        return false;
+    bool echo = i->term_ms && now - i->term_ms < ECHO_MS;
+    i->term_ms = now;
+    return echo;
+}
+
 static void on_signal(int signum, void *arg)
 {
     struct interrupt *i = arg;
-    if (signum == SIGUSR1 || signum == SIGUSR2)
-        job_signal(i->job, signum);
-    else
+    if (is_echo(i, signum))
+        return;
+    if (signum != SIGUSR1 && signum != SIGUSR2)
         advance(i, signum);
+    else if (i->job)
+        job_signal(i->job, signum);
 }
 
 /* nohup asks so to outlive the terminal. An ignored SIGINT is another matter: every shell
@@ -82,6 +104,13 @@ struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty)
 void interrupt_watch(struct interrupt *i, struct job *j)
 {
     i->job = j;
+}
+
+void interrupt_on_stop(struct interrupt *i, void (*stop)(void *arg, int signum),
+                       void *arg)
+{
+    i->on_stop = stop;
+    i->arg = arg;
 }
 
 bool interrupt_has_stopped(const struct interrupt *i)

@@ -160,19 +160,19 @@ static void enter_committing(struct job *j)
 static void enter_running(struct job *j)
 {
     job_enter_phase(j, 2);
-    if (j->config.spec->job.time_limit_ms)
-        loop_timer_start(j->limit, j->config.spec->job.time_limit_ms, 0);
+    j->ran = true;
+    if (j->config.running)
+        j->config.running(j->config.arg);
     job_send_start(j);
 }
 
 static void enter_stopping(struct job *j)
 {
     job_enter_phase(j, 4);
-    loop_timer_stop(j->limit);
     (void)job_journal_phase(j, "stop");
     if (j->stop_text[0])
         log_info("stopping the ranks: %s", j->stop_text);
-    send_stop(j, j->state == JOB_KILLING ? 0 : j->config.spec->failure.grace_ms);
+    send_stop(j, j->state == JOB_KILLING ? 0 : j->grace_ms);
     job_check_ended(j);
 }
 
@@ -180,7 +180,6 @@ static void enter_ending(struct job *j)
 {
     job_enter_phase(j, 5);
     job_tell_drift(j, loop_now_ms(j->loop), true);
-    loop_timer_stop(j->limit);
     loop_timer_stop(j->grace);
     (void)job_journal_phase(j, "end");
     job_end_stdin(j);
@@ -256,16 +255,6 @@ static void enter_state(struct job *j)
 
 /* ---------------------------------------------------------------- time */
 
-static void on_limit(void *arg)
-{
-    struct job *j = arg;
-    char text[32];
-    clock_format_duration(j->config.spec->job.time_limit_ms, text, sizeof text);
-    log_note("the time limit of %s is reached", text);
-    job_set_stop(j, STOP_TIME_LIMIT, 0, "time limit of %s", text);
-    job_event(j, JOB_EV_STOP_ASKED);
-}
-
 static void on_grace(void *arg)
 {
     struct job *j = arg;
@@ -278,6 +267,7 @@ static void on_tick(void *arg)
     uint64_t now = loop_now_ms(j->loop);
     job_variance_tick(j, now);
     job_tell_drift(j, now, false);
+    job_progress_tick(j, now);
     job_show_progress(j, now);
     job_audit_tick(j, now);
     if (j->state == JOB_ENDING)
@@ -299,10 +289,10 @@ int job_create(struct loop *l, const struct job_config *c, struct job **ret,
     ledger_init(&j->ledger);
     j->n_nodes = (uint32_t)c->nodes->n;
     j->nodes = calloc(j->n_nodes, sizeof *j->nodes);
-    j->limit = loop_timer_create(l, on_limit, j);
+    j->grace_ms = c->spec->failure.grace_ms;
     j->grace = loop_timer_create(l, on_grace, j);
     j->tick = loop_timer_create(l, on_tick, j);
-    int rc = j->nodes && j->limit && j->grace && j->tick
+    int rc = j->nodes && j->grace && j->tick
                  ? 0
                  : err_sys(e, -ENOMEM, "make a job of %u nodes", j->n_nodes);
     struct fleet_config fc = {.spec = c->spec,
@@ -377,7 +367,6 @@ void job_destroy(struct job *j)
         return;
     job_end_stdin(j);
     fleet_destroy(j->fleet);
-    loop_timer_destroy(j->limit);
     loop_timer_destroy(j->grace);
     loop_timer_destroy(j->tick);
     fences_destroy(j->fences);

@@ -12,6 +12,7 @@
 #include "launcher/live.h"
 #include "launcher/nodes.h"
 #include "launcher/placereport.h"
+#include "launcher/restart.h"
 #include "launcher/spec.h"
 #include "launcher/summary.h"
 #include "proto/base/rlimits.h"
@@ -33,6 +34,10 @@ struct job_config { /* all by reference */
     struct rlimits limits; /* of the user: the ranks get as much where they may */
     uint64_t epoch;
     uint32_t attempt;
+    uint32_t restarts; /* of [failure] max_restarts that are used */
+    uint64_t
+        done_steps; /* earlier attempts have done those below; 0: none, or not known */
+    void (*running)(void *arg); /* the ranks are about to be started; may be NULL */
     void (*finished)(void *arg);
     void *arg;
 };
@@ -45,6 +50,17 @@ void job_start(struct job *j);
 /* The user wants it to end: TERM and the grace; again (or kill): KILL. signum: what to
  * name as the reason. */
 void job_stop(struct job *j, int signum, bool kill);
+/* Not the user: Slurm takes the nodes. Said before or after job_stop: why, in words ("the
+ * job was preempted"), and status, 0: that of the signal. Copied. */
+void job_explain_stop(struct job *j, const char *why, int status);
+/* From TERM to KILL, should it be stopped: no more than this. */
+void job_shorten_grace(struct job *j, uint64_t grace_ms);
+/* Its time is over: the ranks have `grace_ms` to end. what: "the time limit of 2 h". */
+void job_reach_limit(struct job *j, uint64_t grace_ms, const char *what);
+/* Its time is nearly over ("before the time limit"): ranks are asked to save and to end by themselves
+ * (aolani_stop_requested), and get signum unless 0. Before there are ranks: as
+ * job_reach_limit. */
+void job_save(struct job *j, int signum, const char *what);
 /* The user waits no longer: `finished` follows at once. What is not yet proven gone ends
  * when its lease is over. */
 void job_leave(struct job *j);
@@ -68,6 +84,22 @@ struct topo *const *job_topos(const struct job *j);
 /* After finished: the attempt came to nothing because a program that is not of the job had
  * MASTER_PORT before rank 0, and is proven to be over. The port, else 0; *ret_node: whose. */
 uint32_t job_lost_port(const struct job *j, const char **ret_node);
+
+struct job_outcome { /* borrowed from the job */
+    enum restart_cause cause;
+    int exit_status;
+    const char *sentence;
+    bool ran;           /* ranks were started */
+    bool asked_to_save; /* or told that its time is over */
+    bool unclean;       /* on a node that is not lost something may be left */
+    uint32_t *lost;     /* nodes that cannot be used any more, ascending; to be freed */
+    uint32_t n_lost;
+    bool has_step; /* all ranks ended some step */
+    uint64_t first_step, last_step;
+    const struct ledger *ledger; /* after job_close_ledger */
+};
+/* After finished. -ENOMEM. */
+int job_outcome(const struct job *j, struct job_outcome *ret);
 void job_destroy(struct job *j);
 
 #endif

@@ -274,6 +274,7 @@ static void on_lost(void *arg, uint32_t node, const struct err *e)
                  job_node_name(j, node), e->text);
     lose_ranks(j, node);
     n->teardown = "lost";
+    n->lost = true;
     n->recovering = true;
     if (j->fences)
         fences_node_lost(j->fences, node);

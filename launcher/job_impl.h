@@ -2,8 +2,8 @@
 /* job_impl - what job.c (the states), job_fleet.c (nodes that come and go),
  * job_messages.c (what agents say), job_plan.c (which rank runs where), job_bind.c (what is
  * told of it), job_start.c (start messages), job_stdin.c (--stdin), job_progress.c (what is
- * told meanwhile), job_variance.c (who was late by what), job_summary.c and job_place.c (at
- * the end) share. */
+ * told meanwhile), job_variance.c (who was late by what), job_outcome.c (limits, and what
+ * came of it), job_summary.c and job_place.c (at the end) share. */
 #ifndef LAUNCHER_JOB_IMPL_H
 #define LAUNCHER_JOB_IMPL_H
 
@@ -34,6 +34,7 @@ enum node_step { /* how far a node has come */
 struct job_node {
     enum node_step step;
     bool recovering;
+    bool lost;  /* at some time */
     bool tried; /* it has said whether it reaches MASTER_PORT */
     char error[sizeof((struct err *)0)->text];
     char hint[sizeof((struct err *)0)->hint];
@@ -87,6 +88,12 @@ struct job {
     enum job_state state;
     struct verdict_stop stop;
     char stop_text[1100], sentence[1200];
+    char stop_why[200], stop_what[120];
+    uint64_t grace_ms; /* between TERM and KILL, when it is stopped */
+    bool ran;          /* ranks were started */
+    bool has_step;     /* all ranks ended some step: */
+    uint64_t first_step, last_step, journaled_step;
+    uint64_t progress_ms; /* when the journal was last told of it */
     struct job_node *nodes;
     struct job_replaced *replaced; /* in order */
     size_t n_replaced;
@@ -105,7 +112,7 @@ struct job {
     uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
     int phase;
     uint64_t said_ms;
-    struct loop_timer *limit, *grace, *tick;
+    struct loop_timer *grace, *tick;
     char **warnings;
     size_t n_warnings;
     struct summary_phase *sum_phases;
@@ -140,6 +147,10 @@ void job_watch_ending(struct job *j, uint64_t now_ms);
 /* What went wrong on the nodes at this step, grouped (failures.h); with NODE_REFUSED also
  * on the hosts that were replaced. */
 void job_group_errors(const struct job *j, enum node_step step, char *text, size_t len);
+
+/* ---- job_outcome.c ---- */
+void job_step_done(struct job *j, uint64_t step); /* by all ranks */
+void job_progress_tick(struct job *j, uint64_t now_ms);
 
 /* ---- job_progress.c ---- */
 void job_show_progress(struct job *j, uint64_t now_ms);
@@ -218,6 +229,7 @@ void job_conclude(struct job *j); /* exit status and sentence */
 int64_t job_journal_phase(struct job *j, const char *phase);
 void job_journal_node(struct job *j, uint32_t node, const char *event,
                       const char *detail, const Aolani__NodeInfo *info);
+void job_journal_progress(struct job *j);
 void job_journal_replaced(struct job *j, const struct job_replaced *r);
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
 void job_journal_steps(struct job *j, const Aolani__Steps *m);

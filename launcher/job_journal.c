@@ -17,7 +17,21 @@ int64_t job_journal_phase(struct job *j, const char *phase)
     m.t_real_ns = clock_real_ns();
     m.t_mono_ns = clock_mono_ns();
     m.attempt = j->config.attempt;
+    if (j->state == JOB_BOOTING) {
+        m.nodes = j->config.nodes->names;
+        m.n_nodes = j->n_nodes;
+    }
     return append(j, JOURNAL_PHASE, &m.base);
+}
+
+void job_journal_progress(struct job *j)
+{
+    Aolani__JProgress m = AOLANI__JPROGRESS__INIT;
+    m.attempt = j->config.attempt;
+    m.first_step = j->first_step;
+    m.last_step = j->last_step;
+    m.t_real_ns = clock_real_ns();
+    (void)append(j, JOURNAL_PROGRESS, &m.base);
 }
 
 void job_journal_node(struct job *j, uint32_t node, const char *event,

@@ -133,6 +133,8 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->umask = mask;
     m->unbuffered = s->job.unbuffered;
     m->has_stdin = s->stdin_rank >= 0;
+    m->restarts = j->config.restarts;
+    m->max_restarts = (uint32_t)s->failure.max_restarts;
     m->stdin_rank = m->has_stdin ? (uint32_t)s->stdin_rank : 0;
 }
 

@@ -93,6 +93,8 @@ static void on_closed(void *arg, const struct steps_closed *c)
         usual_add(&v->t, c->t);
     }
     ledger_step(&v->job->ledger, c, v->t.n ? v->t.median : 0);
+    if (c->enough)
+        job_step_done(v->job, c->step);
 }
 
 /* ---------------------------------------------------------------- its life */
@@ -161,6 +163,8 @@ int job_variance_create(struct job *j)
         rc = attribute_create(n, v->signals, &found, &v->attribute);
     if (rc == 0)
         rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup, &ops, &j->steps);
+    if (rc == 0)
+        steps_done_before(j->steps, j->config.done_steps);
     return rc; /* the job destroys what there is */
 }
 

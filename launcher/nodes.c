@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <string.h>
 
 #include "proto/base/hostlist.h"
 #include "proto/base/limits.h"
@@ -195,6 +196,19 @@ const char *nodes_take_spare(struct nodes *n, size_t node)
     *spare = gone;
     n->n_replaced[node]++;
     return gone;
+}
+
+void nodes_drop(struct nodes *n, size_t node)
+{
+    size_t behind = n->n + n->n_spares - node - 1;
+    free(n->names[node]);
+    memmove(n->names + node, n->names + node + 1, behind * sizeof *n->names);
+    if (n->n_replaced)
+        memmove(n->n_replaced + node, n->n_replaced + node + 1,
+                (n->n - node - 1) * sizeof *n->n_replaced);
+    n->n--;
+    if (n->spares)
+        n->spares--;
 }
 
 void nodes_enlist_spares(struct nodes *n)

@@ -21,6 +21,7 @@ enum {
     COMPARE_ = VERB_COMPARE,
     AUDIT = VERB_AUDIT,
     SUBMIT = VERB_SUBMIT,
+    RESUME = VERB_RESUME,
     STATUS = VERB_STATUS,
     LOGS = VERB_LOGS,
     STOP = VERB_STOP
@@ -29,7 +30,7 @@ enum {
 enum {
     JOB = RUN | CHECK | PLAN | SUBMIT,
     NODES = JOB | AUDIT,
-    ALL = NODES | REPORT | COMPARE_ | STATUS | LOGS | STOP,
+    ALL = NODES | REPORT | COMPARE_ | STATUS | LOGS | STOP | RESUME,
 };
 
 enum action {
@@ -97,7 +98,7 @@ static const struct option_row rows[] = {
     {0, "set", "KEY=VALUE", NODES, SET_ANY, NULL,
      "set any key of the job file: bind.cpu=none"},
     {0, "site", "FILE", NODES, SITE, NULL, "read this site file"},
-    {'l', "label", NULL, RUN | SUBMIT, LABEL, NULL,
+    {'l', "label", NULL, RUN | SUBMIT | RESUME, LABEL, NULL,
      "begin every line of output with node:rank:"},
     {'u', "unbuffered", NULL, JOB, SET_KEY, "job.unbuffered",
      "ranks write line by line, as to a terminal"},
@@ -140,6 +141,8 @@ static const struct option_row rows[] = {
     {0, "err", NULL, LOGS, RUNS, NULL, "standard error alone"},
     {0, "attempt", "N", LOGS, RUNS, NULL, "of this attempt, not of the last"},
     {0, "launcher", NULL, LOGS, RUNS, NULL, "what the batch jobs said, not the ranks"},
+    {0, "force", NULL, RESUME, RUNS, NULL,
+     "although a former head may live, or the run has ended"},
     {0, "now", NULL, STOP, RUNS, NULL, "without grace: the ranks are killed"},
     {0, "json", NULL, REPORT | PLAN | COMPARE_ | AUDIT | STATUS, JSON, NULL,
      "print it as JSON"},

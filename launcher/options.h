@@ -55,6 +55,7 @@ struct options_runs {
     int64_t attempt;       /* 0: the last */
     struct rankset ranks;  /* empty: all */
     bool now;              /* stop */
+    bool force;            /* resume */
 };
 
 struct options {

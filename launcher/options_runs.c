@@ -59,10 +59,10 @@ int options_runs_set(struct options_runs *r, const char *name, const char *value
     const struct {
         const char *name;
         bool *flag;
-    } flags[] = {{"print", &r->print},       {"prepare", &r->prepare},
-                 {"over", &r->over},         {"follow", &r->follow},
-                 {"out", &r->only[0]},       {"err", &r->only[1]},
-                 {"launcher", &r->launcher}, {"now", &r->now}};
+    } flags[] = {
+        {"print", &r->print},       {"prepare", &r->prepare}, {"over", &r->over},
+        {"follow", &r->follow},     {"out", &r->only[0]},     {"err", &r->only[1]},
+        {"launcher", &r->launcher}, {"now", &r->now},         {"force", &r->force}};
     for (size_t i = 0; i < sizeof flags / sizeof flags[0]; i++)
         if (!strcmp(name, flags[i].name)) {
             *flags[i].flag = true;

@@ -37,6 +37,9 @@ int runhead_read(const char *dir, struct runhead *ret, struct err *e);
 /* Does it live? From its own machine at once; for a head inside a job of Slurm's elsewhere
  * Slurm is asked, which may take up to SLURM_ASK_MS. */
 enum runhead_life runhead_life(const char *dir, const struct runhead *h);
+/* It ran in a job of Slurm's that is over, or was begun anew since, and with it all that it
+ * had started. May ask Slurm. */
+bool runhead_is_gone_with_slurm(const struct runhead *h);
 /* "process 4711 on login1", "... in Slurm job 81". */
 void runhead_text(const struct runhead *h, char *ret, size_t len);
 

@@ -20,11 +20,14 @@ struct runprep {
 
 /* All of it. nodes: NULL while they are not known. epoch: 1 for a head that begins at once,
  * 0 for a run to be begun later. *ret_journal is open for more; NULL: it is closed again,
- * and no loop is needed. */
+ * and no loop is needed. ret holds the key, to be wiped, also on failure. */
 int runprep_make(const struct spec *s, const struct nodes *nodes, uint64_t epoch,
                  struct loop *l, struct runprep *ret, struct journal **ret_journal,
                  struct err *e);
-/* As it was left: the key of the run in this directory. */
+/* The journal of a run that is there, open at its end; what it cannot keep is warned of. */
+int runprep_open_journal(const struct rundir *d, struct loop *l, struct journal **ret,
+                         struct err *e);
+/* The key of the run in this directory. */
 int runprep_read_key(const struct rundir *d, struct secure_key *ret, struct err *e);
 
 #endif

@@ -321,23 +321,89 @@ bool runstate_best_step(const struct runstate *r, uint64_t *ret)
     return known;
 }
 
-unsigned runstate_fruitless(const struct runstate *r)
+struct fruits {
+    uint64_t best;
+    bool any;
+    unsigned n;
+};
+
+static void count_fruit(struct fruits *f, bool has_step, uint64_t last_step)
 {
-    uint64_t best = 0;
-    bool any = false;
-    unsigned n = 0;
+    f->n++;
+    if (!has_step || (f->any && last_step <= f->best))
+        return;
+    f->best = last_step;
+    f->any = true;
+    f->n = 0;
+}
+
+static struct fruits fruits_of(const struct runstate *r)
+{
+    struct fruits f = {0};
     for (size_t i = 0; i < r->n_attempts; i++) {
         const struct runstate_attempt *a = &r->attempts[i];
-        if (a->world_size == 0)
-            continue;
-        n++;
-        if (a->has_step && (!any || a->last_step > best)) {
-            best = a->last_step;
-            any = true;
-            n = 0;
-        }
+        if (a->world_size > 0)
+            count_fruit(&f, a->has_step, a->last_step);
     }
-    return any ? n : 0;
+    return f;
+}
+
+unsigned runstate_fruitless(const struct runstate *r)
+{
+    struct fruits f = fruits_of(r);
+    return f.any ? f.n : 0;
+}
+
+unsigned runstate_fruitless_with(const struct runstate *r, bool ran, bool has_step,
+                                 uint64_t last_step)
+{
+    struct fruits f = fruits_of(r);
+    if (ran)
+        count_fruit(&f, has_step, last_step);
+    return f.any ? f.n : 0;
+}
+
+bool runstate_done_step(const struct runstate *r, uint64_t *ret)
+{
+    bool known = false;
+    for (size_t i = 0; i < r->n_attempts; i++) {
+        const struct runstate_attempt *a = &r->attempts[i];
+        if (!a->ended || !a->has_step || (known && a->last_step <= *ret))
+            continue;
+        *ret = a->last_step;
+        known = true;
+    }
+    return known;
+}
+
+int runstate_add(struct runstate *r, const struct runstate_attempt *a)
+{
+    struct runstate_attempt *at = attempt_of(r, a->attempt);
+    if (!at)
+        return -ENOMEM;
+    free(at->sentence);
+    *at = *a;
+    return 0;
+}
+
+uint64_t runstate_ledger(const struct runstate *r, uint64_t former_ns,
+                         struct ledger *ret)
+{
+    struct ledger sum = {0};
+    uint64_t known_ns = 0, own_ns = 0;
+    for (size_t i = 0; i < r->n_attempts; i++) {
+        const struct runstate_attempt *a = &r->attempts[i];
+        if (!a->ended)
+            continue;
+        for (int row = 0; row < LEDGER_ROWS; row++)
+            sum.us[row] += a->ledger.us[row];
+        sum.hangs += a->ledger.hangs;
+        *(a->ours ? &own_ns : &known_ns) += a->wall_ns;
+    }
+    if (former_ns > known_ns)
+        sum.us[LEDGER_RESTART] += (former_ns - known_ns) / 1000;
+    *ret = sum;
+    return (former_ns > known_ns ? former_ns : known_ns) + own_ns;
 }
 
 unsigned runstate_restarts(const struct runstate *r)

@@ -33,6 +33,7 @@ struct runstate_attempt {
     uint32_t world_size;    /* ranks that were started */
     uint64_t wall_ns;       /* ended: of it, and of what its head did before it */
     struct ledger ledger;   /* ended: where that went */
+    bool ours;              /* of this process */
 };
 
 struct runstate {
@@ -68,6 +69,18 @@ bool runstate_best_step(const struct runstate *r, uint64_t *ret);
 /* How many of the last attempts that started ranks ended no step that was not ended
  * before. 0 where no attempt of the run ever marked a step: then nothing is known. */
 unsigned runstate_fruitless(const struct runstate *r);
+/* With one more that has just ended. */
+unsigned runstate_fruitless_with(const struct runstate *r, bool ran, bool has_step,
+                                 uint64_t last_step);
+/* The highest step of attempts whose time is known in detail: of those cut off it is not,
+ * so that what they did is not done before. False: none. */
+bool runstate_done_step(const struct runstate *r, uint64_t *ret);
+/* Keep an attempt, its sentence taken; one of this number is replaced. -ENOMEM. */
+int runstate_add(struct runstate *r, const struct runstate_attempt *a);
+/* Where the time of all attempts went, former_ns that of heads before this one; what of
+ * theirs no attempt accounts for was cut off. Returns all of it, ns. */
+uint64_t runstate_ledger(const struct runstate *r, uint64_t former_ns,
+                         struct ledger *ret);
 /* How many of [failure] max_restarts are used. */
 unsigned runstate_restarts(const struct runstate *r);
 

@@ -144,6 +144,10 @@ struct spec_flag {   /* one "--set section.key=value" or its short form */
 int spec_load(const char *job_path, const char *site_path,
               const struct spec_flag *flags, size_t n_flags, char *const *extra_args,
               struct spec **ret, struct buf *diag, struct err *e);
+/* The spec.toml of a run directory, alone: neither a site file nor the environment says
+ * otherwise any more. */
+int spec_load_resolved(const char *path, struct spec **ret, struct buf *diag,
+                       struct err *e);
 void spec_destroy(struct spec *s);
 
 /* Who set a key ("job.command"): "job.toml:7", "--time"; NULL: nobody, or no such key. */

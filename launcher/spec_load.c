@@ -181,7 +181,8 @@ static int collect_errors(struct spec_loader *l, struct buf *diag, struct err *e
 }
 
 static int load_layers(struct spec_loader *l, const char *site, const char *job_path,
-                       const struct spec_flag *flags, size_t n_flags, struct err *e)
+                       const struct spec_flag *flags, size_t n_flags, bool alone,
+                       struct err *e)
 {
     int rc = load_defaults(l);
     if (rc)
@@ -193,14 +194,14 @@ static int load_layers(struct spec_loader *l, const char *site, const char *job_
             err_hint(e, "the first operand is the job file: aolani-run job.toml");
         return rc;
     }
-    if ((rc = load_environment(l)) || (rc = load_flags(l, flags, n_flags)))
+    if ((!alone && (rc = load_environment(l))) || (rc = load_flags(l, flags, n_flags)))
         return err_sys(e, rc, "read the options");
     return 0;
 }
 
-int spec_load(const char *job_path, const char *site_path,
-              const struct spec_flag *flags, size_t n_flags, char *const *extra_args,
-              struct spec **ret, struct buf *diag, struct err *e)
+static int load(const char *job_path, const char *site_path,
+                const struct spec_flag *flags, size_t n_flags, char *const *extra_args,
+                bool alone, struct spec **ret, struct buf *diag, struct err *e)
 {
     struct spec_loader l;
     char *site = NULL;
@@ -211,7 +212,7 @@ int spec_load(const char *job_path, const char *site_path,
         err_sys(e, rc, "read job file \"%s\"", job_path);
         goto fail;
     }
-    if ((rc = load_layers(&l, site, job_path, flags, n_flags, e))) {
+    if ((rc = load_layers(&l, site, job_path, flags, n_flags, alone, e))) {
         if (rc != -ENOMEM)
             rc = e ? (e->code = ERR_USAGE) : ERR_USAGE;
         goto fail;
@@ -228,4 +229,17 @@ fail:
     free(site);
     loader_fini(&l);
     return rc;
+}
+
+int spec_load(const char *job_path, const char *site_path,
+              const struct spec_flag *flags, size_t n_flags, char *const *extra_args,
+              struct spec **ret, struct buf *diag, struct err *e)
+{
+    return load(job_path, site_path, flags, n_flags, extra_args, false, ret, diag, e);
+}
+
+int spec_load_resolved(const char *path, struct spec **ret, struct buf *diag,
+                       struct err *e)
+{
+    return load(path, "", NULL, 0, NULL, true, ret, diag, e);
 }

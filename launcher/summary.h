@@ -10,6 +10,7 @@
 
 #include "launcher/binding.h"
 #include "launcher/outrotate.h"
+#include "launcher/runstate.h"
 #include "launcher/variance/attribute.h"
 #include "launcher/variance/cost.h"
 #include "launcher/variance/ledger.h"
@@ -72,7 +73,9 @@ struct summary {
     int exit_status;
     const char *sentence; /* "all 8 ranks ended with status 0", "rank 3 on gpu2 ..." */
     uint64_t wall_ms;
-    uint32_t attempts; /* all but the last came to nothing */
+    uint32_t attempts;
+    const struct runstate_attempt *history; /* of them, in order; NULL: not known */
+    size_t n_history;
     const struct summary_phase *phases;
     size_t n_phases;
     const struct summary_node *nodes;

@@ -24,11 +24,20 @@ static const struct verb_info verbs[] = {
      "costs."},
     {"audit", VERB_AUDIT, cmd_audit, "[job.toml]", NULL,
      "Say whether machines are bare metal, and which link or node is slow."},
+    {"resume", VERB_RESUME, cmd_resume, "RUN", NULL,
+     "Go on with a run that was cut off, or is to be continued."},
+    {"submit", VERB_SUBMIT, cmd_submit, "job.toml", "[more arguments of the program]",
+     "Hand a job to Slurm, to be run by batch jobs; say which."},
+    {"status", VERB_STATUS, cmd_status, "[RUN...]", NULL,
+     "Say how runs stand: how far they are, what they wait for, how they ended."},
+    {"logs", VERB_LOGS, cmd_logs, "[RUN]", NULL,
+     "Print what the ranks of a run wrote, also while they do."},
+    {"stop", VERB_STOP, cmd_stop, "RUN", NULL,
+     "End a run that goes on elsewhere, and cancel its jobs that wait."},
 };
 #define N_VERBS (sizeof verbs / sizeof verbs[0])
 
-static const char *const later[] = {"submit", "attach", "status", "logs",
-                                    "stop",   "resume", "init"};
+static const char *const later[] = {"attach", "init"};
 
 static const char top[] =
     "usage: aolani-run [run] job.toml [options] [-- more arguments of the program]\n"

@@ -15,6 +15,7 @@ enum verb_bit {
     VERB_PLAN = 8,
     VERB_COMPARE = 16,
     VERB_AUDIT = 32,
+    VERB_RESUME = 64,
     VERB_SUBMIT = 128,
     VERB_STATUS = 256,
     VERB_LOGS = 512,
@@ -44,6 +45,7 @@ int cmd_plan(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_compare(int argc, char **argv);
 int cmd_audit(int argc, char **argv);
+int cmd_resume(int argc, char **argv);
 int cmd_submit(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_logs(int argc, char **argv);

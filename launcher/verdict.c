@@ -166,6 +166,20 @@ static void say_stopped(const struct verdict_rank *ranks, size_t n, int at, char
         (void)snprintf(text, len, "; %zu of %zu ranks had to be ended", killed, n);
 }
 
+static int say_signal(const struct verdict_rank *ranks, size_t n,
+                      const struct verdict_stop *stop, char *text, size_t len)
+{
+    int at;
+    if (stop->why)
+        at = snprintf(text, len, "stopped by Slurm: %s", stop->why);
+    else
+        at = snprintf(text, len, "stopped by %s (%s)",
+                      stop->signum == SIGINT ? "Ctrl-C" : "a signal",
+                      strsignal(stop->signum));
+    say_stopped(ranks, n, at, text, len);
+    return stop->why && stop->status ? stop->status : 128 + stop->signum;
+}
+
 int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_stop *stop,
             const char *program, char *text, size_t len)
 {
@@ -174,16 +188,19 @@ int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_sto
     case STOP_NONE:
     case STOP_RANK:
         status = say_end(ranks, n, program, text, len);
+        if (status == 0 && stop->saving) {
+            size_t end = strlen(text);
+            (void)snprintf(text + end, len - end,
+                           ", as asked, before %s; to be continued", stop->saving);
+            status = 124;
+        }
         break;
     case STOP_SIGNAL:
-        at = snprintf(text, len, "stopped by %s (%s)",
-                      stop->signum == SIGINT ? "Ctrl-C" : "a signal",
-                      strsignal(stop->signum));
-        say_stopped(ranks, n, at, text, len);
-        status = 128 + stop->signum;
+        status = say_signal(ranks, n, stop, text, len);
         break;
     case STOP_TIME_LIMIT:
-        at = snprintf(text, len, "the time limit was reached");
+        at = snprintf(text, len, "%s was reached",
+                      stop->text ? stop->text : "the time limit");
         say_stopped(ranks, n, at, text, len);
         status = 124;
         break;

@@ -46,9 +46,15 @@ enum stop_cause {
 struct verdict_stop {
     enum stop_cause cause;
     int signum;
-    int status;       /* STOP_ERROR */
-    const char *text; /* STOP_NODE_LOST, STOP_ERROR */
-    bool unclean;     /* a node could not prove that nothing is left */
+    int status; /* STOP_ERROR; STOP_SIGNAL with .why, unless 0 */
+    const char
+        *text;    /* STOP_NODE_LOST, STOP_ERROR; STOP_TIME_LIMIT: "the time limit" */
+    bool unclean; /* a node could not prove that nothing is left */
+    const char
+        *saving; /* the ranks were asked to save and to end, before this ("the time
+                           limit"); NULL: they were not */
+    const char
+        *why; /* STOP_SIGNAL: not the user but Slurm, because of this; NULL: no */
 };
 
 /* Returns the exit status; the sentence (no newline, no full stop) into text. */

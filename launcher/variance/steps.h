@@ -94,6 +94,8 @@ struct steps_job {
 int steps_create(uint32_t world_size, uint32_t warmup, const struct steps_ops *ops,
                  struct steps **ret);
 void steps_destroy(struct steps *s);
+/* Attempts before these records have done all steps below this one. */
+void steps_done_before(struct steps *s, uint64_t step);
 /* One record at now_ms (any monotonic clock). Records of a rank come in order; a step that
  * is already closed or repeats (a restart from a checkpoint) is handled as the header
  * says and never breaks the totals. */

@@ -413,14 +413,14 @@ static void test_later_keys_are_noted(void **state)
 {
     (void)state;
     struct spec *s;
-    assert_int_equal(load("[job]\ncommand=[\"true\"]\n[failure]\nmax_restarts=3\n"
+    assert_int_equal(load("[job]\ncommand=[\"true\"]\n[failure]\nhang_timeout=60\n"
                           "[steps]\nsource=\"nccl\"\n",
                           &s),
                      0);
-    assert_int_equal(s->failure.max_restarts, 3);
+    assert_int_equal(s->failure.hang_timeout_ms, 60000);
     assert_int_equal(s->notes.n, 2);
     assert_string_equal(s->notes.items[0],
-                        "job.toml:4: [failure] max_restarts is not in "
+                        "job.toml:4: [failure] hang_timeout is not in "
                         "effect in this version");
     spec_destroy(s);
 }

@@ -51,6 +51,31 @@ int cmd_audit(int argc, char **argv)
     return note("audit", argc, argv);
 }
 
+int cmd_resume(int argc, char **argv)
+{
+    return note("resume", argc, argv);
+}
+
+int cmd_submit(int argc, char **argv)
+{
+    return note("submit", argc, argv);
+}
+
+int cmd_status(int argc, char **argv)
+{
+    return note("status", argc, argv);
+}
+
+int cmd_logs(int argc, char **argv)
+{
+    return note("logs", argc, argv);
+}
+
+int cmd_stop(int argc, char **argv)
+{
+    return note("stop", argc, argv);
+}
+
 static void sink(enum log_level level, const char *line, void *arg)
 {
     (void)level;
@@ -79,7 +104,7 @@ static void test_dispatch(void **state)
         {{"zzz"}, NULL, "no verb and no job file \"zzz\""},
         {{"plan", "job.toml", "--json"}, "plan job.toml --json", ""},
         {{"audit", "--local"}, "audit --local", ""},
-        {{"submit", "job.toml"}, NULL, "the verb \"submit\" is not in this version"},
+        {{"attach", "job.toml"}, NULL, "the verb \"attach\" is not in this version"},
     };
     log_setup("aolani-run", LOG_NOTE_, sink, NULL);
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
@@ -101,8 +126,8 @@ static void test_names(void **state)
     assert_non_null(verbs_find("run"));
     assert_non_null(verbs_find("plan"));
     assert_non_null(verbs_find("audit"));
-    assert_null(verbs_find("submit"));
-    assert_true(verbs_name_exists("submit"));
+    assert_null(verbs_find("attach"));
+    assert_true(verbs_name_exists("attach"));
     assert_false(verbs_name_exists("job.toml"));
 }
 

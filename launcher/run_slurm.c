@@ -1,0 +1,70 @@
+/* SPDX-License-Identifier: MIT */
+/* run_slurm.c - a signal that ends the run inside a job of Slurm's: it may be the user's,
+ * or Slurm's own, which is about to take the nodes. What Slurm says of the job while the
+ * ranks have their grace tells which. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "launcher/run_impl.h"
+#include "launcher/slurm/ask.h"
+#include "launcher/slurm/jobend.h"
+#include "proto/base/log.h"
+
+static void tell(struct run *r, enum restart_cause cause, int status, const char *why)
+{
+    if (r->slurm_told)
+        return;
+    r->slurm_told = true;
+    r->slurm_cause = cause;
+    log_note("Slurm ends this job: %s", why);
+    if (r->job)
+        job_explain_stop(r->job, why, status);
+}
+
+static void on_why(void *arg, const struct slurm_job *job, const struct err *e)
+{
+    struct run *r = arg;
+    struct slurm_end end;
+    if (!job) {
+        log_debug("why Slurm ends the job: %s", e->text);
+        return;
+    }
+    slurm_end_of(job, &end);
+    switch (end.why) {
+    case SLURM_GOES_ON: /* then the signal was somebody's */
+        return;
+    case SLURM_CANCELLED:
+        tell(r, RESTART_USER, 0, end.text);
+        return;
+    case SLURM_TIMEOUT:
+        tell(r, RESTART_LIMIT, 124, end.text);
+        return;
+    case SLURM_TAKEN:
+        tell(r, RESTART_SLURM, 0, end.text);
+        return;
+    }
+}
+
+void run_ask_slurm(struct run *r, int signum)
+{
+    struct err e;
+    if (!r->slurm_job || signum != SIGTERM || r->why_ask)
+        return;
+    if (r->job) /* Slurm waits no longer than its KillWait */
+        job_shorten_grace(r->job, limitwatch_grace(r->limits));
+    if (limitwatch_is_slurms(r->limits)) {
+        tell(r, RESTART_LIMIT, 124, "its time limit was reached");
+        return;
+    }
+    if (slurm_ask_job(r->loop, r->slurm_job, on_why, r, &r->why_ask, &e) < 0)
+        log_debug("why Slurm ends the job: %s", e.text);
+}
+
+enum restart_cause run_slurm_cause(const struct run *r, enum restart_cause found)
+{
+    bool theirs = found == RESTART_USER || found == RESTART_RANK ||
+                  found == RESTART_NODE || found == RESTART_BOOT;
+    return r->slurm_told && theirs ? r->slurm_cause : found;
+}

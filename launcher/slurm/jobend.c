@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: MIT */
+/* jobend.c - see jobend.h. */
+#include "launcher/slurm/jobend.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct {
+    const char *word; /* of the state or the reason; its beginning */
+    enum slurm_end_why why;
+    const char *text;
+} rows[] = {
+    {"CANCELLED", SLURM_CANCELLED, "the job was cancelled"},
+    {"TIMEOUT", SLURM_TIMEOUT, "its time limit was reached"},
+    {"TimeLimit", SLURM_TIMEOUT, "its time limit was reached"},
+    {"PREEMPTED", SLURM_TAKEN, "the job was preempted"},
+    {"Preempt", SLURM_TAKEN, "the job was preempted"},
+    {"NODE_FAIL", SLURM_TAKEN, "a node of the job failed"},
+    {"NodeDown", SLURM_TAKEN, "a node of the job failed"},
+    {"REQUEUE", SLURM_TAKEN, "the job was requeued"},
+    {"PENDING", SLURM_TAKEN, "the job was requeued"},
+    {"DEADLINE", SLURM_TIMEOUT, "its deadline was reached"},
+    {"OUT_OF_MEMORY", SLURM_TAKEN, "the job ran out of memory"},
+    {"BOOT_FAIL", SLURM_TAKEN, "a node of the job failed"},
+};
+
+static bool begins(const char *text, const char *with)
+{
+    return strncmp(text, with, strlen(with)) == 0;
+}
+
+void slurm_end_of(const struct slurm_job *job, struct slurm_end *ret)
+{
+    struct slurm_end end = {.why = SLURM_TAKEN, .text = "it does not say why"};
+    if (begins(job->state, "RUNNING") || begins(job->state, "SUSPENDED") ||
+        begins(job->state, "CONFIGURING"))
+        end = (struct slurm_end){.why = SLURM_GOES_ON, .text = "the job goes on"};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows && end.why == SLURM_TAKEN; i++) {
+        if (!begins(job->state, rows[i].word) && !begins(job->reason, rows[i].word))
+            continue;
+        end.why = rows[i].why;
+        (void)snprintf(end.text, sizeof end.text, "%s", rows[i].text);
+        break;
+    }
+    *ret = end;
+}
