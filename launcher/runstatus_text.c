@@ -4,15 +4,17 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
+#include "launcher/report_table.h"
 #include "proto/base/clock.h"
 #include "proto/base/hostlist.h"
 #include "proto/base/utf8.h"
 
-#define SHOWN_WAITING 4u /* jobs of a chain; the rest is a number */
+#define SHOWN_NEXT 8u /* jobs of a chain; the rest is a number */
 
 static void local_time(uint64_t real_ns, char *ret, size_t len)
 {
@@ -122,12 +124,11 @@ static int add_head(const struct runstatus *s, struct buf *out)
     int rc = buf_printf(out, "  head       ");
     if (rc == 0)
         rc = add_words(out, text);
-    return rc ? rc
-              : buf_printf(out, "%s\n",
-                           s->life == RUNHEAD_NONE ? ": it is gone"
-                           : s->life == RUNHEAD_UNKNOWN
-                               ? ": it cannot be asked from here"
-                               : "");
+    const char *more = s->life == RUNHEAD_NONE ? ": it is gone"
+                       : runstatus_word(s) == RUNSTATUS_UNKNOWN
+                           ? ": it cannot be asked from here"
+                           : "";
+    return rc ? rc : buf_printf(out, "%s\n", more);
 }
 
 /* ---- jobs ---- */
@@ -146,17 +147,43 @@ static int add_running(const struct chain_link *l, struct buf *out)
 static int add_waiting(const struct runstatus *s, const struct chain_link *l,
                        uint64_t now, struct buf *out)
 {
-    int rc = buf_printf(out, "  job %-6" PRIu32 " waits: ", l->id);
-    if (rc == 0 && s->has_queue && s->queue.id == l->id)
-        rc = slurm_queue_format(&s->queue, now, out);
-    else if (rc == 0)
-        rc = buf_printf(out, "%s", slurm_reason_words(l->reason));
-    return rc ? rc : buf_printf(out, "\n");
+    char first[40];
+    struct buf words;
+    struct page page = {.out = out};
+    buf_init(&words, 4096);
+    (void)snprintf(first, sizeof first, "  job %-6" PRIu32 " waits: ", l->id);
+    int rc = s->has_queue && s->queue.id == l->id
+                 ? slurm_queue_format(&s->queue, now, &words)
+                 : buf_printf(&words, "%s", slurm_reason_words(l->reason));
+    if (rc == 0)
+        page_wrap(&page, first, (const char *)words.data);
+    buf_fini(&words);
+    return rc ? rc : page.rc;
+}
+
+/* Those that wait for the one before them. */
+static bool is_next(const struct chain_link *l)
+{
+    return chain_link_waits(l) && !strcmp(l->reason, "Dependency");
+}
+
+static int add_next(const struct runstatus *s, struct buf *out)
+{
+    size_t n = 0;
+    int rc = 0;
+    for (size_t i = 0; i < s->chain.n && rc == 0; i++) {
+        const struct chain_link *l = &s->chain.links[i];
+        if (is_next(l) && ++n <= SHOWN_NEXT)
+            rc = buf_printf(out, "%s%" PRIu32, n == 1 ? "  then       job " : ", ",
+                            l->id);
+    }
+    if (rc == 0 && n > SHOWN_NEXT)
+        rc = buf_printf(out, " and %zu more", n - SHOWN_NEXT);
+    return rc || n == 0 ? rc : buf_printf(out, "\n");
 }
 
 static int add_jobs(const struct runstatus *s, uint64_t now, struct buf *out)
 {
-    size_t waiting = 0;
     int rc = 0;
     if (s->unasked.code) {
         rc = buf_printf(out, "  Slurm      was not asked: ");
@@ -167,13 +194,10 @@ static int add_jobs(const struct runstatus *s, uint64_t now, struct buf *out)
         const struct chain_link *l = &s->chain.links[i];
         if (chain_link_runs(l))
             rc = add_running(l, out);
-        else if (chain_link_waits(l) && ++waiting <= SHOWN_WAITING)
+        else if (chain_link_waits(l) && !is_next(l))
             rc = add_waiting(s, l, now, out);
     }
-    if (rc == 0 && waiting > SHOWN_WAITING)
-        rc = buf_printf(out, "  and        %zu more jobs wait\n",
-                        waiting - SHOWN_WAITING);
-    return rc;
+    return rc ? rc : add_next(s, out);
 }
 
 static int add_advice(const struct runstatus *s, struct buf *out)
@@ -185,12 +209,11 @@ static int add_advice(const struct runstatus *s, struct buf *out)
         rc = buf_printf(out, "\n");
     if (rc || runstatus_word(s) != RUNSTATUS_CUT_OFF)
         return rc;
-    if ((rc = buf_printf(out, "  nothing goes on with it; %s: %s",
-                         s->chain.n > 0 ? "another job for it" : "take it up again",
-                         s->chain.n > 0 ? "sbatch " : "aolani-run resume ")) ||
-        (rc = add_words(out, s->dir)))
-        return rc;
-    return buf_printf(out, "%s\n", s->chain.n > 0 ? "/batch.sh" : "");
+    rc = buf_printf(out, "  go on with %s",
+                    s->chain.n > 0 ? "sbatch " : "aolani-run resume ");
+    if (rc == 0)
+        rc = add_words(out, s->dir);
+    return rc ? rc : buf_printf(out, "%s\n", s->chain.n > 0 ? "/batch.sh" : "");
 }
 
 int runstatus_text(const struct runstatus *s, uint64_t now_real_ns, struct buf *out)
