@@ -17,6 +17,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#define NODE_TOLD_MS 2000 /* for the head to answer that it rules the end */
+
 static const int node_signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define NODE_SIGNALS (sizeof node_signals / sizeof *node_signals)
 
@@ -27,6 +29,10 @@ struct node {
     struct job *job;
     struct topology *topology; /* NULL: there is no waiting for it (any more) */
     bool described;            /* NODE_INFO was sent */
+    bool of_slurm;             /* a task of srun's */
+    bool told;                 /* by Slurm, to end */
+    bool ruled;                /* the head has said STOP or END */
+    struct loop_timer *patience;
     struct loop_signal *signals[NODE_SIGNALS];
 };
 
@@ -92,8 +98,10 @@ static void node_hurry(struct node *n)
 static int node_on_message(void *arg, const struct envelope *v, struct err *e)
 {
     struct node *n = arg;
-    if (v->type == MSG_END || v->type == MSG_STOP)
+    if (v->type == MSG_END || v->type == MSG_STOP) {
+        n->ruled = true;
         node_hurry(n);
+    }
     return job_message(n->job, v, e);
 }
 
@@ -117,9 +125,37 @@ static void node_on_lease_over(void *arg)
     job_abandon(n->job, false);
 }
 
+/* Slurm tells every process of a step, ranks too, and in most cases the head; KILL
+ * follows after a while. What ranks are given until then is the head's to say. */
+static void node_tell_head(struct node *n, int signum)
+{
+    const struct upward *up = uplink_upward(n->uplink);
+    Aolani__ToldToEnd m = AOLANI__TOLD_TO_END__INIT;
+    if (n->told)
+        return;
+    n->told = true;
+    m.signum = signum;
+    (void)up->send(up->arg, MSG_TOLD_TO_END, &m.base);
+    loop_timer_start(n->patience, NODE_TOLD_MS, 0);
+}
+
+static void node_on_patience(void *arg)
+{
+    struct node *n = arg;
+    if (n->ruled)
+        return;
+    log_note("ending: Slurm asks for it, and the head says nothing");
+    node_hurry(n);
+    job_abandon(n->job, true);
+}
+
 static void node_on_signal(int signum, void *arg)
 {
     struct node *n = arg;
+    if (n->of_slurm) {
+        node_tell_head(n, signum);
+        return;
+    }
     log_note("ending: %s", strsignal(signum));
     node_hurry(n);
     job_abandon(n->job, true);
@@ -165,7 +201,10 @@ static int node_open(struct node *n, const Aolani__Boot *boot, int in_fd, int ou
                            .node = boot->node_index,
                            .recovering = boot->recover};
     memcpy(c.run_id, boot->run_id.data, sizeof c.run_id);
+    n->of_slurm = boot->n_group > 0;
     rc = job_create(&c, &job_ops, n, &n->job, e);
+    if (rc == 0 && !(n->patience = loop_timer_create(n->loop, node_on_patience, n)))
+        rc = err_sys(e, -ENOMEM, "wait for the head");
     for (size_t i = 0; rc == 0 && i < NODE_SIGNALS; i++) {
         n->signals[i] = loop_signal_create(n->loop, node_signals[i], node_on_signal, n);
         if (!n->signals[i])
@@ -205,6 +244,7 @@ int node_run(const Aolani__Boot *boot, int in_fd, int out_fd, struct err *e)
         loop_run(n.loop);
     for (size_t i = 0; i < NODE_SIGNALS; i++)
         loop_signal_destroy(n.signals[i]);
+    loop_timer_destroy(n.patience);
     topology_destroy(n.topology);
     job_destroy(n.job);
     uplink_destroy(n.uplink);

@@ -304,6 +304,11 @@ static int on_message(void *arg, uint32_t node, const struct envelope *v, struct
         return on_said(w, node, v, e);
     if (v->type == MSG_LOG)
         return on_log(w, node, v, e);
+    if (v->type == MSG_TOLD_TO_END) {
+        log_note("%s is told to end: ending the audit", w->nodes->names[node]);
+        end_all(w);
+        return 0;
+    }
     if (v->type == MSG_NODE_DONE)
         return on_node_done(w, node, v, e);
     return err_set(e, ERR_PROTO, "a message of type %u is not expected", v->type);

@@ -35,6 +35,9 @@ static const char *const by_auto[] = {
     "TF_*", "DEEPSPEED_*", "DS_*", "MEGATRON_*", "ACCELERATE_*", "PL_*", "HF_*",
     "HUGGINGFACE_*", "TRANSFORMERS_*", "TOKENIZERS_*", "WANDB_*", "MLFLOW_*",
     "NEPTUNE_*", "COMET_*", "CLEARML_*",
+    /* what was asked of Slurm for each task; the agents' own step has other numbers */
+    "SLURM_CPUS_PER_TASK", "SLURM_CPUS_PER_GPU", "SLURM_GPUS_PER_TASK",
+    "SLURM_GPUS_PER_NODE", "SLURM_GPUS",
     /* language, time, ways out of the cluster */
     "LANG", "LANGUAGE", "LC_*", "TZ", "http_proxy", "https_proxy", "ftp_proxy",
     "all_proxy", "no_proxy", "HTTP_PROXY", "HTTPS_PROXY", "FTP_PROXY", "ALL_PROXY",

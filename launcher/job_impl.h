@@ -107,6 +107,7 @@ struct job {
     struct netwatch *netwatch; /* where a network is required, while ranks run */
     bool compared_nccl;
     char nccl[200];  /* what it did, in words; "" not known */
+    bool told;       /* Slurm has told a node to end */
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
     int exit_status;
     uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
@@ -189,6 +190,9 @@ void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
                    size_t len);
 int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                       struct err *e);
+
+/* ---- job_told.c ---- */
+int job_on_told(struct job *j, uint32_t node, const ProtobufCMessage *m, struct err *e);
 
 /* ---- job_stdin.c ---- */
 void job_begin_stdin(struct job *j); /* after START */

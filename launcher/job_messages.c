@@ -311,6 +311,7 @@ static const struct {
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
     {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor, job_on_signals},
     {MSG_AUDIT_SAID, &aolani__audit_said__descriptor, job_on_audit_said},
+    {MSG_TOLD_TO_END, &aolani__told_to_end__descriptor, job_on_told},
     {MSG_LOG, &aolani__log__descriptor, on_log},
     {MSG_NODE_DONE, &aolani__node_done__descriptor, on_node_done},
     {MSG_STDIN_TAKEN, &aolani__stdin_taken__descriptor, job_on_stdin_taken},

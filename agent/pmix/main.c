@@ -73,6 +73,9 @@ int main(int argc, char **argv)
         return 2;
     }
     (void)signal(SIGPIPE, SIG_IGN);
+    /* Slurm sends it to every process of a step: ranks that save need us meanwhile. The
+     * agent ends us by its own end. */
+    (void)signal(SIGTERM, SIG_IGN);
     raise_limit();
     int rc = tie_to_parent();
     if (!rc)

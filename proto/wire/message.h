@@ -51,6 +51,7 @@ enum phase {
     X(14, BINDING, SENDER_AGENT, PHASES_RUN, 1u << 16, false)                     \
     X(15, NODE_SIGNALS, SENDER_AGENT, PHASES_RUN, 1u << 18, true)                 \
     X(16, AUDIT_SAID, SENDER_AGENT, PHASE_READY | PHASE_ENDING, 1u << 18, false)  \
+    X(17, TOLD_TO_END, SENDER_AGENT, PHASES_ANY, 64, false)                       \
     X(20, PREPARE, SENDER_HEAD, PHASE_READY, LIMIT_FRAME, false)                  \
     X(21, START, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(22, SIGNAL, SENDER_HEAD, PHASES_RUN, 1u << 20, false)                       \
