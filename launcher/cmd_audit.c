@@ -13,6 +13,7 @@
 #include "launcher/audit_self.h"
 #include "launcher/options.h"
 #include "launcher/run.h"
+#include "launcher/slurm/allocation.h"
 #include "launcher/verbs.h"
 #include "proto/base/log.h"
 
@@ -128,13 +129,17 @@ static int audit_hosts(const struct spec *s, struct audit_wish *w, struct audit 
 {
     struct nodes nodes = {0};
     struct rlimits limits;
-    int rc = nodes_resolve(s, &nodes, e);
-    if (rc < 0)
+    struct allocation *held;
+    int rc = allocation_get(NULL, s, &held, e);
+    if (rc != 0)
         return rc;
-    run_raise_limits(nodes.backend, &limits);
-    nodes_enlist_spares(&nodes);
-    rc = audit_fleet(s, &nodes, w, a, e);
-    nodes_fini(&nodes);
+    if ((rc = nodes_resolve(s, &nodes, e)) == 0) {
+        run_raise_limits(nodes.backend, &limits);
+        nodes_enlist_spares(&nodes);
+        rc = audit_fleet(s, &nodes, w, a, e);
+        nodes_fini(&nodes);
+    }
+    allocation_destroy(held);
     return rc;
 }
 

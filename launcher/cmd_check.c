@@ -9,6 +9,9 @@
 #include "launcher/nodes.h"
 #include "launcher/placecheck.h"
 #include "launcher/run.h"
+#include "launcher/slurm/facts.h"
+#include "launcher/slurm/forecast.h"
+#include "launcher/slurm/options.h"
 #include "launcher/verbs.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -69,10 +72,11 @@ static int show(const struct spec *s, struct err *e)
 static int check_here(const struct options *o, const struct spec *s,
                       const struct nodes *n, struct err *e)
 {
-    bool local = n->backend == BACKEND_LOCAL;
     unsigned bad = herecheck_output(s);
-    if (!local)
+    if (n->backend == BACKEND_SSH)
         bad += herecheck_ssh(s);
+    else if (n->backend == BACKEND_SLURM)
+        bad += herecheck_program(s, false);
     else if (o->offline || o->show)
         bad += herecheck_program(s, true);
     if (!bad)
@@ -81,12 +85,37 @@ static int check_here(const struct options *o, const struct spec *s,
                    bad, bad == 1 ? "" : "s");
 }
 
+/* Nodes that are still to be asked for: how many, and when Slurm would have them. None is
+ * asked for a check. */
+static int check_queue(const struct options *o, const struct spec *s, struct err *e)
+{
+    struct nodes nodes = {.backend = BACKEND_SLURM};
+    struct buf words;
+    nodes.n = slurm_options_nodes(s);
+    nodes.n_spares = s->nodes.spares > 0 ? (size_t)s->nodes.spares : 0;
+    int rc = check_here(o, s, &nodes, e);
+    if (rc || o->show)
+        return rc;
+    print_summary(s, &nodes, o->offline ? ": ok" : "");
+    if (o->offline)
+        return 0;
+    fflush(stdout);
+    buf_init(&words, 1000);
+    rc = slurm_forecast(s, &words, e);
+    if (!rc)
+        printf("  %.*s\n", (int)words.len, (const char *)words.data);
+    buf_fini(&words);
+    return rc;
+}
+
 /* The exit status, or negative. --show is a question about the file. */
 static int check(const struct options *o, const struct spec *s, struct err *e)
 {
     struct nodes nodes = {0};
     bool offline = o->offline || o->show;
     int rc = o->show ? show(s, e) : 0;
+    if (!rc && s->nodes.backend == BACKEND_SLURM && !slurm_is_inside())
+        return check_queue(o, s, e);
     if (rc || (rc = nodes_resolve(s, &nodes, e)))
         return rc;
     rc = check_here(o, s, &nodes, e);

@@ -9,17 +9,16 @@
 #include "launcher/place/place.h"
 #include "launcher/plan_source.h"
 #include "launcher/plan_view.h"
+#include "launcher/slurm/allocation.h"
 #include "launcher/verbs.h"
 #include "proto/base/log.h"
 
 #define OUTPUT_MAX (1u << 30) /* of 16384 nodes */
 
-static int find_nodes(const struct options *o, const struct spec *s,
-                      struct plan_source *ret, struct err *e)
+static int ask_nodes(const struct options *o, const struct spec *s,
+                     struct plan_source *ret, struct err *e)
 {
     struct nodes nodes = {0};
-    if (o->topologies.n > 0)
-        return plan_source_files(ret, &o->topologies, o->sysfs, e);
     int rc = nodes_resolve(s, &nodes, e);
     if (rc < 0)
         return rc;
@@ -32,6 +31,21 @@ static int find_nodes(const struct options *o, const struct spec *s,
     else
         rc = plan_source_hosts(ret, s, &nodes, e);
     nodes_fini(&nodes);
+    return rc;
+}
+
+/* Nodes in Slurm's queue are asked for: which they will be, nobody knows before. */
+static int find_nodes(const struct options *o, const struct spec *s,
+                      struct plan_source *ret, struct err *e)
+{
+    struct allocation *held;
+    if (o->topologies.n > 0)
+        return plan_source_files(ret, &o->topologies, o->sysfs, e);
+    int rc = allocation_get(NULL, s, &held, e);
+    if (rc != 0)
+        return rc > 0 ? 128 + rc : rc;
+    rc = ask_nodes(o, s, ret, e);
+    allocation_destroy(held);
     return rc;
 }
 

@@ -92,10 +92,12 @@ static void show(struct allocwait *w)
     if (w->cancelled && w->id)
         (void)snprintf(text, sizeof text, "cancelling job %u of Slurm", w->id);
     else if (w->id)
-        (void)snprintf(text, sizeof text, "job %u waits, %s%s%s", w->id, waited,
-                       *words ? ": " : "", words);
-    else
+        (void)snprintf(text, sizeof text, "job %u waits, %s%s%s", w->id,
+                       ms < 1000 ? "in the queue" : waited, *words ? ": " : "", words);
+    else if (ms >= 1000)
         (void)snprintf(text, sizeof text, "asking Slurm for nodes, %s", waited);
+    else
+        (void)snprintf(text, sizeof text, "asking Slurm for nodes");
     live_status(w->live, text);
 }
 

@@ -197,7 +197,7 @@ static void add_begin(struct words *w)
 }
 
 /* Hosts that the user names, as one word. */
-static void add_hosts(struct words *w, size_t *ret_n)
+static void add_hosts(struct words *w)
 {
     const struct strlist *hosts = &w->s->nodes.hosts;
     struct hostlist names = {0};
@@ -214,19 +214,25 @@ static void add_hosts(struct words *w, size_t *ret_n)
         else
             add(w, "--nodelist=%s", (const char *)text.data);
     }
-    *ret_n = names.n;
     buf_fini(&text);
     hostlist_fini(&names);
 }
 
-static void add_nodes(struct words *w)
+static size_t spares_of(const struct spec *s)
 {
-    size_t n_hosts, n = (size_t)w->s->nodes.count;
-    size_t spares = w->s->nodes.spares > 0 ? (size_t)w->s->nodes.spares : 0;
-    add_hosts(w, &n_hosts);
-    if (n == 0)
-        n = n_hosts > spares ? n_hosts - spares : 1;
-    add(w, "--nodes=%zu", n + spares);
+    return s->nodes.spares > 0 ? (size_t)s->nodes.spares : 0;
+}
+
+size_t slurm_options_nodes(const struct spec *s)
+{
+    struct hostlist names = {0};
+    if (s->nodes.count > 0)
+        return (size_t)s->nodes.count;
+    for (size_t i = 0; i < s->nodes.hosts.n; i++)
+        (void)hostlist_parse(&names, s->nodes.hosts.items[i], NULL);
+    size_t n = names.n, spares = spares_of(s);
+    hostlist_fini(&names);
+    return n > spares ? n - spares : 1;
 }
 
 static bool extra_begins(const struct spec *s, const char *const *starts)
@@ -258,7 +264,8 @@ static void add_share(struct words *w)
 int slurm_options(const struct spec *s, struct strlist *ret, struct err *e)
 {
     struct words w = {s, ret, e, 0};
-    add_nodes(&w);
+    add_hosts(&w);
+    add(&w, "--nodes=%zu", slurm_options_nodes(s) + spares_of(s));
     add_share(&w);
     add_value(&w, "job-name", "[job] name", s->job.name);
     add_value(&w, "partition", "[slurm] partition", s->slurm.partition);

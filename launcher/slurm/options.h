@@ -21,6 +21,9 @@
  * in gres, or, where nothing says how many GPUs, as whole nodes. */
 int slurm_options(const struct spec *s, struct strlist *ret, struct err *e);
 
+/* How many nodes that asks for, without spares. */
+size_t slurm_options_nodes(const struct spec *s);
+
 /* A value of [slurm] or [schedule] begin that came from outside: one line of printable
  * text that is not an option itself. NULL when it is; else why not. */
 const char *slurm_value_problem(const char *text);

@@ -74,13 +74,13 @@ enum salloc_word sallocwords_line(const char *line, uint32_t *ret_id,
                                   const char **ret_text)
 {
     const char *at = line;
-    bool ours = skip(&at, "salloc: ");
+    bool ours = skip(&at, "salloc: ") || skip(&at, "sbatch: ");
     bool bad = skip(&at, "error: ") || skip(&at, "fatal: ");
     *ret_text = at;
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++)
         if (begins(at, lines[i].text, ret_id))
             return bad ? SALLOC_ERROR : lines[i].word;
-    if (!*at || strncmp(at, "Try \"salloc", 11) == 0)
+    if (!*at || strncmp(at, "Try \"s", 6) == 0)
         return SALLOC_PASS;
     return bad || !ours ? SALLOC_ERROR : SALLOC_SAYS;
 }
@@ -124,9 +124,8 @@ static const struct {
     {"Requested time limit is invalid", ERR_USAGE,
      "`sinfo -o \"%P %l\"` lists the limits; [slurm] time asks for less"},
     {"Requested node configuration is not available", ERR_USAGE,
-     "no node has that many CPUs, GPUs or that much memory: `sinfo -o \"%P %D %c %m "
-     "%G\"` "
-     "lists what they have"},
+     "its partition has no such nodes, CPUs, GPUs or memory: `sinfo -o \"%P %D %c %m "
+     "%G\"` lists what there is"},
     {"Node count specification invalid", ERR_USAGE,
      "`sinfo -s` says how many nodes a partition has; -N asks for fewer"},
     {"More processors requested than permitted", ERR_USAGE,
@@ -138,6 +137,7 @@ static const struct {
      "[slurm] extra are options of salloc and sbatch"},
     {"invalid option", ERR_USAGE, "[slurm] extra are options of salloc and sbatch"},
     {"Job has been cancelled", ERR_BOOT, "somebody cancelled it: scancel"},
+    {"allocation failure: ", ERR_USAGE, NULL},
     {"Invalid --", ERR_USAGE, NULL},
     {"Invalid time specification", ERR_USAGE, NULL},
     {"Job submit/allocate failed", ERR_USAGE, NULL},
@@ -152,6 +152,7 @@ static void words_of(const char *errors, const char *at, char out[WHY_MAX])
         line--;
     (void)skip(&line, "Job submit/allocate failed: ");
     (void)skip(&line, "Unable to allocate resources: ");
+    (void)skip(&line, "allocation failure: ");
     (void)snprintf(out, WHY_MAX, "%.*s", (int)strcspn(line, "\n"), line);
     for (char *c = out; *c; c++)
         if ((unsigned char)*c < ' ' || *c == 0x7f)

@@ -19,7 +19,7 @@ enum salloc_word {
     SALLOC_ERROR,   /* something went wrong */
     SALLOC_SAYS     /* for the user: a word of the site's own, say */
 };
-/* A line without its end. *ret_id: the job's, where the line names it, else untouched.
+/* A line without its end; sbatch's errors are the same. *ret_id: the job's, where the line names it, else untouched.
  * *ret_text: the line without "salloc: " and "error: ", a part of line. */
 enum salloc_word sallocwords_line(const char *line, uint32_t *ret_id,
                                   const char **ret_text);

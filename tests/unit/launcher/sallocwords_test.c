@@ -88,7 +88,7 @@ static const struct {
      "ask Slurm for nodes: Invalid qos specification", "--qos"},
     {"Job submit/allocate failed: Requested node configuration is not available",
      ERR_USAGE, "ask Slurm for nodes: Requested node configuration is not available",
-     "no node has that many"},
+     "no such nodes"},
     {"Invalid generic resource (gres) specification", ERR_USAGE,
      "ask Slurm for nodes: Invalid generic resource (gres) specification", "--gres"},
     {"Job submit/allocate failed: Invalid feature specification", ERR_USAGE,
