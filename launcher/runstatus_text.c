@@ -93,7 +93,7 @@ static int add_attempt(const struct runstatus *s, struct buf *out)
     int rc =
         buf_printf(out, "  attempt    %" PRIu32 "%s%s", a->attempt,
                    a->start_real_ns ? ", since " : "", a->start_real_ns ? since : "");
-    if (rc == 0 && !a->ended && a->phase[0] && strcmp(a->phase, "run") != 0)
+    if (rc == 0 && !a->ended && a->phase[0] && strcmp(a->phase, "start") != 0)
         rc = buf_printf(out, " (%s)", a->phase);
     if (rc == 0 && a->has_step)
         rc = buf_printf(out, ", step %" PRIu64, a->last_step);

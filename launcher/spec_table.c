@@ -82,15 +82,15 @@ const struct spec_key spec_keys[] = {
     {"steps", "warmup", SPEC_INT, 0, AT(steps.warmup), "5", NULL, 0, 1e6},
     {"steps", "keep", SPEC_INT, 0, AT(steps.keep), "10000", NULL, 0, 1e7},
 
-    {"failure", "max_restarts", SPEC_INT, 0, AT(failure.max_restarts), "0",
-     NULL, 0, 1e6},
+    {"failure", "max_restarts", SPEC_INT, 0, AT(failure.max_restarts), "0", NULL, 0,
+     1e6},
     {"failure", "grace", SPEC_DURATION, 0, AT(failure.grace_ms), "30s", NULL, 0, DAY},
     {"failure", "hang_timeout", SPEC_DURATION, SPEC_LATER, AT(failure.hang_timeout_ms),
      "auto", "auto", SEC, YEARS(1)},
-    {"failure", "min_nodes", SPEC_INT, 0, AT(failure.min_nodes), "all", "all",
-     1, LIMIT_NODES},
-    {"failure", "checkpoint_signal", SPEC_WORD, 0,
-     AT(failure.checkpoint_signal), "none", "none|USR1|USR2|TERM|HUP|INT", 0, 0},
+    {"failure", "min_nodes", SPEC_INT, 0, AT(failure.min_nodes), "all", "all", 1,
+     LIMIT_NODES},
+    {"failure", "checkpoint_signal", SPEC_WORD, 0, AT(failure.checkpoint_signal),
+     "none", "none|USR1|USR2|TERM|HUP|INT", 0, 0},
     {"failure", "head_lease", SPEC_DURATION, 0, AT(failure.head_lease_ms), "60s", NULL,
      SEC, DAY},
 
@@ -107,10 +107,9 @@ const struct spec_key spec_keys[] = {
     {"serve", "listen", SPEC_STRING, SPEC_LATER, AT(serve.listen), NULL, NULL, 0, 0},
 
     {"schedule", "begin", SPEC_STRING, 0, AT(schedule.begin), NULL, NULL, 0, 0},
-    {"schedule", "requeue", SPEC_BOOL, SPEC_LATER, AT(schedule.requeue), "false", NULL,
-     0, 0},
+    {"schedule", "requeue", SPEC_BOOL, 0, AT(schedule.requeue), "false", NULL, 0, 0},
     {"schedule", "signal", SPEC_STRING, 0, AT(schedule.signal), "auto", NULL, 0, 0},
-    {"schedule", "chain", SPEC_INT, SPEC_LATER, AT(schedule.chain), "0", NULL, 0, 1e4},
+    {"schedule", "chain", SPEC_INT, 0, AT(schedule.chain), "0", NULL, 0, 1e4},
 };
 const size_t spec_n_keys = sizeof spec_keys / sizeof spec_keys[0];
 _Static_assert(sizeof spec_keys / sizeof spec_keys[0] <= SPEC_KEYS_MAX,
