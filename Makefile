@@ -203,6 +203,8 @@ incdir  = $(DESTDIR)$(PREFIX)/include
 mandir  = $(DESTDIR)$(PREFIX)/share/man
 docdir  = $(DESTDIR)$(PREFIX)/share/doc/aolani-run
 compdir = $(DESTDIR)$(PREFIX)/share/bash-completion/completions
+unitdir = $(DESTDIR)$(PREFIX)/lib/systemd/user
+UNITS  := $(notdir $(wildcard scripts/systemd/*.service scripts/systemd/*.timer))
 
 .PHONY: install uninstall
 install: all
@@ -216,11 +218,15 @@ install: all
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(docdir)
 	install -m 644 $(wildcard configs/*.toml) $(docdir)/examples
 	$(foreach m,$(MAN),install -D -m 644 $(m) $(mandir)/man$(lastword $(subst ., ,$(m)))/$(notdir $(m)) &&) true
+	install -m 755 scripts/aolani-sbatch $(bindir)/aolani-sbatch
+	install -m 755 scripts/systemd/aolani-job $(libdir)/aolani/aolani-job
+	install -d $(unitdir)
+	$(foreach u,$(UNITS),sed 's#/usr/local/#$(PREFIX)/#' scripts/systemd/$u >$(unitdir)/$u && chmod 644 $(unitdir)/$u &&) true
 	$(foreach c,$(wildcard scripts/completion.bash),install -D -m 644 $(c) $(compdir)/aolani-run &&) true
 
 uninstall:
 	rm -f $(bindir)/aolani-run $(libdir)/libaolani.so $(libdir)/libaolani.so.1
-	rm -f $(incdir)/aolani.h $(compdir)/aolani-run
+	rm -f $(incdir)/aolani.h $(compdir)/aolani-run $(bindir)/aolani-sbatch $(foreach u,$(UNITS),$(unitdir)/$u)
 	rm -f $(foreach m,$(MAN_SCD:doc/%.scd=%),$(mandir)/man$(lastword $(subst ., ,$(m)))/$(m))
 	rm -rf $(libdir)/aolani $(docdir)
 

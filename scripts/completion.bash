@@ -5,7 +5,7 @@
 _aolani_run()
 {
     local cur=${COMP_WORDS[COMP_CWORD]} verb='' word
-    local verbs="run check plan report compare"
+    local verbs="run check plan audit submit resume status logs stop report compare"
     COMPREPLY=()
     for word in "${COMP_WORDS[@]:1:COMP_CWORD-1}"; do
         [ "$word" != -- ] || [ "$verb" = compare ] || { compopt -o default; return; }
@@ -25,10 +25,12 @@ _aolani_run()
         return ;;
     --sysfs) mapfile -t COMPREPLY < <(compgen -d -- "$cur"); return ;;
     esac
-    if [ "$verb" = report ] || [ "$verb" = compare ]; then
+    case $verb in
+    report | compare | resume | status | logs | stop)
         mapfile -t COMPREPLY < <(compgen -d -- "$cur")
         return
-    fi
+        ;;
+    esac
     mapfile -t COMPREPLY < <(compgen -f -X '!*.toml' -- "$cur"; compgen -d -- "$cur")
     [ -n "$verb" ] || mapfile -t -O ${#COMPREPLY[@]} COMPREPLY < <(compgen -W "$verbs" -- "$cur")
 }
