@@ -106,8 +106,8 @@ static struct when times_of(const struct limit *l, enum limit_which w)
     t.stop = stop_at(l, w);
     if (before > 0) {
         t.save = back(t.end, before);
-        if (t.stop < t.save + before / 2) /* they need a chance to do it */
-            t.stop = t.save + before / 2;
+        uint64_t half = t.save + (t.end - t.save) / 2;
+        t.stop = t.stop > half ? t.stop : half; /* they need a chance to do it */
     }
     return t;
 }

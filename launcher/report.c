@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "launcher/report.h"
+#include "launcher/report_history.h"
 #include "launcher/report_table.h"
 #include "launcher/report_view.h"
 #include "proto/base/clock.h"
@@ -34,7 +35,7 @@ static void page_head(struct page *p, const struct report_view *v)
     page_story(p, v);
     page_printf(p, "  run %s, started %s, aolani-run %s\n", v->run_id, v->started_utc,
                 v->version);
-    if (v->attempts > 1)
+    if (v->attempts > 1 && !view_has_history(v))
         page_printf(p, "  attempt %u; those before it came to nothing\n", v->attempts);
     page_printf(p, "  %s\n", v->dir);
 }
@@ -284,6 +285,7 @@ static int page_all(const struct report_view *v, struct buf *out)
 {
     struct page p = {.out = out};
     page_head(&p, v);
+    page_history(&p, v);
     page_time(&p, v);
     page_ledger(&p, v);
     page_variance(&p, v);

@@ -8,8 +8,8 @@
  *
  *   schema    1
  *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
- *             (the outcome in words), wall_ms, attempts (how many; all below is of the
- *             last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
+ *             (the outcome in words), wall_ms, attempts (how many; history says more; but
+ *             for the ledger all below is of the last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
  *             "" when it said nothing), audit (what the nodes were found to be, in words; ""
  *             when [audit] required nothing)
  *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
@@ -80,6 +80,7 @@
 
 #include "launcher/report_binding_json.h"
 #include "launcher/report_fields_json.h"
+#include "launcher/report_history.h"
 #include "launcher/report_variance_json.h"
 #include "launcher/report_view.h"
 #include "proto/base/limits.h"
@@ -320,6 +321,7 @@ int view_to_json(const struct report_view *v, struct buf *out)
 {
     int rc = buf_printf(out, "{\"schema\": %d,\n\"run\": ", SCHEMA);
     rc = rc ? rc : add_json(out, fields_to_json(run_fields, v));
+    rc = rc ? rc : history_to_json(v, out);
     rc = rc ? rc : add_rows(out, "phases", v, v->n_phases, phase_row);
     rc = rc ? rc : add_rows(out, "nodes", v, v->n_nodes, node_row);
     rc = rc ? rc : add_rows(out, "replaced", v, v->n_replaced, replaced_row);
@@ -466,6 +468,7 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     if (rc == 0)
         rc = rows_from_json(root, "ranks", rank_fields, LIMIT_RANKS, sizeof *v->ranks,
                             &v->ranks, &v->n_ranks, e);
+    rc = rc ? rc : history_from_json(v, root, e);
     rc = rc ? rc : bindings_from_json(v, root, e);
     rc = rc ? rc : output_from_json(v, root, e);
     rc = rc ? rc : warnings_from_json(v, root, e);

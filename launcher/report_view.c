@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/report_history.h"
 #include "launcher/report_view.h"
 #include "proto/base/utf8.h"
 
@@ -40,6 +41,7 @@ void view_fini(struct report_view *v)
     for (size_t i = 0; v->warnings && i < v->n_warnings; i++)
         free(v->warnings[i].text);
     view_free_outputs(v);
+    view_free_history(v);
     view_free_variance(v);
     free(v->phases);
     free(v->nodes);
@@ -159,7 +161,7 @@ int view_from_summary(struct report_view *v, const struct summary *s)
     *v = (struct report_view){.culprit = -1};
     if (!copy_run(v, s) || !copy_phases(v, s) || !copy_nodes(v, s) ||
         !copy_replaced(v, s) || !copy_ranks(v, s) || !copy_warnings(v, s) ||
-        view_copy_outputs(v, s) < 0) {
+        view_copy_outputs(v, s) < 0 || view_copy_history(v, s) < 0) {
         view_fini(v);
         return -ENOMEM;
     }

@@ -7,6 +7,14 @@
 
 #include "launcher/summary.h"
 
+struct view_attempt {
+    uint32_t attempt;
+    bool cut_off, has_steps;
+    int64_t exit_status;
+    uint64_t first_step, last_step, wall_ms;
+    char *cause, *sentence;
+};
+
 struct view_phase {
     char *name;
     uint64_t ms;
@@ -85,7 +93,9 @@ struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl, *audit;
     int64_t exit_status;
     uint64_t wall_ms;
-    uint32_t attempts; /* 0: not known */
+    uint32_t attempts;            /* 0: not known */
+    struct view_attempt *history; /* NULL: of one attempt, or not known */
+    size_t n_history;
     struct view_phase *phases;
     struct view_node *nodes;
     struct view_replaced *replaced;

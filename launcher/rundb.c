@@ -4,7 +4,9 @@
  * The schema (PRAGMA user_version 1; times in the unit that the name says; *_real_ns since
  * the epoch, UTC; t_end_ns of a step is its node's monotonic clock; NULL: not known):
  *
- *   run           one row for each start of the head: identity and job file
+ *   run           identity and job file
+ *   head          one row for each process that led the run
+ *   attempt       one row an attempt that ended; one that is cut off has none
  *   arg           the program's arguments, by position
  *   node          one row a node: what its agent said of it
  *   node_event    what happened to nodes, in order
@@ -22,7 +24,8 @@
  *   signal_port   of its network ports,
  *   signal_link   and of PCI links that changed
  *   summary       run.json
- *   end           how it ended; no row: the head died
+ *   end           how it ended, or how its last attempt did, which is to be continued; no
+ *                 row: the head died
  *   journal       records read, records that could not be decoded, and whether its end is
  *                 torn
  *
@@ -79,13 +82,22 @@ static const char schema[] =
     " sm_mhz_min INTEGER, flags INTEGER, source INTEGER, confidence INTEGER);"
     "CREATE TABLE step_dropped (attempt INTEGER, rank INTEGER, dropped INTEGER,"
     " PRIMARY KEY (attempt, rank)) WITHOUT ROWID;"
+    "CREATE TABLE head (epoch INTEGER, host TEXT, why TEXT, slurm_job INTEGER,"
+    " slurm_restarts INTEGER, t_real_ns INTEGER);"
+    "CREATE TABLE attempt (attempt INTEGER PRIMARY KEY, exit_status INTEGER,"
+    " cause TEXT, sentence TEXT, again INTEGER, first_step INTEGER, last_step INTEGER,"
+    " wall_ns INTEGER, t_real_ns INTEGER);"
     "CREATE TABLE summary (run_json TEXT);"
     "CREATE TABLE end (exit_status INTEGER, sentence TEXT, t_real_ns INTEGER);"
     "CREATE TABLE journal (records INTEGER, undecoded INTEGER, torn INTEGER);";
 
 /* An index is built faster over rows that are there. */
-static const char finish[] = "CREATE INDEX step_by_rank ON step (attempt, rank, step);"
-                             "COMMIT;";
+static const char finish[] =
+    "INSERT INTO end SELECT exit_status, sentence, t_real_ns FROM attempt"
+    " WHERE NOT EXISTS (SELECT 1 FROM end)"
+    " AND attempt = (SELECT max(attempt) FROM phase);"
+    "CREATE INDEX step_by_rank ON step (attempt, rank, step);"
+    "COMMIT;";
 
 /* A later record of the same thing adds to what is known or replaces it. */
 static const char *const put_sql[N_OWN_PUT] = {
@@ -114,8 +126,11 @@ static const char *const put_sql[N_OWN_PUT] = {
     [PUT_STEP] =
         "INSERT INTO step VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_DROPPED] = "INSERT OR REPLACE INTO step_dropped VALUES (?,?,?)",
-    [PUT_SUMMARY] = "INSERT INTO summary VALUES (?)",
-    [PUT_END] = "INSERT INTO end VALUES (?,?,?)",
+    [PUT_SUMMARY] = "INSERT OR REPLACE INTO summary (rowid, run_json) VALUES (1,?)",
+    [PUT_END] = "INSERT OR REPLACE INTO end (rowid, exit_status, sentence, t_real_ns)"
+                " VALUES (1,?,?,?)",
+    [PUT_HEAD] = "INSERT INTO head VALUES (?,?,?,nullif(?,0),?,?)",
+    [PUT_ATTEMPT] = "INSERT OR REPLACE INTO attempt VALUES (?,?,?,?,?,?,?,?,?)",
     [PUT_JOURNAL] = "INSERT INTO journal VALUES (?,?,?)",
 };
 
@@ -176,10 +191,29 @@ static void put_run(struct rundb *b, const ProtobufCMessage *base)
     rundb_put(b, PUT_RUN, "sssiiis", m->run_id, m->name, m->version,
               (int64_t)m->t_real_ns, (int64_t)m->world_size, (int64_t)m->epoch,
               m->spec_toml);
+    if (m->epoch > 0)
+        rundb_put(b, PUT_HEAD, "issiii", (int64_t)m->epoch, m->host, "begun",
+                  (int64_t)m->slurm_job, (int64_t)0, (int64_t)m->t_real_ns);
     for (size_t i = 0; i < m->n_argv; i++)
         rundb_put(b, PUT_ARG, "is", (int64_t)i, m->argv[i]);
     for (size_t i = 0; i < m->n_nodes; i++)
         rundb_put(b, PUT_NODE_NAME, "is", (int64_t)i, m->nodes[i]);
+}
+
+static void put_resume(struct rundb *b, const ProtobufCMessage *base)
+{
+    const Aolani__JResume *m = (const Aolani__JResume *)base;
+    rundb_put(b, PUT_HEAD, "issiii", (int64_t)m->epoch, m->host, m->why,
+              (int64_t)m->slurm_job, (int64_t)m->slurm_restarts, (int64_t)m->t_real_ns);
+}
+
+static void put_attempt(struct rundb *b, const ProtobufCMessage *base)
+{
+    const Aolani__JAttempt *m = (const Aolani__JAttempt *)base;
+    int64_t none = -1, first = (int64_t)m->first_step, last = (int64_t)m->last_step;
+    rundb_put(b, PUT_ATTEMPT, "iissiuuii", (int64_t)m->attempt, (int64_t)m->exit_status,
+              m->cause, m->sentence, (int64_t)m->again, m->has_step ? first : none,
+              m->has_step ? last : none, (int64_t)m->wall_ns, (int64_t)m->t_real_ns);
 }
 
 static void put_node(struct rundb *b, const ProtobufCMessage *base)
@@ -280,12 +314,22 @@ static void put_end(struct rundb *b, const ProtobufCMessage *base)
               (int64_t)m->t_real_ns);
 }
 
+/* What the steps themselves say better. */
+static void put_nothing(struct rundb *b, const ProtobufCMessage *base)
+{
+    (void)b;
+    (void)base;
+}
+
 static const struct {
     enum journal_type type;
     const ProtobufCMessageDescriptor *message;
     void (*put)(struct rundb *b, const ProtobufCMessage *m);
 } kinds[] = {
     {JOURNAL_RUN_START, &aolani__jrun_start__descriptor, put_run},
+    {JOURNAL_RESUME, &aolani__jresume__descriptor, put_resume},
+    {JOURNAL_ATTEMPT, &aolani__jattempt__descriptor, put_attempt},
+    {JOURNAL_PROGRESS, &aolani__jprogress__descriptor, put_nothing},
     {JOURNAL_NODE, &aolani__jnode__descriptor, put_node},
     {JOURNAL_PHASE, &aolani__jphase__descriptor, put_phase},
     {JOURNAL_RANK, &aolani__jrank__descriptor, put_rank},

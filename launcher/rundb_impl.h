@@ -21,6 +21,8 @@ enum put {
     PUT_DROPPED,
     PUT_SUMMARY,
     PUT_END,
+    PUT_HEAD,
+    PUT_ATTEMPT,
     PUT_JOURNAL,
     N_OWN_PUT, /* of rundb.c */
     PUT_CULPRIT = N_OWN_PUT,

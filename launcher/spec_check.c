@@ -11,6 +11,7 @@
 #include <string.h>
 
 #include "launcher/forward.h"
+#include "launcher/limit.h"
 #include "launcher/variance/cost.h"
 #include "proto/base/limits.h"
 #include "proto/wire/auditlist.h"
@@ -215,6 +216,16 @@ static void check_audit(struct spec_loader *l)
     }
 }
 
+static void check_save(struct spec_loader *l)
+{
+    const struct spec_key *k = spec_key("schedule.signal");
+    struct limit_signal signal;
+    struct err e;
+    if (l->s->schedule.signal &&
+        limit_parse_signal(l->s->schedule.signal, &signal, &e) < 0)
+        spec_complain_key(l, k, "%s; %s", e.text, e.hint);
+}
+
 static bool sets(const struct strlist *env, const char *name)
 {
     size_t n = strlen(name);
@@ -251,6 +262,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_binding(l);
     check_currency(l);
     check_audit(l);
+    check_save(l);
     if ((rc = spec_check_slurm(l)) || (rc = ask_nccl(s)))
         return rc;
     rc = note_ours(s);

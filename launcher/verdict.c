@@ -145,16 +145,17 @@ static int say_end(const struct verdict_rank *ranks, size_t n, const char *progr
     return rank_status(cause);
 }
 
-/* How the ranks took it that the job was stopped: after `at` bytes of the sentence. */
-static void say_stopped(const struct verdict_rank *ranks, size_t n, int at, char *text,
-                        size_t len)
+/* How the ranks took it that the job was stopped: after `at` bytes of the sentence. by_us:
+ * only what came from us ended them; Slurm signals them, too. */
+static void say_stopped(const struct verdict_rank *ranks, size_t n, bool by_us, int at,
+                        char *text, size_t len)
 {
     size_t started = 0, killed = 0;
     if (at < 0 || (size_t)at >= len)
         return;
     for (size_t i = 0; i < n; i++) {
         started += ranks[i].end != RANK_NOT_STARTED;
-        killed += ranks[i].ended_by_us && failed(&ranks[i]);
+        killed += (ranks[i].ended_by_us || !by_us) && failed(&ranks[i]);
     }
     text += at;
     len -= (size_t)at;
@@ -176,7 +177,7 @@ static int say_signal(const struct verdict_rank *ranks, size_t n,
         at = snprintf(text, len, "stopped by %s (%s)",
                       stop->signum == SIGINT ? "Ctrl-C" : "a signal",
                       strsignal(stop->signum));
-    say_stopped(ranks, n, at, text, len);
+    say_stopped(ranks, n, !stop->why, at, text, len);
     return stop->why && stop->status ? stop->status : 128 + stop->signum;
 }
 
@@ -201,7 +202,7 @@ int verdict(const struct verdict_rank *ranks, size_t n, const struct verdict_sto
     case STOP_TIME_LIMIT:
         at = snprintf(text, len, "%s was reached",
                       stop->text ? stop->text : "the time limit");
-        say_stopped(ranks, n, at, text, len);
+        say_stopped(ranks, n, true, at, text, len);
         status = 124;
         break;
     case STOP_NODE_LOST:

@@ -21,7 +21,7 @@ static const struct {
     [LEDGER_OUTSIDE] = {"outside", "outside steps"},
     [LEDGER_HANG] = {"hang", "hanging"},
     [LEDGER_ROLLED_BACK] = {"rolled back", "steps done before, again"},
-    [LEDGER_RESTART] = {"restart", "attempts that came to nothing"},
+    [LEDGER_RESTART] = {"restart", "attempts cut off, and pauses"},
     [LEDGER_START] = {"start", "start-up"},
     [LEDGER_END] = {"end", "stop and teardown"},
 };
