@@ -29,14 +29,25 @@ static bool begins(const char *text, const char *with)
     return strncmp(text, with, strlen(with)) == 0;
 }
 
+/* While its processes are being ended scontrol does not show a job's state. One that was
+ * requeued has no end then; of the others only a cancelled one has no reason. */
+static const char *state_of(const struct slurm_job *job)
+{
+    bool has_reason = job->reason[0] && strcmp(job->reason, "None") != 0;
+    if (!begins(job->state, "COMPLETING") || has_reason)
+        return job->state;
+    return job->end_real_ns ? "CANCELLED" : "REQUEUED";
+}
+
 void slurm_end_of(const struct slurm_job *job, struct slurm_end *ret)
 {
     struct slurm_end end = {.why = SLURM_TAKEN, .text = "it does not say why"};
-    if (begins(job->state, "RUNNING") || begins(job->state, "SUSPENDED") ||
-        begins(job->state, "CONFIGURING"))
+    const char *state = state_of(job);
+    if (begins(state, "RUNNING") || begins(state, "SUSPENDED") ||
+        begins(state, "CONFIGURING"))
         end = (struct slurm_end){.why = SLURM_GOES_ON, .text = "the job goes on"};
     for (size_t i = 0; i < sizeof rows / sizeof *rows && end.why == SLURM_TAKEN; i++) {
-        if (!begins(job->state, rows[i].word) && !begins(job->reason, rows[i].word))
+        if (!begins(state, rows[i].word) && !begins(job->reason, rows[i].word))
             continue;
         end.why = rows[i].why;
         (void)snprintf(end.text, sizeof end.text, "%s", rows[i].text);
