@@ -51,6 +51,8 @@ static const struct opening openings[] = {
      "Slurm cannot sign for you: munge does not answer", MUNGE_HINT},
     {"Unable to contact slurm controller", SRUNWORDS_FATAL,
      "Slurm's controller does not answer", CTLD_HINT},
+    {"Check SLURM_JOB_ID environment variable", SRUNWORDS_FATAL, "Slurm's job is over",
+     ENDED_HINT},
     {"Node failure on ", SRUNWORDS_NODES_LOST, NULL, ""},
 };
 

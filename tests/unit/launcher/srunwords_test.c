@@ -85,6 +85,8 @@ static void test_words(void **state)
         {"srun: error: Unable to confirm allocation for job 99: Invalid job id "
          "specified",
          SRUNWORDS_FATAL, "", "", 0, "job is over", true},
+        {"srun: Check SLURM_JOB_ID environment variable. Expired or invalid job 99",
+         SRUNWORDS_FATAL, "", "", 0, "job is over", true},
         {"srun: Job 6 step creation temporarily disabled, retrying (Requested nodes "
          "are "
          "busy)",
