@@ -10,6 +10,8 @@
 
 #include "launcher/slurm/ask_impl.h"
 
+#define IS_DOWN "Slurm's controller may be down or busy; `scontrol ping` asks"
+
 /* ---- environment ---- */
 
 /* These hand what they have on to the job, so nothing of the user's may be changed. */
@@ -134,6 +136,27 @@ static const char *last_words(char *const *argv, const struct said *said)
     return last;
 }
 
+/* The way out, by what the command said in any of its lines. */
+static void add_hint(const struct said *said, struct err *e)
+{
+    static const struct {
+        const char *said, *hint;
+    } rows[] = {
+        {"unged", "munged, which proves to Slurm who asks, does not run on this host"},
+        {"uthentication error",
+         "this host and Slurm's controller do not trust each other: "
+         "munged, its key or the clock"},
+        {"nable to contact slurm controller", IS_DOWN},
+        {"timed out", IS_DOWN},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        if (strstr(said_kept(said), rows[i].said)) {
+            (void)err_hint(e, "%s", rows[i].hint);
+            return;
+        }
+    }
+}
+
 int askcmd_failed(char *const *argv, int wait_status, const struct said *said,
                   struct err *e)
 {
@@ -150,9 +173,7 @@ int askcmd_failed(char *const *argv, int wait_status, const struct said *said,
         return err_set(e, -EIO, "run \"%s\": it failed without a word (exit status %d)",
                        words, WEXITSTATUS(wait_status));
     err_set(e, -EIO, "run \"%s\": %s", words, last);
-    if (strstr(last, "nable to contact slurm controller") || strstr(last, "onnect"))
-        return err_hint(e,
-                        "Slurm's controller may be down for now; `scontrol ping` asks");
+    add_hint(said, e);
     return -EIO;
 }
 
@@ -163,7 +184,7 @@ int askcmd_too_slow(char *const *argv, const struct said *said, struct err *e)
     err_set(e, -ETIMEDOUT, "run \"%s\": no answer within %u s%s%s",
             shown(argv, words, sizeof words), SLURM_ASK_MS / 1000, *last ? ": " : "",
             last);
-    return err_hint(e, "Slurm's controller may be down or busy; `scontrol ping` asks");
+    return err_hint(e, IS_DOWN);
 }
 
 int askcmd_too_much(char *const *argv, struct err *e)

@@ -27,10 +27,12 @@ bool slurm_job_is_over(const struct slurm_job *j)
 {
     /* Every other state may still lead to processes of the job. */
     static const char *const over[] = {
-        "BOOT_FAIL", "CANCELLED", "COMPLETED", "COMPLETING",
-        "DEADLINE",  "FAILED",    "NODE_FAIL", "PREEMPTED",
-        "REVOKED",   "STAGE_OUT", "TIMEOUT",   "OUT_OF_MEMORY",
+        "BOOT_FAIL", "CANCELLED", "COMPLETED", "DEADLINE", "FAILED",        "NODE_FAIL",
+        "PREEMPTED", "REVOKED",   "STAGE_OUT", "TIMEOUT",  "OUT_OF_MEMORY",
     };
+    /* One that was requeued has no end: its processes are ended, and it begins again. */
+    if (strcmp(j->state, "COMPLETING") == 0)
+        return j->end_real_ns != 0;
     for (size_t i = 0; i < sizeof over / sizeof *over; i++) {
         if (strcmp(j->state, over[i]) == 0)
             return true;

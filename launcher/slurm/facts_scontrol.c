@@ -114,6 +114,17 @@ static int read_texts(const char *rest, struct slurm_job *j, struct err *e)
     return 0;
 }
 
+/* Is its end only what it would be, had it begun? So it is of a job that waits; and of one
+ * that was requeued while its processes are being ended, which has run for no time yet. */
+static bool is_guess(const char *rest, const struct slurm_job *j)
+{
+    struct value run = find(rest, "RunTime");
+    if (strcmp(j->state, "PENDING") == 0)
+        return true;
+    return strcmp(j->state, "COMPLETING") == 0 && j->end_real_ns > j->start_real_ns &&
+           run.len == 8 && strncmp(run.at, "00:00:00", 8) == 0;
+}
+
 static int read_numbers(const char *rest, struct slurm_job *j, struct err *e)
 {
     const struct {
@@ -131,8 +142,8 @@ static int read_numbers(const char *rest, struct slurm_job *j, struct err *e)
     if (v.at && !facts_whole(copy(&v, text, sizeof text), UINT32_MAX, &n))
         return bad(j, "Restarts", &v, e);
     j->restarts = (uint32_t)n;
-    if (strcmp(j->state, "PENDING") == 0)
-        j->end_real_ns = 0; /* a guess: its start plus its limit */
+    if (is_guess(rest, j))
+        j->end_real_ns = 0;
     return 0;
 }
 

@@ -100,7 +100,7 @@ cluster_up()
     export C=$BATS_FILE_TMPDIR/hosts N_HOSTS=$1
     "$cluster" up "$1" "$C"
     mkdir -p "$C/share/bin"
-    for helper in aolani-describe aolani-audit; do
+    for helper in aolani-describe aolani-audit aolani-slurm; do
         [ ! -x "$BUILD/$helper" ] || cp "$BUILD/$helper" "$C/share/bin/"
     done
     cp "$BUILD"/aolani-run "$BUILD"/aolani-agent "$BUILD"/aolani-pmix "$BUILD"/libaolani.so* \

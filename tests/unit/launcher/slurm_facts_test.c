@@ -233,6 +233,16 @@ static const struct {
     {ON
      "NodeList=n[1-2],m Nodes=m CPU_IDs=0 GRES= Nodes=n2 CPU_IDs=0-1 GRES=gpu:2(CNT:2)",
      SAYS " n1=0 n2=2+2 m=1"},
+    /* Requeued, and being ended; and ended for good. */
+    {"JobId=12 JobName=x UserId=y JobState=COMPLETING Reason=None Restarts=1 "
+     "RunTime=00:00:00 StartTime=5 EndTime=305 Partition=p NodeList=n1",
+     "12 x COMPLETING/ p@ restarts 1 from 5 to 0: n1=0"},
+    {"JobId=12 JobName=x UserId=y JobState=COMPLETING Reason=None Restarts=1 "
+     "RunTime=00:00:03 StartTime=5 EndTime=8 Partition=p NodeList=n1",
+     "12 x COMPLETING/ p@ restarts 1 from 5 to 8: n1=0"},
+    {"JobId=12 JobName=x UserId=y JobState=COMPLETING Reason=None "
+     "RunTime=00:00:00 StartTime=5 EndTime=5 Partition=p NodeList=n1",
+     "12 x COMPLETING/ p@ restarts 0 from 5 to 5: n1=0"},
     /* The user's own words. */
     {NAME("a JobState=x NodeList=evil"),
      "12 a JobState=x NodeList=evil RUNNING/ main@ restarts 0 from 5 to 9: n1=0"},
@@ -334,32 +344,34 @@ static void test_is_over(void **state)
     (void)state;
     static const struct {
         const char *state;
+        uint64_t end;
         bool over;
     } rows[] = {
-        {"", false},
-        {"PENDING", false},
-        {"RUNNING", false},
-        {"CONFIGURING", false},
-        {"SUSPENDED", false},
-        {"REQUEUED", false},
-        {"RESIZING", false},
-        {"STOPPED", false},
-        {"SIGNALING", false},
-        {"COMPLETED", true},
-        {"FAILED", true},
-        {"CANCELLED", true},
-        {"TIMEOUT", true},
-        {"NODE_FAIL", true},
-        {"OUT_OF_MEMORY", true},
-        {"COMPLETING", true},
-        {"DEADLINE", true},
-        {"PREEMPTED", true},
-        {"BOOT_FAIL", true},
-        {"REVOKED", true},
-        {"anything", false},
+        {"", 0, false},
+        {"PENDING", 0, false},
+        {"RUNNING", 9, false},
+        {"CONFIGURING", 9, false},
+        {"SUSPENDED", 9, false},
+        {"REQUEUED", 0, false},
+        {"RESIZING", 9, false},
+        {"STOPPED", 9, false},
+        {"SIGNALING", 9, false},
+        {"COMPLETED", 9, true},
+        {"FAILED", 9, true},
+        {"CANCELLED", 9, true},
+        {"TIMEOUT", 9, true},
+        {"NODE_FAIL", 9, true},
+        {"OUT_OF_MEMORY", 9, true},
+        {"DEADLINE", 9, true},
+        {"PREEMPTED", 9, true},
+        {"BOOT_FAIL", 9, true},
+        {"REVOKED", 9, true},
+        {"anything", 9, false},
+        {"COMPLETING", 9, true},
+        {"COMPLETING", 0, false}, /* requeued */
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        struct slurm_job j = {0};
+        struct slurm_job j = {.end_real_ns = rows[i].end};
         (void)snprintf(j.state, sizeof j.state, "%s", rows[i].state);
         if (slurm_job_is_over(&j) != rows[i].over)
             fail_msg("%s", rows[i].state);
