@@ -73,20 +73,32 @@ static int place_rank(struct rankplaces *p, const Aolani__JRank *m)
     return 0;
 }
 
+/* 1: what follows is of a later attempt, whose nodes may be others. */
+static int take_phase(struct rankplaces *p, uint32_t attempt, const uint8_t *payload,
+                      size_t len)
+{
+    Aolani__JPhase *m = aolani__jphase__unpack(NULL, len, payload);
+    int rc = 0;
+    if (m && m->attempt == attempt)
+        rc = set_nodes(p, m->nodes, m->n_nodes);
+    else if (m && m->attempt > attempt)
+        rc = 1;
+    if (m)
+        aolani__jphase__free_unpacked(m, NULL);
+    return rc;
+}
+
 static int take(struct rankplaces *p, uint32_t attempt, enum journal_type type,
                 const uint8_t *payload, size_t len)
 {
     int rc = 0;
+    if (type == JOURNAL_PHASE)
+        return take_phase(p, attempt, payload, len);
     if (type == JOURNAL_RUN_START) {
         Aolani__JRunStart *m = aolani__jrun_start__unpack(NULL, len, payload);
         rc = m ? set_nodes(p, m->nodes, m->n_nodes) : 0;
         if (m)
             aolani__jrun_start__free_unpacked(m, NULL);
-    } else if (type == JOURNAL_PHASE) {
-        Aolani__JPhase *m = aolani__jphase__unpack(NULL, len, payload);
-        rc = m && m->attempt == attempt ? set_nodes(p, m->nodes, m->n_nodes) : 0;
-        if (m)
-            aolani__jphase__free_unpacked(m, NULL);
     } else if (type == JOURNAL_NODE) {
         Aolani__JNode *m = aolani__jnode__unpack(NULL, len, payload);
         rc = m ? replace_node(p, m) : 0;
@@ -116,11 +128,13 @@ int rankplaces_read(const char *dir, uint32_t attempt, struct rankplaces *ret,
     int rc = journal_reader_open(path, &r, e);
     if (rc < 0)
         return rc;
-    while ((rc = journal_reader_next(r, &type, &payload, &len, &torn, e)) > 0)
-        if (take(ret, attempt, type, payload, len) < 0) {
-            rc = err_sys(e, -ENOMEM, "read the journal in \"%s\"", dir);
-            break;
-        }
+    while ((rc = journal_reader_next(r, &type, &payload, &len, &torn, e)) > 0) {
+        int took = take(ret, attempt, type, payload, len);
+        if (took == 0)
+            continue;
+        rc = took < 0 ? err_sys(e, took, "read the journal in \"%s\"", dir) : 0;
+        break;
+    }
     journal_reader_close(r);
     return rc;
 }

@@ -30,6 +30,14 @@ static const struct verb_info compare = {"compare", VERB_COMPARE, no_verb,
 static const struct verb_info audit = {"audit",      VERB_AUDIT, no_verb,
                                        "[job.toml]", NULL,       "Audit."};
 
+static const struct verb_info submit = {"submit",   VERB_SUBMIT, no_verb,
+                                        "job.toml", "[args]",    "Submit."};
+static const struct verb_info status = {"status",   VERB_STATUS, no_verb,
+                                        "[RUN...]", NULL,        "Status."};
+static const struct verb_info logs = {"logs",  VERB_LOGS, no_verb,
+                                      "[RUN]", NULL,      "Logs."};
+static const struct verb_info stop = {"stop", VERB_STOP, no_verb, "RUN", NULL, "Stop."};
+
 bool verbs_name_exists(const char *name)
 {
     return !strcmp(name, "check");
@@ -228,6 +236,74 @@ static void test_audit(void **state)
 }
 
 /* Every option stands in --help of its verb and in the man page. */
+/* What the verbs that know runs make of their words. */
+static void test_runs(void **state)
+{
+    (void)state;
+    static const struct {
+        const struct verb_info *v;
+        const char *line, *want, *why; /* want NULL: refused, why says how */
+    } t[] = {
+        {&logs, "", "path - lines -1 attempt 0 ranks  flags", NULL},
+        {&logs, "-f r", "path r lines -1 attempt 0 ranks  flags follow", NULL},
+        {&logs, "-n5 r", "path r lines 5 attempt 0 ranks  flags", NULL},
+        {&logs, "-fn 0 r", "path r lines 0 attempt 0 ranks  flags follow", NULL},
+        {&logs, "--ranks 0-3,7 --rank 5 --err --attempt 2",
+         "path - lines -1 attempt 2 ranks 0-3,5,7 flags err", NULL},
+        {&logs, "--launcher --out",
+         "path - lines -1 attempt 0 ranks  flags out launcher", NULL},
+        {&logs, "a b", NULL, "unexpected argument \"b\""},
+        {&logs, "-n x", NULL, "--lines \"x\": expected a number, 0 at least"},
+        {&logs, "--attempt 0", NULL, "--attempt \"0\": expected a number, 1 at least"},
+        {&logs, "--rank 262144", NULL, "no more than 262144 ranks"},
+        {&logs, "--ranks 3-1", NULL, "--ranks \"3-1\": "},
+        {&logs, "--ranks 5000000", NULL, "--ranks \"5000000\": "},
+        {&logs, "--nodes 2", NULL, "option \"--nodes\" is not one of aolani-run logs"},
+        {&status, "a b c --json", "path a lines -1 attempt 0 ranks  flags runs 3",
+         NULL},
+        {&status, "--over", "path - lines -1 attempt 0 ranks  flags over", NULL},
+        {&stop, "r --now", "path r lines -1 attempt 0 ranks  flags now", NULL},
+        {&stop, "--now", NULL, "which RUN?"},
+        {&submit, "j --print", "path j lines -1 attempt 0 ranks  flags print", NULL},
+        {&submit, "--prepare j -- x", "path j lines -1 attempt 0 ranks  flags prepare",
+         NULL},
+        {&submit, "-f j", NULL, "option \"-f\" is not one of aolani-run submit"},
+        {&run, "-n 4 j", NULL, "unknown option \"-n\""},
+        {&run, "-np 4 j", NULL, "unknown option \"-np\""},
+        {&run, "--ranks 4 j", NULL, "option \"--ranks\" is not one of aolani-run run"},
+        {&report, "r --ranks 4-5", NULL, "expected a number of 1 to"},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        char line[200], *argv[40], got[300];
+        struct options o;
+        struct err e = {0};
+        struct buf ranks;
+        strcpy(line, t[i].line);
+        int argc = split(line, argv);
+        int rc = options_parse(t[i].v, argc, argv, &o, &e);
+        if (rc ? t[i].want != NULL || !strstr(e.text, t[i].why) : !t[i].want)
+            fail_msg("case %zu: %d \"%s\"", i, rc, e.text);
+        buf_init(&ranks, 100);
+        assert_int_equal(rankset_format(&o.runs.ranks, &ranks), 0);
+        assert_int_equal(buf_add(&ranks, "", 1), 0);
+        (void)snprintf(got, sizeof got,
+                       "path %s lines %d attempt %d ranks %s flags%s%s%s%s%s%s%s%s",
+                       o.path ? o.path : "-", (int)o.runs.lines, (int)o.runs.attempt,
+                       (char *)ranks.data, o.runs.print ? " print" : "",
+                       o.runs.prepare ? " prepare" : "", o.runs.over ? " over" : "",
+                       o.runs.follow ? " follow" : "", o.runs.only[0] ? " out" : "",
+                       o.runs.only[1] ? " err" : "", o.runs.launcher ? " launcher" : "",
+                       o.runs.now ? " now" : "");
+        if (o.runs.runs.n > 1)
+            snprintf(got + strlen(got), sizeof got - strlen(got), " runs %zu",
+                     o.runs.runs.n);
+        if (t[i].want)
+            assert_string_equal(got, t[i].want);
+        buf_fini(&ranks);
+        options_fini(&o);
+    }
+}
+
 static void test_help_and_man_page(void **state)
 {
     (void)state;
@@ -243,6 +319,10 @@ static void test_help_and_man_page(void **state)
     assert_int_equal(options_help(&report, &out), 0);
     assert_int_equal(options_help(&compare, &out), 0);
     assert_int_equal(options_help(&audit, &out), 0);
+    assert_int_equal(options_help(&submit, &out), 0);
+    assert_int_equal(options_help(&status, &out), 0);
+    assert_int_equal(options_help(&logs, &out), 0);
+    assert_int_equal(options_help(&stop, &out), 0);
     assert_int_equal(buf_add(&out, "", 1), 0);
     assert_non_null(
         strstr((char *)out.data, "  -N, --nodes N                use N nodes"));
@@ -262,11 +342,9 @@ static void test_help_and_man_page(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accepted),
-        cmocka_unit_test(test_refused),
-        cmocka_unit_test(test_sides),
-        cmocka_unit_test(test_audit),
-        cmocka_unit_test(test_help_and_man_page),
+        cmocka_unit_test(test_accepted), cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_sides),    cmocka_unit_test(test_audit),
+        cmocka_unit_test(test_runs),     cmocka_unit_test(test_help_and_man_page),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
