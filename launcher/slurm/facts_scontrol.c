@@ -211,13 +211,17 @@ static int read_share(struct slurm_job *j, const struct value *nodes, struct sha
     int rc = read_names(j, nodes, s, e);
     if (rc < 0)
         return rc;
+    /* The list of nodes gets shorter as they are done with it, that of shares does not. */
+    bool shrinks = strcmp(j->state, "COMPLETING") == 0;
     *told += s->names.n;
-    if (*told > j->n_nodes)
+    if (*told > j->n_nodes && !shrinks)
         return bad(j, "Nodes", nodes, e);
     size_t last = *told - s->names.n;
     last = last > 0 ? last - 1 : j->n_nodes - 1;
     for (size_t i = 0; i < s->names.n; i++) {
         struct slurm_node *node = find_node(j, s->names.names[i], &last);
+        if (!node && shrinks)
+            continue;
         if (!node)
             return bad(j, "Nodes", nodes, e);
         node->cpus = s->cpus;

@@ -243,6 +243,11 @@ static const struct {
     {"JobId=12 JobName=x UserId=y JobState=COMPLETING Reason=None "
      "RunTime=00:00:00 StartTime=5 EndTime=5 Partition=p NodeList=n1",
      "12 x COMPLETING/ p@ restarts 0 from 5 to 5: n1=0"},
+    /* n2 is done with it: its share is still told. */
+    {"JobId=12 JobName=x UserId=y JobState=COMPLETING Reason=None RunTime=00:00:00 "
+     "StartTime=5 EndTime=5 Partition=p NodeList=n1,n3 Nodes=n[1-3] CPU_IDs=0-1 Mem=0 "
+     "GRES=",
+     "12 x COMPLETING/ p@ restarts 0 from 5 to 5: n1=2 n3=2"},
     /* The user's own words. */
     {NAME("a JobState=x NodeList=evil"),
      "12 a JobState=x NodeList=evil RUNNING/ main@ restarts 0 from 5 to 9: n1=0"},
