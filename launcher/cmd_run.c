@@ -21,7 +21,7 @@ int cmd_run(int argc, char **argv)
         rc = run_create(s, &r, &e);
     if (rc == 0)
         rc = run_attempts(r, &e);
-    int status = rc < 0 ? err_exit_status(rc) : run_conclude(r);
+    int status = rc < 0 ? err_exit_status(rc) : rc > 0 ? 128 + rc : run_conclude(r);
     run_destroy(r);
     if (rc < 0)
         log_err(&e);

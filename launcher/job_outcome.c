@@ -65,7 +65,8 @@ static bool is_slurms_term(const struct job *j)
 void job_explain_stop(struct job *j, const char *why, int status)
 {
     bool theirs = (j->stop.cause == STOP_RANK && is_slurms_term(j)) ||
-                  j->stop.cause == STOP_NODE_LOST;
+                  j->stop.cause == STOP_NODE_LOST ||
+                  (j->stop.cause == STOP_ERROR && j->stop.status == 80);
     if (theirs) {
         j->stop.cause = STOP_SIGNAL;
         j->stop.signum = SIGTERM;
@@ -73,6 +74,8 @@ void job_explain_stop(struct job *j, const char *why, int status)
     (void)snprintf(j->stop_why, sizeof j->stop_why, "%s", why);
     j->stop.why = j->stop_why;
     j->stop.status = status;
+    if (j->state == JOB_CLOSED) /* learnt late */
+        job_conclude(j);
 }
 
 /* ---- progress ---- */

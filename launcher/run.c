@@ -28,10 +28,14 @@ int run_open_nodes(struct run *r, struct err *e)
 {
     int64_t per_node = r->spec->job.ranks_per_node; /* 0: only the nodes know */
     int rc;
+    if ((rc = loop_create(&r->loop, e)) < 0 ||
+        (rc = allocation_get(r->loop, r->spec, &r->held, e)) != 0)
+        return rc;
+    if (r->held) /* the time in the queue is not the run's */
+        r->mark_ns = clock_mono_ns();
     if ((rc = nodes_resolve(r->spec, &r->nodes, e)) < 0 ||
         (per_node > 0 &&
-         (rc = job_check_stdin(r->spec, (uint64_t)per_node * r->nodes.n, e)) < 0) ||
-        (rc = loop_create(&r->loop, e)) < 0)
+         (rc = job_check_stdin(r->spec, (uint64_t)per_node * r->nodes.n, e)) < 0))
         return rc;
     run_raise_limits(r->nodes.backend, &r->limits_found);
     return 0;
@@ -74,6 +78,11 @@ static void on_stopping(void *arg, int signum)
         loop_stop(r->loop);
 }
 
+static void on_lost(void *arg, const struct err *why, const struct slurm_end *end)
+{
+    run_lose_slurm(arg, why, end);
+}
+
 int run_open_rest(struct run *r, struct err *e)
 {
     static const struct limitwatch_ops ops = {.save = on_save, .stop = on_limit};
@@ -90,6 +99,7 @@ int run_open_rest(struct run *r, struct err *e)
     if (!(r->interrupt = interrupt_create(r->loop, NULL, tty)))
         return err_sys(e, -ENOMEM, "watch for signals");
     interrupt_on_stop(r->interrupt, on_stopping, r);
+    allocation_watch(r->held, on_lost, r);
     return 0;
 }
 
@@ -99,7 +109,7 @@ static int make(struct run *r, struct err *e)
 {
     struct runprep p;
     int rc = run_open_nodes(r, e);
-    if (rc < 0)
+    if (rc != 0)
         return rc;
     rc = runprep_make(r->spec, &r->nodes, r->epoch, r->loop, &p, &r->journal, e);
     if (rc == 0) {
@@ -130,7 +140,7 @@ int run_create(struct spec *spec, struct run **ret, struct err *e)
     r->epoch = 1;
     r->mark_ns = clock_mono_ns();
     int rc = make(r, e);
-    if (rc < 0)
+    if (rc != 0)
         run_destroy(r);
     else
         *ret = r;
@@ -151,6 +161,7 @@ void run_destroy(struct run *r)
     loop_timer_destroy(r->pause);
     if (r->journal)
         (void)journal_close(r->journal, NULL);
+    allocation_destroy(r->held);
     if (r->loop)
         loop_destroy(r->loop);
     runhead_release(r->hold);

@@ -20,7 +20,8 @@
 void run_raise_limits(enum spec_backend backend, struct rlimits *ret_found);
 
 struct run;
-/* Make the run directory and begin the journal. Takes the spec, also on failure. */
+/* Make the run directory and begin the journal. Takes the spec, also on failure. > 0: the
+ * signal by which the user ended the wait for nodes, which was said; ret is untouched. */
 int run_create(struct spec *s, struct run **ret, struct err *e);
 /* Become the head of the run in this directory, whose attempts go on. 1: it has ended for
  * good, which was said; *ret_status is its exit status, and ret untouched. force: a former

@@ -74,6 +74,7 @@ static int attempt_run(struct run *r, struct err *e)
     r->job_ns = clock_mono_ns();
     job_start(r->job);
     loop_run(r->loop);
+    run_settle_slurm(r);
     interrupt_watch(r->interrupt, NULL);
     return 0;
 }

@@ -172,6 +172,7 @@ static void print_page(const struct summary *s)
 int run_conclude(struct run *r)
 {
     struct summary s;
+    allocation_release(r->held);
     run_fill_summary(r, &s);
     live_destroy(r->live);
     r->live = NULL;

@@ -13,6 +13,7 @@
 #include "launcher/runhead.h"
 #include "launcher/runprep.h"
 #include "launcher/runstate.h"
+#include "launcher/slurm/allocation.h"
 #include "launcher/sweep.h"
 
 struct slurm_ask;
@@ -55,14 +56,17 @@ struct run {
     bool former_gone;            /* nothing of a former head can be left on any node */
     struct rlimits limits_found; /* of the user, before we raised ours */
 
+    struct allocation *held;   /* asked for by this head; NULL: none was needed */
     uint32_t slurm_job;        /* in which this head runs; 0: none */
     struct slurm_ask *why_ask; /* why Slurm ends us */
+    bool settling;             /* the attempt is over, and how is being learnt */
     bool slurm_told;           /* job_explain_stop was called */
     enum restart_cause slurm_cause;
 };
 
 /* ---- run.c ---- */
 /* What new and resumed runs have in common, once there is a spec: nodes and the loop. */
+/* > 0: the signal by which the user ended the wait for them. */
 int run_open_nodes(struct run *r, struct err *e);
 /* Once there is a directory and a journal: words, limits, signals. */
 int run_open_rest(struct run *r, struct err *e);
@@ -74,6 +78,10 @@ int run_sweep(struct run *r, struct err *e);
 /* ---- run_slurm.c ---- */
 /* A signal came that ends the run: is it Slurm's, and why? */
 void run_ask_slurm(struct run *r, int signum);
+/* Slurm has taken the nodes that this head asked for. */
+void run_lose_slurm(struct run *r, const struct err *why, const struct slurm_end *end);
+/* An attempt is over: should it have ended that way, see why. */
+void run_settle_slurm(struct run *r);
 enum restart_cause run_slurm_cause(const struct run *r, enum restart_cause found);
 
 /* ---- run_end.c ---- */

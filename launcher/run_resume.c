@@ -113,8 +113,16 @@ static int read_all(struct run *r, bool force, int *ret_status, struct err *e)
     if ((rc = check_over(r, force, ret_status)) != 0)
         return rc;
     if ((rc = secure_init(e)) < 0 || (rc = runprep_read_key(&r->dir, &r->key, e)) < 0 ||
-        (rc = read_spec(r, e)) < 0 || (rc = run_open_nodes(r, e)) < 0 ||
-        (rc = runprep_open_journal(&r->dir, r->loop, &r->journal, e)) < 0)
+        (rc = read_spec(r, e)) < 0)
+        return rc;
+    bool asks = r->spec->nodes.backend == BACKEND_SLURM && !slurm_is_inside();
+    if (asks && r->spec->nodes.count == 0) /* as many as before */
+        r->spec->nodes.count = (int64_t)r->state.n_nodes;
+    if ((rc = run_open_nodes(r, e)) > 0) {
+        *ret_status = 128 + rc;
+        return 1;
+    }
+    if (rc < 0 || (rc = runprep_open_journal(&r->dir, r->loop, &r->journal, e)) < 0)
         return rc;
     if (strlen(r->state.run_id) != 2 * SECURE_RUN_BYTES)
         return err_set(e, ERR_PARSE, "resume \"%s\": its run has no proper id",

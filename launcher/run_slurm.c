@@ -23,6 +23,23 @@ static void tell(struct run *r, enum restart_cause cause, int status, const char
         job_explain_stop(r->job, why, status);
 }
 
+static void tell_end(struct run *r, const struct slurm_end *end)
+{
+    switch (end->why) {
+    case SLURM_GOES_ON: /* then the signal was somebody's */
+        return;
+    case SLURM_CANCELLED:
+        tell(r, RESTART_USER, 0, end->text);
+        return;
+    case SLURM_TIMEOUT:
+        tell(r, RESTART_LIMIT, 124, end->text);
+        return;
+    case SLURM_TAKEN:
+        tell(r, RESTART_SLURM, 0, end->text);
+        return;
+    }
+}
+
 static void on_why(void *arg, const struct slurm_job *job, const struct err *e)
 {
     struct run *r = arg;
@@ -32,25 +49,13 @@ static void on_why(void *arg, const struct slurm_job *job, const struct err *e)
         return;
     }
     slurm_end_of(job, &end);
-    switch (end.why) {
-    case SLURM_GOES_ON: /* then the signal was somebody's */
-        return;
-    case SLURM_CANCELLED:
-        tell(r, RESTART_USER, 0, end.text);
-        return;
-    case SLURM_TIMEOUT:
-        tell(r, RESTART_LIMIT, 124, end.text);
-        return;
-    case SLURM_TAKEN:
-        tell(r, RESTART_SLURM, 0, end.text);
-        return;
-    }
+    tell_end(r, &end);
 }
 
 void run_ask_slurm(struct run *r, int signum)
 {
     struct err e;
-    if (!r->slurm_job || signum != SIGTERM || r->why_ask)
+    if (!r->slurm_job || r->held || signum != SIGTERM || r->why_ask)
         return;
     if (r->job) /* Slurm waits no longer than its KillWait */
         job_shorten_grace(r->job, limitwatch_grace(r->limits));
@@ -60,6 +65,30 @@ void run_ask_slurm(struct run *r, int signum)
     }
     if (slurm_ask_job(r->loop, r->slurm_job, on_why, r, &r->why_ask, &e) < 0)
         log_debug("why Slurm ends the job: %s", e.text);
+}
+
+void run_lose_slurm(struct run *r, const struct err *why, const struct slurm_end *end)
+{
+    log_info("%s", why->text);
+    r->stopped = true;
+    tell_end(r, end);
+    if (!r->job)
+        loop_stop(r->loop);
+    else if (!r->settling)
+        job_stop(r->job, SIGTERM, false);
+}
+
+void run_settle_slurm(struct run *r)
+{
+    struct job_outcome o;
+    if (!r->held || r->stopped || job_outcome(r->job, &o) < 0)
+        return;
+    free(o.lost);
+    if (o.exit_status == 0)
+        return;
+    r->settling = true;
+    allocation_settle(r->held);
+    r->settling = false;
 }
 
 enum restart_cause run_slurm_cause(const struct run *r, enum restart_cause found)

@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "launcher/slurm/allocwait.h"
+#include "launcher/slurm/ask.h"
 #include "launcher/slurm/facts.h"
 #include "launcher/slurm/salloc.h"
 #include "proto/base/clock.h"
@@ -17,6 +18,7 @@
 
 static const int signums[] = {SIGINT, SIGTERM, SIGHUP};
 #define N_SIGNALS (sizeof signums / sizeof *signums)
+#define TURN_MS   20u /* of the loop, in which the lifeline ends */
 
 struct allocation {
     struct loop *loop, *own_loop;
@@ -25,8 +27,9 @@ struct allocation {
     struct loop_signal *signals[N_SIGNALS];
     int signum; /* that ended it; 0: none */
     uint64_t start_ns, queued_ms;
-    bool granted, over, failed; /* failed: to set our environment */
-    struct err why, unproven;   /* code 0: nothing is wrong */
+    bool granted, over;
+    bool waited;              /* for its end: the loop is ours */
+    struct err why, unproven; /* code 0: nothing is wrong */
     allocation_lost_f lost;
     void *arg;
 };
@@ -78,8 +81,8 @@ static void on_end(void *arg, const struct err *why, const struct err *unproven)
     if (unproven)
         a->unproven = *unproven;
     if (a->lost && why)
-        a->lost(a->arg, &a->why);
-    else
+        a->lost(a->arg, &a->why, salloc_lost(a->salloc));
+    if (a->waited)
         loop_stop(a->loop);
 }
 
@@ -138,15 +141,24 @@ static int start(struct allocation *a, const struct spec *s, struct err *e)
     return salloc_start(a->loop, s, &ops, a, &a->salloc, e);
 }
 
+static void run_until_over(struct allocation *a)
+{
+    a->waited = true;
+    while (!a->over)
+        loop_run(a->loop);
+    a->waited = false;
+}
+
 /* The signal, an error, or 0: the nodes are there. */
 static int conclude(struct allocation *a, struct err *e)
 {
     char waited[24];
+    a->waited = false;
     stop_waiting(a);
     if (a->signum && !a->over) /* it came with the nodes */
         salloc_release(a->salloc);
-    while (a->signum && !a->over)
-        loop_run(a->loop);
+    if (a->signum)
+        run_until_over(a);
     if (a->signum) {
         if (a->unproven.code)
             log_err(&a->unproven);
@@ -177,6 +189,7 @@ int allocation_get(struct loop *l, const struct spec *s, struct allocation **ret
     a->loop = l;
     int rc = start(a, s, e);
     if (rc == 0) {
+        a->waited = true;
         loop_run(a->loop);
         rc = conclude(a, e);
     }
@@ -199,15 +212,43 @@ void allocation_watch(struct allocation *a, allocation_lost_f lost, void *arg)
     a->lost = lost;
     a->arg = arg;
     if (a->over && lost)
-        lost(arg, &a->why);
+        lost(arg, &a->why, salloc_lost(a->salloc));
+}
+
+void allocation_settle(struct allocation *a)
+{
+    struct slurm_job job = {0};
+    struct err e;
+    if (!a || a->over)
+        return;
+    if (slurm_job_now(salloc_job(a->salloc), &job, &e) < 0) {
+        log_debug("whether Slurm has taken the nodes: %s", e.text);
+        return;
+    }
+    log_debug("Slurm calls the job %s", job.state);
+    if (slurm_job_is_over(&job))
+        run_until_over(a);
+    slurm_job_fini(&job);
+}
+
+static void on_turn(void *arg)
+{
+    struct allocation *a = arg;
+    loop_stop(a->loop);
 }
 
 void allocation_release(struct allocation *a)
 {
+    struct loop_timer *t;
     if (!a || a->over || !a->salloc)
         return;
     a->lost = NULL;
     salloc_release(a->salloc);
+    if (!(t = loop_timer_create(a->loop, on_turn, a)))
+        return;
+    loop_timer_start(t, TURN_MS, 0);
+    loop_run(a->loop);
+    loop_timer_destroy(t);
 }
 
 void allocation_destroy(struct allocation *a)
@@ -217,8 +258,8 @@ void allocation_destroy(struct allocation *a)
     stop_waiting(a);
     if (a->granted && !a->over)
         allocation_release(a);
-    while (a->granted && !a->over)
-        loop_run(a->loop);
+    if (a->granted)
+        run_until_over(a);
     if (a->granted && a->unproven.code)
         log_warn("%s; %s", a->unproven.text, a->unproven.hint);
     salloc_destroy(a->salloc);

@@ -6,6 +6,7 @@
 
 #include <stdint.h>
 
+#include "launcher/slurm/jobend.h"
 #include "launcher/spec.h"
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
@@ -22,9 +23,13 @@ int allocation_get(struct loop *l, const struct spec *s, struct allocation **ret
 uint64_t allocation_queued_ms(const struct allocation *a);
 /* Called when Slurm has taken the nodes while they were in use; at once if it has already.
  * On the loop, if the caller runs it. why: with Slurm's reason. */
-typedef void (*allocation_lost_f)(void *arg, const struct err *why);
+typedef void (*allocation_lost_f)(void *arg, const struct err *why,
+                                  const struct slurm_end *end);
 void allocation_watch(struct allocation *a, allocation_lost_f lost, void *arg);
-/* Begin to give the nodes back: nothing runs on them any more. */
+/* What ran on the nodes has come to a bad end. Should Slurm have taken them, runs the loop
+ * until the watcher has been told. */
+void allocation_settle(struct allocation *a);
+/* Begin to give the nodes back: nothing runs on them any more. Runs the loop for a moment. */
 void allocation_release(struct allocation *a);
 /* Gives them back, and runs the loop until they are: seconds, or a minute when Slurm does
  * not answer; then it warns. Before the loop is destroyed. */

@@ -79,17 +79,16 @@ static void again(struct slurm_gone *g)
 static void on_job(void *arg, const struct slurm_job *job, const struct err *e)
 {
     struct slurm_gone *g = arg;
-    char state[sizeof job->state] = "";
     bool over = job ? slurm_job_is_over(job) : e->code == ERR_USAGE;
-    if (job)
-        (void)snprintf(state, sizeof state, "%s", job->state);
-    else
+    if (over) {
+        g->done(g->arg, job, NULL);
+        return;
+    }
+    if (!job)
         g->why = *e;
     slurm_ask_destroy(g->ask);
     g->ask = NULL;
-    if (over)
-        g->done(g->arg, state, NULL);
-    else if (loop_now_ms(g->loop) >= g->end_ms)
+    if (loop_now_ms(g->loop) >= g->end_ms)
         give_up(g);
     else
         again(g);

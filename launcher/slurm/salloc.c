@@ -18,6 +18,7 @@
 
 #include "launcher/said.h"
 #include "launcher/slurm/gone.h"
+#include "launcher/slurm/jobend.h"
 #include "launcher/slurm/options.h"
 #include "launcher/slurm/sallocwords.h"
 #include "proto/base/loop_proc.h"
@@ -55,34 +56,25 @@ struct salloc {
     unsigned n_open; /* streams that have not ended */
     unsigned stage;  /* how often the child was asked to end */
     bool granted, released, exited, ended;
-    bool revoked, timed_out; /* as salloc said of the job */
-    bool proven;             /* the job is over, or `left` says why that is not known */
-    struct err why, left;    /* code 0: nothing is wrong */
+    bool revoked; /* as salloc said of the job */
+    bool proven;  /* the job is over, or `left` says why that is not known */
+    struct slurm_end lost;
+    struct err why, left; /* code 0: nothing is wrong */
 };
 
 /* ---- the end ---- */
 
-/* Who took the nodes, when it was not us. */
-static void judge_lost(struct salloc *a, const char *state)
+/* Who took the nodes, when it was not us. job: NULL: not known. */
+static void judge_lost(struct salloc *a, const struct slurm_job *job)
 {
-    static const struct {
-        const char *state, *words;
-    } rows[] = {
-        {"TIMEOUT", "its time limit was reached"},
-        {"CANCELLED", "it was cancelled (scancel)"},
-        {"NODE_FAIL", "a node failed"},
-        {"PREEMPTED", "a job of higher priority took its nodes"},
-        {"DEADLINE", "its deadline was reached"},
-        {"BOOT_FAIL", "its nodes did not boot"},
-    };
-    const char *words = a->revoked ? "Slurm took its nodes back"
-                                   : "salloc, which held its nodes, was ended";
-    for (size_t i = 0; a->revoked && i < sizeof rows / sizeof *rows; i++)
-        if (state && strcmp(state, rows[i].state) == 0)
-            words = rows[i].words;
-    if (a->timed_out)
-        words = rows[0].words;
-    err_set(&a->why, ERR_BOOT, "job %u of Slurm has ended: %s", a->id, words);
+    if (job)
+        slurm_end_of(job, &a->lost);
+    if (!a->revoked)
+        err_set(&a->why, ERR_BOOT, "salloc, which held the nodes of job %u, was ended",
+                a->id);
+    else
+        err_set(&a->why, ERR_BOOT, "Slurm took back the nodes of job %u: %s", a->id,
+                a->lost.text);
 }
 
 static void finish(struct salloc *a)
@@ -95,13 +87,13 @@ static void finish(struct salloc *a)
                    a->left.code ? &a->left : NULL);
 }
 
-static void on_gone(void *arg, const char *state, const struct err *e)
+static void on_gone(void *arg, const struct slurm_job *job, const struct err *e)
 {
     struct salloc *a = arg;
-    if (!state)
+    if (e)
         a->left = *e;
     if (a->granted && !a->released && !a->why.code)
-        judge_lost(a, state);
+        judge_lost(a, job);
     slurm_gone_destroy(a->gone);
     a->gone = NULL;
     a->proven = true;
@@ -185,10 +177,9 @@ static void learn_id(struct salloc *a, uint32_t id)
     (void)loop_stream_write(a->io, text, strlen(text));
 }
 
-static void on_revoked(struct salloc *a, const char *text)
+static void on_revoked(struct salloc *a)
 {
     a->revoked = true;
-    a->timed_out = a->timed_out || strstr(text, "time limit");
     if (a->granted && !a->released && a->stage == 0)
         press(a);
 }
@@ -204,7 +195,7 @@ static void on_line(void *arg, const char *line)
     if (word == SALLOC_ERROR)
         said_keep(&a->said, text);
     else if (word == SALLOC_REVOKED)
-        on_revoked(a, text);
+        on_revoked(a);
     else if (word == SALLOC_PENDING && !known && !a->released)
         a->ops->on_pending(a->arg, id);
     else if (word == SALLOC_SAYS && !a->released)
@@ -315,12 +306,19 @@ int salloc_start(struct loop *l, const struct spec *s, const struct salloc_ops *
     said_init(&a->said);
     buf_init(&a->env, SALLOCENV_BYTES);
     a->timer = loop_timer_create(l, on_time, a);
+    a->lost.why = SLURM_TAKEN;
+    (void)snprintf(a->lost.text, sizeof a->lost.text, "it does not say why");
     int rc = a->timer ? spawn(a, s, e) : err_sys(e, -ENOMEM, "ask Slurm for nodes");
     if (rc < 0)
         salloc_destroy(a);
     else
         *ret = a;
     return rc;
+}
+
+const struct slurm_end *salloc_lost(const struct salloc *a)
+{
+    return &a->lost;
 }
 
 uint32_t salloc_job(const struct salloc *a)

@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "launcher/slurm/jobend.h"
 #include "launcher/spec.h"
 #include "proto/base/err.h"
 #include "proto/base/loop.h"
@@ -31,6 +32,8 @@ int salloc_start(struct loop *l, const struct spec *s, const struct salloc_ops *
 /* We want no nodes any more: the job is cancelled while it waits, else ends as one that is
  * done. Again: at once. on_end follows. */
 void salloc_release(struct salloc *a);
+/* With on_end, when Slurm took the nodes: how, as far as it says. */
+const struct slurm_end *salloc_lost(const struct salloc *a);
 uint32_t salloc_job(const struct salloc *a); /* 0: not known yet */
 /* Takes NULL. One that has not ended is left to the lifeline. */
 void salloc_destroy(struct salloc *a);
