@@ -14,21 +14,21 @@
 #include <stdint.h>
 
 /* X (NAME, in files and words) */
-#define RESTART_CAUSES(X)                                                          \
-    X(SUCCESS, "success")                                                          \
-    X(NO_MORE, "program's wish") /* 93 */                                          \
-    X(USER, "stopped")           /* by a signal, or scancel */                     \
-    X(USAGE, "usage")            /* job file, program not found */                 \
-    X(REFUSED, "refused")        /* by the audit */                                \
-    X(BINDING, "binding")        /* impossible */                                  \
-    X(PORT, "port")              /* MASTER_PORT was somebody else's */             \
-    X(SAVED, "saved")            /* before a limit, as asked */                    \
-    X(LIMIT, "limit")            /* the time was over */                           \
-    X(SLURM, "Slurm")            /* it took the nodes away: preempted, requeued */ \
-    X(RANK, "rank failed")                                                         \
-    X(NODE, "node lost")                                                           \
-    X(BOOT, "not started")  /* agents could not be */                              \
-    X(ERROR, "error")       /* anything else */                                    \
+#define RESTART_CAUSES(X)                                                             \
+    X(SUCCESS, "success")                                                             \
+    X(NO_MORE, "no restart wanted") /* 93 */                                          \
+    X(USER, "stopped")              /* by a signal, or scancel */                     \
+    X(USAGE, "usage")               /* job file, program not found */                 \
+    X(REFUSED, "refused")           /* by the audit */                                \
+    X(BINDING, "binding")           /* impossible */                                  \
+    X(PORT, "port")                 /* MASTER_PORT was somebody else's */             \
+    X(SAVED, "saved")               /* before a limit, as asked */                    \
+    X(LIMIT, "limit")               /* the time was over */                           \
+    X(SLURM, "Slurm")               /* it took the nodes away: preempted, requeued */ \
+    X(RANK, "rank failed")                                                            \
+    X(NODE, "node lost")                                                              \
+    X(BOOT, "not started")  /* agents could not be */                                 \
+    X(ERROR, "error")       /* anything else */                                       \
     X(UNCLEAN, "not clean") /* all ended well, but something may be left */
 
 #define RESTART_CAUSE_ENUM(name, words) RESTART_##name,
