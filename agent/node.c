@@ -30,6 +30,7 @@ struct node {
     struct topology *topology; /* NULL: there is no waiting for it (any more) */
     bool described;            /* NODE_INFO was sent */
     bool of_slurm;             /* a task of srun's */
+    pid_t keeper;              /* our parent */
     bool told;                 /* by Slurm, to end */
     bool ruled;                /* the head has said STOP or END */
     struct loop_timer *patience;
@@ -152,7 +153,8 @@ static void node_on_patience(void *arg)
 static void node_on_signal(int signum, void *arg)
 {
     struct node *n = arg;
-    if (n->of_slurm) {
+    /* Whose keeper dies is told with the same signal, and ends. */
+    if (n->of_slurm && getppid() == n->keeper) {
         node_tell_head(n, signum);
         return;
     }
@@ -202,6 +204,7 @@ static int node_open(struct node *n, const Aolani__Boot *boot, int in_fd, int ou
                            .recovering = boot->recover};
     memcpy(c.run_id, boot->run_id.data, sizeof c.run_id);
     n->of_slurm = boot->n_group > 0;
+    n->keeper = getppid();
     rc = job_create(&c, &job_ops, n, &n->job, e);
     if (rc == 0 && !(n->patience = loop_timer_create(n->loop, node_on_patience, n)))
         rc = err_sys(e, -ENOMEM, "wait for the head");
