@@ -8,7 +8,8 @@
  *
  *   schema    1
  *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
- *             (the outcome in words), wall_ms, attempts (how many; history says more; but
+ *             (the outcome in words), wall_ms, queued_ms (before it, in Slurm's queue; 0:
+ *             no nodes were asked for), attempts (how many; history says more; but
  *             for the ledger all below is of the last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
  *             "" when it said nothing), audit (what the nodes were found to be, in words; ""
  *             when [audit] required nothing)
@@ -97,6 +98,7 @@ static const struct field run_fields[] = {
     {"exit_status", FIELD_I64, V(exit_status)},
     {"sentence", FIELD_TEXT, V(sentence)},
     {"wall_ms", FIELD_U64, V(wall_ms)},
+    {"queued_ms", FIELD_U64 | FIELD_LATER, V(queued_ms)},
     {"attempts", FIELD_U32 | FIELD_LATER, V(attempts)},
     {"nccl", FIELD_TEXT | FIELD_LATER, V(nccl)},
     {"audit", FIELD_TEXT | FIELD_LATER, V(audit)},

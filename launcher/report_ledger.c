@@ -10,7 +10,8 @@
 #include "launcher/report_view.h"
 #include "proto/base/clock.h"
 
-#define SHOWN 0.05 /* percent: a row below it says nothing */
+#define SHOWN     0.05  /* percent: a row below it says nothing */
+#define QUEUED_MS 1000u /* a shorter wait is none */
 
 /* Without steps the running phase is one row, and the ledger's words for it would be odd. */
 static const char *phrase_of(const struct report_view *v, enum ledger_row r)
@@ -96,6 +97,15 @@ static void page_startup(struct page *p, const struct report_view *v)
         page_wrap(p, "  start-up: ", text);
 }
 
+/* Of nobody's hours: no node was ours yet. */
+static void page_queue(struct page *p, const struct report_view *v)
+{
+    char took[UNITS_TEXT];
+    if (v->queued_ms >= QUEUED_MS)
+        page_printf(p, "  before it began it waited %s in Slurm's queue\n",
+                    clock_format_duration(v->queued_ms, took, sizeof took));
+}
+
 void page_ledger(struct page *p, const struct report_view *v)
 {
     double sum = 0, goodput = ledger_goodput(&v->ledger);
@@ -111,6 +121,7 @@ void page_ledger(struct page *p, const struct report_view *v)
             p, "  goodput %.1f %%: the part of the time that was productive steps\n",
             100 * goodput);
     page_startup(p, v);
+    page_queue(p, v);
     if (v->cost.devices > 0 && v->cost.device_hour > 0)
         page_printf(
             p, "  %u %s at %s %s an hour%s\n", v->cost.devices, unit_devices(&v->cost),

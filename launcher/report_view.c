@@ -63,6 +63,7 @@ static bool copy_run(struct report_view *v, const struct summary *s)
 {
     v->exit_status = s->exit_status;
     v->wall_ms = s->wall_ms;
+    v->queued_ms = s->queued_ms;
     v->attempts = s->attempts;
     return (v->run_id = view_text(s->run_id)) && (v->name = view_text(s->name)) &&
            (v->dir = view_text(s->dir)) && (v->version = view_text(s->version)) &&

@@ -92,7 +92,7 @@ struct view_variance {
 struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl, *audit;
     int64_t exit_status;
-    uint64_t wall_ms;
+    uint64_t wall_ms, queued_ms;
     uint32_t attempts;            /* 0: not known */
     struct view_attempt *history; /* NULL: of one attempt, or not known */
     size_t n_history;

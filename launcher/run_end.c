@@ -114,6 +114,7 @@ void run_fill_summary(struct run *r, struct summary *s)
     uint64_t wall_ns = runstate_ledger(&r->state, r->former_ns, &r->ledger);
     s->wall_ms = wall_ns / 1000000;
     s->ledger = &r->ledger;
+    s->queued_ms = allocation_queued_ms(r->held);
     s->history = r->state.attempts;
     s->n_history = r->state.n_attempts;
 }

@@ -73,6 +73,7 @@ struct summary {
     int exit_status;
     const char *sentence; /* "all 8 ranks ended with status 0", "rank 3 on gpu2 ..." */
     uint64_t wall_ms;
+    uint64_t queued_ms; /* before it, that this head waited for nodes */
     uint32_t attempts;
     const struct runstate_attempt *history; /* of them, in order; NULL: not known */
     size_t n_history;

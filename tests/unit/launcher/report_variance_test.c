@@ -279,6 +279,7 @@ static struct run *run_hang(void)
     ledger_close(&r->ledger, 1455, 180000, 160, 61000);
     r->s.attempts = 2;
     r->s.wall_ms = 243000;
+    r->s.queued_ms = 185000;
     run_price(r, false);
     return r;
 }
