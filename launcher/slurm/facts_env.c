@@ -203,13 +203,28 @@ static int nodes_of_env(struct slurm_job *j, struct err *e)
     return facts_nodes(j, text, name, ERR_USAGE, e);
 }
 
+/* A job of several parts, each with options of its own: these variables tell of one part. */
+static int check_whole(struct err *e)
+{
+    const char *parts = getenv("SLURM_HET_SIZE");
+    uint64_t n = 0;
+    if (!parts || !facts_whole(parts, UINT32_MAX, &n) || n < 2)
+        return 0;
+    err_set(e, ERR_USAGE,
+            "read the job from the environment: it is a heterogeneous job of %u parts",
+            (unsigned)n);
+    return err_hint(
+        e, "ask for all nodes in one part (no \":\" between options), or unset "
+           "SLURM_HET_SIZE to use this part alone");
+}
+
 int slurm_job_of_env(struct slurm_job *ret, struct err *e)
 {
     struct slurm_job j = {0};
     int rc;
-    if ((rc = numbers_of_env(&j, e)) < 0 || (rc = nodes_of_env(&j, e)) < 0 ||
-        (rc = cpus_of_env(&j, e)) < 0 || (rc = gpus_of_env(&j, e)) < 0 ||
-        (rc = times_of_env(&j, e)) < 0) {
+    if ((rc = check_whole(e)) < 0 || (rc = numbers_of_env(&j, e)) < 0 ||
+        (rc = nodes_of_env(&j, e)) < 0 || (rc = cpus_of_env(&j, e)) < 0 ||
+        (rc = gpus_of_env(&j, e)) < 0 || (rc = times_of_env(&j, e)) < 0) {
         slurm_job_fini(&j);
         return rc;
     }

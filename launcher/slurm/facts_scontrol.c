@@ -86,7 +86,10 @@ static int read_head(const char *text, struct slurm_job *j, char **ret_rest,
     if (!rest)
         return bad(j, name ? "UserId" : "JobName", NULL, e);
     name += strlen(" JobName=");
-    facts_text(j->name, sizeof j->name, name, (size_t)(rest - name));
+    const char *name_end = strstr(name, " HetJobIdSet=");
+    if (!name_end || name_end > rest)
+        name_end = rest;
+    facts_text(j->name, sizeof j->name, name, (size_t)(name_end - name));
     const char *end = strstr(rest, " Command=");
     *ret_rest = end ? strndup(rest, (size_t)(end - rest)) : strdup(rest);
     return *ret_rest ? 0 : err_sys(e, -ENOMEM, "read a job");
@@ -111,6 +114,10 @@ static int read_texts(const char *rest, struct slurm_job *j, struct err *e)
     }
     if (strcmp(j->reason, "None") == 0)
         j->reason[0] = '\0';
+    struct value v = find(rest, "PreemptTime");
+    uint64_t t = 0;
+    char text[64];
+    j->preempted = v.at && facts_time(copy(&v, text, sizeof text), &t) && t > 0;
     return 0;
 }
 

@@ -50,6 +50,7 @@ static const char *const names[] = {
     "SLURM_JOB_PARTITION",
     "SLURM_JOB_NAME",
     "SLURMD_NODENAME",
+    "SLURM_HET_SIZE",
 };
 
 /* "NAME=value;NAME=value" */
@@ -102,6 +103,9 @@ static void test_env(void **state)
          "7 ?[2Jx  RUNNING/ @ restarts 0 from 0 to 0: "
          "n1=0 n2=0 n3=0"},
 
+        {JOB ";SLURM_HET_SIZE=1",
+         "7  RUNNING/ @ restarts 0 from 0 to 0: n1=0 n2=0 n3=0"},
+        {JOB ";SLURM_HET_SIZE=2", READ "it is a heterogeneous job of 2 parts"},
         {"SLURM_JOB_NODELIST=n1", READ "SLURM_JOB_ID is not set"},
         {"SLURM_JOB_ID=7", READ "SLURM_JOB_NODELIST is not set"},
         {"SLURM_JOB_ID=;SLURM_JOB_NODELIST=n1", READ "SLURM_JOB_ID is not set"},
@@ -251,6 +255,7 @@ static const struct {
     /* The user's own words. */
     {NAME("a JobState=x NodeList=evil"),
      "12 a JobState=x NodeList=evil RUNNING/ main@ restarts 0 from 5 to 9: n1=0"},
+    {NAME("x HetJobIdSet=16-17"), "12 x RUNNING/ main@ restarts 0 from 5 to 9: n1=0"},
     {NAME(""), "12  RUNNING/ main@ restarts 0 from 5 to 9: n1=0"},
     {NAME("\x1b]0;x\x07"), "12 ?]0;x? RUNNING/ main@ restarts 0 from 5 to 9: n1=0"},
     {ON "NodeList=n1 Nodes=n1 CPU_IDs=0 GRES= Command=x Nodes=n2 CPU_IDs=0 GRES=",
