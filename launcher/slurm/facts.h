@@ -24,6 +24,7 @@ struct slurm_job {
     uint64_t start_real_ns; /* of a pending one: when Slurm expects it; 0: not known */
     uint64_t end_real_ns; /* the time limit, or when it ended; 0: none, or not known */
     uint32_t restarts;    /* how often it was requeued */
+    bool preempted;       /* it still runs, but has been told to make room */
 };
 
 /* Is this process inside a job of Slurm's, one with nodes (SLURM_JOB_ID, SLURM_JOB_NODELIST)? */

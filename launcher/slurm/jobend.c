@@ -17,8 +17,9 @@ static const struct {
     {"Preempt", SLURM_TAKEN, "the job was preempted"},
     {"NODE_FAIL", SLURM_TAKEN, "a node of the job failed"},
     {"NodeDown", SLURM_TAKEN, "a node of the job failed"},
-    {"REQUEUE", SLURM_TAKEN, "the job was requeued"},
-    {"PENDING", SLURM_TAKEN, "the job was requeued"},
+    /* One that was preempted looks the same when it is to begin again. */
+    {"REQUEUE", SLURM_TAKEN, "the job was requeued or preempted"},
+    {"PENDING", SLURM_TAKEN, "the job was requeued or preempted"},
     {"DEADLINE", SLURM_TIMEOUT, "its deadline was reached"},
     {"OUT_OF_MEMORY", SLURM_TAKEN, "the job ran out of memory"},
     {"BOOT_FAIL", SLURM_TAKEN, "a node of the job failed"},
@@ -42,7 +43,7 @@ static const char *state_of(const struct slurm_job *job)
 void slurm_end_of(const struct slurm_job *job, struct slurm_end *ret)
 {
     struct slurm_end end = {.why = SLURM_TAKEN, .text = "it does not say why"};
-    const char *state = state_of(job);
+    const char *state = job->preempted ? "PREEMPTED" : state_of(job);
     if (begins(state, "RUNNING") || begins(state, "SUSPENDED") ||
         begins(state, "CONFIGURING"))
         end = (struct slurm_end){.why = SLURM_GOES_ON, .text = "the job goes on"};

@@ -23,19 +23,23 @@ static void test_why(void **state)
         {"CANCELLED", "None", 7, SLURM_CANCELLED, "the job was cancelled"},
         {"TIMEOUT", "TimeLimit", 7, SLURM_TIMEOUT, "its time limit was reached"},
         {"PREEMPTED", "None", 7, SLURM_TAKEN, "the job was preempted"},
-        {"PENDING", "BeginTime", 0, SLURM_TAKEN, "the job was requeued"},
-        {"REQUEUED", "BeginTime", 0, SLURM_TAKEN, "the job was requeued"},
+        {"PENDING", "BeginTime", 0, SLURM_TAKEN, "the job was requeued or preempted"},
+        {"REQUEUED", "BeginTime", 0, SLURM_TAKEN, "the job was requeued or preempted"},
         {"NODE_FAIL", "NodeDown", 7, SLURM_TAKEN, "a node of the job failed"},
         {"COMPLETED", "None", 7, SLURM_TAKEN, "it does not say why"},
         /* its processes are being ended */
         {"COMPLETING", "None", 7, SLURM_CANCELLED, "the job was cancelled"},
         {"COMPLETING", "", 7, SLURM_CANCELLED, "the job was cancelled"},
-        {"COMPLETING", "None", 0, SLURM_TAKEN, "the job was requeued"},
+        {"COMPLETING", "None", 0, SLURM_TAKEN, "the job was requeued or preempted"},
         {"COMPLETING", "TimeLimit", 7, SLURM_TIMEOUT, "its time limit was reached"},
         {"COMPLETING", "NodeDown", 7, SLURM_TAKEN, "a node of the job failed"},
         {"COMPLETING", "NonZeroExitCode", 7, SLURM_TAKEN, "it does not say why"},
     };
     (void)state;
+    struct slurm_job told = {.state = "RUNNING", .preempted = true};
+    struct slurm_end soon;
+    slurm_end_of(&told, &soon);
+    assert_int_equal(soon.why, SLURM_TAKEN);
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         struct slurm_job job = {.end_real_ns = rows[i].end_real_ns};
         struct slurm_end end;
