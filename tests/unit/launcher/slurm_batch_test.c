@@ -51,7 +51,7 @@ static void test_golden(void **state)
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         struct buf out;
         make(&t[i].b, words, &out);
-        golden_check("slurm", t[i].name, "sh", &out);
+        golden_check("slurm", t[i].name, "batch", &out);
         golden_check_width((const char *)out.data);
         buf_fini(&out);
     }
