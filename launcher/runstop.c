@@ -7,7 +7,6 @@
 #include "launcher/runstop.h"
 
 #include <errno.h>
-#include <inttypes.h>
 #include <limits.h>
 #include <signal.h>
 #include <stdio.h>
@@ -23,6 +22,7 @@
 #include "launcher/runstate.h"
 #include "launcher/runstatus.h"
 #include "launcher/slurm/chain.h"
+#include "launcher/slurm/jobsignal.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/aolani.pb-c.h"
@@ -83,9 +83,6 @@ static int refuse(const struct stop *s, struct err *e)
     char who[400];
     runhead_text(&s->head, who, sizeof who);
     err_set(e, ERR_USAGE, "the run is led by %s, which cannot be told from here", who);
-    if (s->head.slurm_job)
-        return err_hint(e, "aolani-run stop on %s, or: scancel %" PRIu32, s->head.host,
-                        s->head.slurm_job);
     return err_hint(e, "aolani-run stop on %s", s->head.host);
 }
 
@@ -127,53 +124,75 @@ static int look(struct stop *s, struct err *e)
     return 0;
 }
 
-static int tell_one(struct stop *s, uint32_t job, struct err *e)
+/* Through its batch script, as a process of this machine, or as one of a job that has no
+ * script of ours. */
+enum way { BY_SCRIPT, BY_PROCESS, BY_STEP };
+
+struct target {
+    enum way way;
+    uint32_t job; /* BY_SCRIPT, BY_STEP */
+};
+
+static int tell_one(const struct stop *s, const struct target *t, unsigned level,
+                    struct err *e)
 {
-    if (s->told && s->job != job)
-        s->told = 0; /* another link has begun meanwhile */
-    unsigned level = s->told + 1;
-    int rc;
-    if (job)
-        rc = level < 3 ? chain_tell(job, e) : chain_kill(job, e);
-    else
-        rc = signal_process(s, level < 3 ? SIGTERM : SIGKILL, e);
-    if (rc)
-        return rc;
-    s->job = job;
-    s->told = level;
-    s->told_ms = now_ms();
-    return 0;
+    const struct runhead *h = &s->head;
+    int signum = level < 3 ? SIGTERM : SIGKILL;
+    if (t->way == BY_PROCESS)
+        return signal_process(s, signum, e);
+    if (t->way == BY_STEP)
+        return jobsignal(t->job, h->host, h->pid, h->start_ticks, signum, e);
+    return level < 3 ? chain_tell(t->job, e) : chain_kill(t->job, e);
 }
 
-static bool is_due(const struct stop *s, uint32_t job)
+/* False: there is nobody to tell, or none that can be. */
+static bool find_target(const struct stop *s, struct target *ret)
+{
+    const struct chain_link *l = chain_running(&s->chain);
+    bool lives = s->life != RUNHEAD_NONE && s->head.pid;
+    if (lives && s->life == RUNHEAD_ALIVE && is_here(&s->head))
+        *ret = (struct target){BY_PROCESS, 0};
+    else if (l)
+        *ret = (struct target){BY_SCRIPT, l->id};
+    else if (lives && s->head.slurm_job)
+        *ret = (struct target){BY_STEP, s->head.slurm_job};
+    else
+        return false;
+    return true;
+}
+
+/* Once; with `now` a second time, and then without mercy. */
+static bool is_due(const struct stop *s)
 {
     uint64_t since = now_ms() - s->told_ms;
-    if (s->told == 0 || s->job != job)
-        return true;
-    return s->now &&
-           ((s->told == 1 && since >= AGAIN_MS) || (s->told == 2 && since >= KILL_MS));
+    return s->told == 0 || (s->now && ((s->told == 1 && since >= AGAIN_MS) ||
+                                       (s->told == 2 && since >= KILL_MS)));
 }
 
 static int tell(struct stop *s, struct err *e)
 {
     struct err why;
-    const struct chain_link *l = chain_running(&s->chain);
-    bool head_here = s->life == RUNHEAD_ALIVE && is_here(&s->head);
-    if (!head_here && !l)
-        return s->life == RUNHEAD_NONE ? 0 : s->told ? 0 : refuse(s, e);
-    uint32_t job = head_here ? 0 : l->id;
-    if (!is_due(s, job))
+    struct target t;
+    if (!find_target(s, &t))
+        return s->life == RUNHEAD_NONE || s->told ? 0 : refuse(s, e);
+    if (s->told && s->job != t.job)
+        s->told = 0; /* another link has begun meanwhile */
+    if (!is_due(s))
         return 0;
-    int rc = tell_one(s, job, &why);
-    if (rc && head_here) {
-        if (e)
-            *e = why;
-        return rc;
+    int rc = tell_one(s, &t, s->told + 1, &why);
+    if (rc == 0) {
+        s->told++;
+        s->told_ms = now_ms();
+        s->job = t.job;
+        return 0;
     }
-    /* A job that is just beginning cannot be told yet. */
-    if (rc)
+    if (t.way == BY_SCRIPT) { /* one that is just beginning cannot be told yet */
         log_info("%s", why.text);
-    return 0;
+        return 0;
+    }
+    if (e)
+        *e = why;
+    return rc;
 }
 
 /* ---- until the end ---- */

@@ -33,16 +33,15 @@ on_run()
         sh -c "cd $here && exec $bin/aolani-run \"\$@\"" - "$@" </dev/null
     printf '%s\n' "--- aolani-run $* ($status)" "$output" "--- stderr" "$stderr"
 }
-# submit [ARGUMENT...]: $id of its first job
+# $id of its first job
 submit()
 {
-    in_share 'mkdir -p .'
-    on_run submit job.toml -q "$@"
+    on_run submit job.toml -q
     [ "$status" -eq 0 ]
     id=$output
 }
 of_run() { on head cat "$here/runs/latest/$1"; }
-state() { on head sh -c "cd $here; $bin/aolani-run status --json ${1-}" | jq -r '.runs[0].state'; }
+state() { on head sh -c "cd $here; $bin/aolani-run status --json" | jq -r '.runs[0].state'; }
 state_is() { [ "$(state)" = "$1" ]; }
 # How Slurm says that a job's script ended: job_exit ID
 job_exit() { on head scontrol show job "$1" | sed -n 's/.*ExitCode=\([0-9]*\):.*/\1/p'; }
@@ -111,6 +110,7 @@ END
         '#SBATCH --comment="a#b \"c"' '#SBATCH --mem 100' '#SBATCH --requeue' "run='$here/runs/job-TIME-ID'"; do
         grep -qxF -- "$line" <<<"$output" || { echo "no $line"; return 1; }
     done
+    ! command -v shellcheck >/dev/null || shellcheck - <<<"$output"
     ! in_share 'test -e runs'
     no_jobs
     # Slurm reads it as we do.
@@ -253,7 +253,6 @@ END
 }
 
 @test "a chain: each link goes on where the one before ended, and 93 ends it" {
-    # A link of three is cut off as by its time limit: 124 is what a saved run ends with.
     job_file <<END
 [job]
 command = ["sh", "-c", "n=\$(ls -d $here/runs/latest/attempt-* | wc -l); echo part \$n; [ \$n -ge 2 ] && exit 93; echo ready; while :; do sleep 0.1; done"]
@@ -262,8 +261,8 @@ chain = 3
 END
     submit
     wait_for 30 wrote ready
-    # The batch script and all in it are gone at once, as when its node is lost.
-    on head scancel --full --signal=KILL "$id"
+    # The batch script and all in it are gone at once.
+    "$cluster" exec -u root "$C" n1 pkill -KILL -u rider
     wait_for 60 state_is ended
     on_run status
     [ "$status" -eq 1 ]
@@ -277,6 +276,64 @@ END
     wait_for 20 job_is "$more" COMPLETED
     of_run "slurm-$more.out" | grep -q "nothing is left to do"
     of_run slurm | grep -qx "$more"
+}
+
+@test "a job that is to be continued asks to be requeued, and goes on with its run" {
+    job_file <<END
+[job]
+command = ["sh", "-c", "echo ready; [ -e $here/go ] && exit 0; while :; do sleep 0.1; done"]
+time_limit = "4s"
+[schedule]
+requeue = true
+END
+    submit
+    wait_for 30 state_is "between jobs"
+    in_share 'touch go'
+    of_run "slurm-$id.out" | grep -q "this job asks to be requeued"
+    # Slurm begins it two minutes later; that is not what is to be seen here.
+    wait_for 20 on head scontrol update "JobId=$id" StartTime=now
+    wait_for 40 state_is ended
+    on_run status
+    [ "$status" -eq 0 ]
+    [ "$(in_share 'ls -d runs/job-*/attempt-* | wc -l')" = 2 ]
+    wait_for 20 job_is "$id" COMPLETED
+}
+
+@test "stop on another machine than that of a head outside Slurm says where to do it" {
+    job_file <<END
+[job]
+command = ["sh", "-c", "echo ready; while :; do sleep 0.1; done"]
+END
+    in_share "{ aolani-run job.toml >log 2>&1 & }"
+    wait_for 30 wrote ready
+    on_run status
+    [ "$status" -eq 0 ]
+    [[ $output == *": running"*"process "*" on head"* ]]
+    HOST=n1 on_run status
+    [[ $output == *" on head"* ]]
+    HOST=n1 on_run stop runs
+    [ "$status" -eq 2 ]
+    [[ $stderr == *"cannot be told from here"*"aolani-run stop on head"* ]]
+    on_run stop runs
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"the run has ended with exit status 143"* ]]
+    on_run status --over
+    [ "$status" -eq 0 ]
+}
+
+@test "stop reaches a head in a batch script of the user's own" {
+    job_file <<END
+[job]
+command = ["sh", "-c", "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.1; done"]
+END
+    id=$(in_share 'sbatch --parsable -N2 -o own.out --wrap "aolani-run job.toml; echo status \$?"')
+    wait_for 30 wrote ready
+    on_run stop "$id"
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"has ended with exit status 143"* ]]
+    wrote saved
+    wait_for 20 job_is "$id" COMPLETED
+    [[ $(in_share 'cat own.out') == *"status 143"* ]]
 }
 
 @test "a program that is not on the node is named in the job's output" {
@@ -302,7 +359,7 @@ END
 command = ["$bin/trainer-cpu", "--steps", "20", "--loss-file", "$here/loss"]
 ranks_per_node = 2
 END
-    id=$(in_share 'sbatch --parsable -N4 --ntasks-per-node=2 -o w.out '$bin'/aolani-sbatch job.toml')
+    id=$(in_share 'sbatch --parsable -N4 --ntasks-per-node=2 -o w.out $(command -v aolani-sbatch) job.toml')
     wait_for 60 job_is "$id" COMPLETED
     on head cat $here/w.out
     on_run status "$id"
@@ -313,10 +370,10 @@ END
 [job]
 command = ["sh", "-c", "exit 9"]
 END
-    id=$(in_share 'sbatch --parsable -o w.out '$bin'/aolani-sbatch fails.toml')
+    id=$(in_share 'sbatch --parsable -o w.out $(command -v aolani-sbatch) fails.toml')
     wait_for 30 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 9 ]
-    id=$(in_share 'sbatch --parsable -o w.out '$bin'/aolani-sbatch')
+    id=$(in_share 'sbatch --parsable -o w.out $(command -v aolani-sbatch)')
     wait_for 30 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 2 ]
 }
