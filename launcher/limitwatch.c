@@ -15,6 +15,8 @@
 
 #define ASK_MS       60000u
 #define ASK_FIRST_MS 200u
+#define FRESH_MS     10000u /* what is older is asked for again before it is acted on, */
+#define PATIENCE_MS  5000u  /* and waited for no longer than this */
 #define KILL_WAIT_MS 30000u /* Slurm's default */
 #define LATE_MS      5000u  /* Slurm looks at its limits now and then only */
 
@@ -26,7 +28,8 @@ struct limitwatch {
     uint64_t time_limit_ms;
     int checkpoint_signal;
     struct limit limit;
-    bool begun, saving, stopped, told;
+    bool begun, saving, stopped, told, checking;
+    uint64_t heard_ms; /* when Slurm last said it */
     struct loop_timer *timer, *ask_timer;
     struct slurm_ask *ask, *ask_config;
 };
@@ -61,6 +64,19 @@ static void act(struct limitwatch *w, const struct limit_step *s)
     w->ops->stop(w->arg, s->grace_ms, what);
 }
 
+static void on_ask(void *arg);
+
+/* It may have been moved since it was asked for. True: that is being found out. */
+static bool checks_first(struct limitwatch *w, const struct limit_step *s, uint64_t now)
+{
+    if (s->which != LIMIT_SLURM || w->checking || now - w->heard_ms < FRESH_MS)
+        return false;
+    w->checking = true;
+    on_ask(w);
+    loop_timer_start(w->timer, PATIENCE_MS, 0);
+    return true;
+}
+
 static void look(struct limitwatch *w)
 {
     struct limit_step s;
@@ -69,6 +85,9 @@ static void look(struct limitwatch *w)
     if (w->stopped)
         return;
     limit_step(&w->limit, now, w->saving, &s);
+    if (s.act != LIMIT_WAIT && checks_first(w, &s, now))
+        return;
+    w->checking = false;
     if (s.act != LIMIT_WAIT)
         act(w, &s);
     if (w->stopped || s.again_ms == LIMIT_NEVER)
@@ -85,6 +104,7 @@ static void on_timer(void *arg)
 
 static void take_job(struct limitwatch *w, const struct slurm_job *job)
 {
+    w->heard_ms = loop_now_ms(w->loop);
     uint64_t now_ns = clock_real_ns(), end = job->end_real_ns,
              was = w->limit.slurm_end_ms;
     uint64_t at = LIMIT_NEVER;

@@ -233,6 +233,7 @@ static bool make_pause(struct run *r)
 static int conclude_attempt(struct run *r, struct err *e)
 {
     struct job_outcome o;
+    run_await_why(r);
     if (job_outcome(r->job, &o) < 0)
         return err_sys(e, -ENOMEM, "say how attempt %u ended", r->attempt);
     decide(r, &o);

@@ -60,7 +60,8 @@ struct run {
     uint32_t slurm_job;        /* in which this head runs; 0: none */
     struct slurm_ask *why_ask; /* why Slurm ends us */
     bool settling;             /* the attempt is over, and how is being learnt */
-    bool slurm_told;           /* job_explain_stop was called */
+    bool why_known, awaits_why;
+    bool slurm_told; /* job_explain_stop was called */
     enum restart_cause slurm_cause;
 };
 
@@ -82,6 +83,8 @@ void run_ask_slurm(struct run *r, int signum);
 void run_lose_slurm(struct run *r, const struct err *why, const struct slurm_end *end);
 /* An attempt is over: should it have ended that way, see why. */
 void run_settle_slurm(struct run *r);
+/* The ranks have ended: until Slurm has answered, but not for long. */
+void run_await_why(struct run *r);
 enum restart_cause run_slurm_cause(const struct run *r, enum restart_cause found);
 
 /* ---- run_end.c ---- */

@@ -43,19 +43,21 @@ static void tell_end(struct run *r, const struct slurm_end *end)
 static void on_why(void *arg, const struct slurm_job *job, const struct err *e)
 {
     struct run *r = arg;
-    struct slurm_end end;
-    if (!job) {
+    struct slurm_end end = {.why = SLURM_TAKEN, .text = "it could not be asked why"};
+    r->why_known = true;
+    if (job)
+        slurm_end_of(job, &end);
+    else
         log_debug("why Slurm ends the job: %s", e->text);
-        return;
-    }
-    slurm_end_of(job, &end);
     tell_end(r, &end);
+    if (r->awaits_why)
+        loop_stop(r->loop);
 }
 
 void run_ask_slurm(struct run *r, int signum)
 {
     struct err e;
-    if (!r->slurm_job || r->held || signum != SIGTERM || r->why_ask)
+    if (!r->slurm_job || r->held || signum != SIGTERM || r->why_ask || r->slurm_told)
         return;
     if (r->job) /* Slurm waits no longer than its KillWait */
         job_shorten_grace(r->job, limitwatch_grace(r->limits));
@@ -65,6 +67,27 @@ void run_ask_slurm(struct run *r, int signum)
     }
     if (slurm_ask_job(r->loop, r->slurm_job, on_why, r, &r->why_ask, &e) < 0)
         log_debug("why Slurm ends the job: %s", e.text);
+}
+
+static void on_patience(void *arg)
+{
+    struct run *r = arg;
+    loop_stop(r->loop);
+}
+
+void run_await_why(struct run *r)
+{
+    struct loop_timer *patience;
+    if (!r->why_ask || r->why_known || r->slurm_told ||
+        !(patience = loop_timer_create(r->loop, on_patience, r)))
+        return;
+    r->awaits_why = true;
+    loop_timer_start(patience, limitwatch_grace(r->limits), 0);
+    loop_run(r->loop);
+    loop_timer_destroy(patience);
+    r->awaits_why = false;
+    if (!r->why_known)
+        on_why(r, NULL, &(struct err){.text = "no answer in time"});
 }
 
 void run_lose_slurm(struct run *r, const struct err *why, const struct slurm_end *end)
