@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* cmd_submit.c - `aolani-run submit job.toml`: make the run directory and a batch script in
- * it, and hand that to Slurm. A submission that fails leaves nothing behind. */
+ * it, and hand that to Slurm. What Slurm refuses leaves nothing behind. */
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -200,8 +200,10 @@ static int submit(struct submission *b, int *ret_signal, struct err *e)
     rc = submit_links(b->dir.path, n, &c, ret_signal, e);
     if (rc == 0)
         print_submitted(b, &c);
-    else
+    else if (!chain_read(b->dir.path, &c, NULL) && c.n == 0)
         remove_run(b);
+    else /* a job may have begun in it before it was cancelled */
+        log_note("the run directory is kept: %s", b->dir.path);
     chain_fini(&c);
     return rc;
 }

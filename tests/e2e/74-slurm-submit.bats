@@ -159,6 +159,23 @@ END
     wait_for 30 no_jobs
 }
 
+@test "Ctrl-C while a long chain is submitted leaves no job in the queue" {
+    job_file <<'END'
+[job]
+command = ["true"]
+[schedule]
+chain = 300
+begin = "1h"
+END
+    in_share '{ env --default-signal=INT aolani-run submit job.toml >log 2>&1 & echo $! >pid; wait $!; echo $? >status; } &'
+    wait_for 20 in_share 'test "$(wc -l <runs/latest/slurm)" -ge 3'
+    in_share 'kill -INT $(cat pid)'
+    wait_for 20 in_share 'test -s status'
+    [ "$(in_share 'cat status')" = 130 ]
+    [[ $(in_share 'cat log') == *"directory is kept"*"interrupted"*"jobs before it are cancelled"* ]]
+    no_jobs
+}
+
 @test "what cannot be right is said before anything is submitted" {
     job_file <<'END'
 [job]
