@@ -137,7 +137,8 @@ static void node_tell_head(struct node *n, int signum)
     n->told = true;
     m.signum = signum;
     (void)up->send(up->arg, MSG_TOLD_TO_END, &m.base);
-    loop_timer_start(n->patience, NODE_TOLD_MS, 0);
+    /* A head that is gone will not answer: what time there is goes to the clearing up. */
+    loop_timer_start(n->patience, uplink_is_linked(n->uplink) ? NODE_TOLD_MS : 0, 0);
 }
 
 static void node_on_patience(void *arg)

@@ -386,6 +386,11 @@ static uint64_t uplink_credit(void *arg)
     return session_credit(u->session);
 }
 
+bool uplink_is_linked(const struct uplink *u)
+{
+    return u->link != NULL;
+}
+
 const struct upward *uplink_upward(struct uplink *u)
 {
     return &u->upward;

@@ -32,6 +32,7 @@ int uplink_create(struct loop *l, const Aolani__Boot *boot, int in_fd, int out_f
                   struct err *e);
 void uplink_destroy(struct uplink *u);
 
+bool uplink_is_linked(const struct uplink *u); /* as far as is known here */
 const struct upward *uplink_upward(struct uplink *u);
 void uplink_set_phase(struct uplink *u, enum phase phase);
 void uplink_set_attempt(struct uplink *u,
