@@ -424,9 +424,14 @@ static bool has_node(const struct slurm_job *job, const char *name)
 static void on_job(void *arg, const struct slurm_job *job, const struct err *e)
 {
     struct srunboot *b = arg;
-    bool gone = false;
-    (void)e;
-    for (size_t i = 0; job && i < b->n; i++) {
+    bool gone = false, over = job ? slurm_job_is_over(job) : e->code == ERR_USAGE;
+    if (over && !b->has_reason) {
+        b->reason = (struct srunwords){.kind = SRUNWORDS_FATAL,
+                                       .text = "Slurm's job is over",
+                                       .hint = "see scontrol show job"};
+        b->has_reason = true;
+    }
+    for (size_t i = 0; job && !over && i < b->n; i++) {
         struct seat *s = &b->seats[i];
         if (!is_waiting(s) || has_node(job, s->name))
             continue;
@@ -434,7 +439,7 @@ static void on_job(void *arg, const struct slurm_job *job, const struct err *e)
         err_set(&s->why, ERR_BOOT, "Slurm has taken the node from the job: it is down");
         err_hint(&s->why, "see sinfo -R -n %.80s", s->name);
     }
-    if (gone && !b->killed)
+    if (gone && !b->killed && b->tries < TRIES_MAX)
         try_again(b);
     else
         give_up(b);
@@ -458,10 +463,24 @@ static bool anyone_waits(const struct srunboot *b)
     return false;
 }
 
+/* Where srun does not say enough: which node takes no step, or why it was ended. */
+static bool ask_job(struct srunboot *b)
+{
+    struct slurm_job job = {0};
+    bool not_named = b->has_reason && b->reason.kind == SRUNWORDS_UNAVAILABLE;
+    if (b->killed || (b->has_reason && !(not_named && b->tries < TRIES_MAX)) ||
+        slurm_job_of_env(&job, NULL) < 0)
+        return false;
+    uint32_t id = job.id;
+    slurm_job_fini(&job);
+    slurm_ask_destroy(b->ask);
+    b->ask = NULL;
+    return slurm_ask_job(b->loop, id, on_job, b, &b->ask, NULL) == 0;
+}
+
 /* srun has ended, and all that it said is read. */
 static void settle(struct srunboot *b)
 {
-    struct slurm_job job = {0};
     loop_timer_stop(b->limit);
     loop_timer_stop(b->patient);
     said_end(&b->said, words_line, b);
@@ -470,21 +489,10 @@ static void settle(struct srunboot *b)
         end_all(b);
         return;
     }
-    bool again = !b->killed && b->tries < TRIES_MAX;
-    if (again && anyone_refused(b)) {
+    if (!b->killed && b->tries < TRIES_MAX && anyone_refused(b))
         try_again(b);
-        return;
-    }
-    if (again && b->has_reason && b->reason.kind == SRUNWORDS_UNAVAILABLE &&
-        slurm_job_of_env(&job, NULL) == 0) {
-        uint32_t id = job.id;
-        slurm_job_fini(&job);
-        slurm_ask_destroy(b->ask);
-        b->ask = NULL;
-        if (slurm_ask_job(b->loop, id, on_job, b, &b->ask, NULL) == 0)
-            return;
-    }
-    give_up(b);
+    else if (!ask_job(b))
+        give_up(b);
 }
 
 static void on_exit_status(void *arg, int ws)
