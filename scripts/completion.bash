@@ -20,6 +20,8 @@ _aolani_run()
     fi
     compopt -o filenames
     case ${COMP_WORDS[COMP_CWORD-1]} in
+    -p | --partition) mapfile -t COMPREPLY < <(compgen -W "$(sinfo -h -o %R 2>/dev/null)" -- "$cur")
+        return ;;
     --draw) mapfile -t COMPREPLY < <(compgen -W "text svg" -- "$cur"); return ;;
     --topology) mapfile -t COMPREPLY < <(compgen -f -X '!*.xml' -- "$cur"; compgen -d -- "$cur")
         return ;;

@@ -172,9 +172,16 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     head_run check job.toml
     [ "$status" -eq 0 ]
     [[ $output == *'on 2 hosts, 2 ranks each'*'Slurm would start it now, on n[1-2] of partition "main"'* ]]
+    head_run check job.toml -p high -A x --qos y --gres gpu:1
+    [ "$status" -eq 0 ]
+    [[ $output == *'of partition "high"'* ]]
     head_run check --offline job.toml
     [ "$status" -eq 0 ]
     [[ $output == *'job.toml: ok'* && $output != *'would start'* ]]
+    on head tee slurm.toml >/dev/null <"$root/configs/slurm.toml"
+    head_run check --offline slurm.toml --set 'job.command=["true"]'
+    [ "$status" -eq 0 ]
+    [[ $output == *'on 4 hosts and 1 spare, a rank for each GPU'* ]]
     head_run check job.toml --set slurm.partition=nope
     [ "$status" -eq 2 ]
     [[ $output == *'invalid partition specified: nope'* ]]

@@ -94,6 +94,10 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
             buf_printf(out, "[\"mlx5_%u\", \"bnxt_*\"]", r % 100);
             break;
         }
+        if (!strcmp(k->section, "slurm")) {
+            buf_printf(out, "[\"--x=%u\", \"y\"]", r % 100);
+            break;
+        }
         buf_printf(out, "[");
         for (n = 0; n <= r % 3; n++) {
             random_string(seed, out);
@@ -105,6 +109,10 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
     case SPEC_PATH:
         if (!strcmp(k->name, "currency")) {
             buf_printf(out, "\"\u20ac%u\"", r % 100);
+            break;
+        }
+        if (!strcmp(k->section, "slurm") || !strcmp(k->section, "schedule")) {
+            buf_printf(out, "\"%um\"", 1 + r % 100);
             break;
         }
         random_string(seed, out);
