@@ -39,6 +39,11 @@ static int clean_environment(void)
      * killed. Peers prove themselves by uid, no daemon needed. */
     if (setenv("PMIX_MCA_gds", "hash", 0) || setenv("PMIX_MCA_psec", "native", 0))
         return -errno;
+    /* The library looks at the whole machine and needs its CPUs alone: devices take most
+     * of the time, and drivers of GPUs are woken up. */
+    if (setenv("HWLOC_COMPONENTS",
+               "-pci,-linuxio,-gl,-opencl,-cuda,-nvml,-rsmi,-levelzero", 0))
+        return -errno;
     return 0;
 }
 

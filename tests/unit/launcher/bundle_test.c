@@ -110,6 +110,29 @@ static void test_script_is_safe_to_quote(void **state)
     bundle_fini(&b);
 }
 
+/* For srun: the node's name comes first, by either way, and temporary names differ. */
+static void test_script_for_a_group(void **state)
+{
+    struct bundle b;
+    struct err e;
+    struct buf text;
+    (void)state;
+    put("aolani-agent", "agent", 0700);
+    assert_int_equal(bundle_load(&b, &e), 0);
+    buf_init(&text, 8192);
+    assert_int_equal(bootscript_group(&b, &text), 0);
+    const char *script = (char *)text.data, *first = strstr(script, "AOLANI-NODE ");
+    char skip[60];
+    assert_non_null(first);
+    assert_non_null(strstr(first + 1, "AOLANI-NODE "));
+    assert_true(first < strstr(script, "AOLANI-HAVE"));
+    (void)snprintf(skip, sizeof skip, "--stdio %zu;", b.agent.len + b.rest.len);
+    assert_non_null(strstr(script, skip));
+    assert_non_null(strstr(script, ".$SLURM_PROCID;"));
+    buf_fini(&text);
+    bundle_fini(&b);
+}
+
 static size_t index_of(const struct strlist *v, const char *word)
 {
     size_t i = 0;
@@ -145,6 +168,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_no_agent), cmocka_unit_test(test_id_follows_content),
-        cmocka_unit_test(test_script_is_safe_to_quote), cmocka_unit_test(test_argv)};
+        cmocka_unit_test(test_script_is_safe_to_quote),
+        cmocka_unit_test(test_script_for_a_group), cmocka_unit_test(test_argv)};
     return cmocka_run_group_tests(tests, setup, teardown);
 }
