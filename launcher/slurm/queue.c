@@ -100,6 +100,9 @@ void slurm_queue_count(const char *text, uint64_t priority, struct slurm_queue *
 
 /* ---- words ---- */
 
+/* A job without a time limit is taken to last a year: so far away nothing is expected. */
+#define FAR_MS (360ull * 24 * 3600 * 1000)
+
 static int format_start(const struct slurm_queue *q, uint64_t now_real_ns,
                         struct buf *out)
 {
@@ -112,6 +115,8 @@ static int format_start(const struct slurm_queue *q, uint64_t now_real_ns,
     if (q->start_real_ns <= now_real_ns)
         return buf_printf(out, "; expected to start at any time");
     uint64_t ms = (q->start_real_ns - now_real_ns) / 1000000u;
+    if (ms > FAR_MS)
+        return buf_printf(out, "; jobs before it have no time limit");
     return buf_printf(out, "; expected to start at %s (in %s)", when,
                       clock_format_duration(ms, in, sizeof in));
 }

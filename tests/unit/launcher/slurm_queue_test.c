@@ -143,6 +143,8 @@ static void test_format(void **state)
          "(Priority); "
          "expected to start at 2026-01-01 02:10 (in 2 h 10 m)"},
         {{.state = "PENDING", .partition = "gpu", .reason = "Odd"}, "Odd"},
+        {{.state = "PENDING", .partition = "gpu", .start_real_ns = AT + 364 * 86400},
+         "Slurm has not said why; jobs before it have no time limit"},
         {{.state = "PENDING", .partition = "gpu", .start_real_ns = AT - 5},
          "Slurm has not said why; expected to start at any time"},
         {{.state = "RUNNING",
