@@ -38,6 +38,8 @@ struct job_config { /* all by reference */
     uint64_t
         done_steps; /* earlier attempts have done those below; 0: none, or not known */
     void (*running)(void *arg); /* the ranks are about to be started; may be NULL */
+    /* Slurm has sent a node the signal, and the job stops; may be NULL */
+    void (*told)(void *arg, int signum);
     void (*finished)(void *arg);
     void *arg;
 };

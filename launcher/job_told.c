@@ -47,6 +47,8 @@ int job_on_told(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     if (!j->told)
         log_note("Slurm ends the job: %s on %s", strsignal(m->signum),
                  job_node_name(j, node));
+    if (!j->told && j->config.told)
+        j->config.told(j->config.arg, m->signum);
     j->told = true;
     forgive_victims(j, m->signum);
     job_set_stop(j, STOP_SIGNAL, m->signum, "Slurm has sent %s to node \"%s\"",

@@ -17,6 +17,12 @@ static void on_finished(void *arg)
     loop_stop(r->loop);
 }
 
+/* The signal to us may come later than the ends of the ranks, or not at all. */
+static void on_told(void *arg, int signum)
+{
+    run_ask_slurm(arg, signum);
+}
+
 static void on_running(void *arg)
 {
     struct run *r = arg;
@@ -56,6 +62,7 @@ static int attempt_open(struct run *r, struct err *e)
                            .restarts = runstate_restarts(&r->state),
                            .done_steps = known ? best + 1 : 0,
                            .running = on_running,
+                           .told = on_told,
                            .finished = on_finished,
                            .arg = r};
     rc = job_create(r->loop, &c, &r->job, e);

@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What can go wrong in a job of Slurm's, on a real cluster: after each, nothing runs on any
 # host, the queue is empty, and its user was told what has happened.
-# shellcheck disable=SC2154,SC2016,SC2030,SC2031
+# shellcheck disable=SC2154,SC2016,SC2030,SC2031,SC2030,SC2031
 load ../lib/e2e
 
 shared=/srv/share/rider aside=/srv/share/out
@@ -178,7 +178,7 @@ cancelled()
 all_clean() { [ "$(run_of "$1" '[.nodes[].teardown] | unique | join(" ")')" = clean ]; }
 
 @test "scancel of a job that runs stops its ranks, with their grace" {
-    job_file running 1 <<<"trap 'sleep 1; echo saved \$RANK; exit 3' TERM; $waiter"
+    job_file running 1 <<<"trap 'sleep 0.2; echo saved \$RANK; exit 3' TERM; $waiter"
     submit running -N3
     wait_for 60 started 3
     on head scancel "$id"
@@ -306,6 +306,25 @@ job_named() { id=$(on head squeue -h -n "$1" -o %i) && [ -n "$id" ]; }
     in_share 'touch go'
     ended 0
     all_clean daemon
+    clean
+}
+
+@test "a job that is preempted stops, waits, and goes on where it was" {
+    job_file low 1 '[nodes]' 'count = 2' '[slurm]' 'partition = "low"' \
+        'extra = ["--nodelist=n[1-2]"]' '[schedule]' 'requeue = true' \
+        <<<"trap 'echo saved \$RANK; exit 0' TERM; $waiter"
+    id=$(in_share "$bin/aolani-run submit -q -o low.runs low.toml")
+    wait_for 60 started 2
+    on head srun -p high -w "n[1-2]" --exclusive true
+    # Slurm begins it anew when its credential has expired.
+    wait_for 120 started 4
+    in_share 'touch go'
+    wait_for 120 is_over
+    on head sh -c "cat $shared/low.runs/latest/*.out"
+    [ "$(fact ExitCode)" = 0:0 ]
+    [ "$(run_of low .run.attempts)" = 2 ]
+    on head grep -q "stopped by Slurm: the job was requeued or preempted" $shared/low.runs/latest/slurm*
+    [ "$(run_of low .run.exit_status)" = 0 ]
     clean
 }
 
