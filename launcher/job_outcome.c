@@ -76,8 +76,6 @@ void job_explain_stop(struct job *j, const char *why, int status)
     j->stop.status = status;
     if (j->state == JOB_CLOSED) /* it was quicker than Slurm's answer */
         job_conclude(j);
-    if (j->state == JOB_CLOSED) /* learnt late */
-        job_conclude(j);
 }
 
 /* ---- progress ---- */

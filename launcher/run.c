@@ -43,21 +43,37 @@ int run_open_nodes(struct run *r, struct err *e)
 
 /* ---- limits and signals ---- */
 
+bool run_is_between(const struct run *r)
+{
+    return !r->job || r->pausing;
+}
+
+/* There are no ranks: what was waited for before they are begun is waited for no more. */
+static void end_wait(struct run *r, const char *limit)
+{
+    r->time_is_up = true;
+    r->limit_what = limit;
+    loop_stop(r->loop);
+}
+
 static void on_save(void *arg, int signum, const char *what)
 {
     struct run *r = arg;
-    if (r->job)
+    if (run_is_between(r)) /* those that began now could save nothing */
+        end_wait(r, what);
+    else
         job_save(r->job, signum, what);
 }
 
 static void on_limit(void *arg, uint64_t grace_ms, const char *what)
 {
     struct run *r = arg;
+    if (run_is_between(r)) {
+        end_wait(r, what);
+        return;
+    }
     r->time_is_up = true;
-    if (r->job)
-        job_reach_limit(r->job, grace_ms, what);
-    else
-        loop_stop(r->loop);
+    job_reach_limit(r->job, grace_ms, what);
 }
 
 /* Somebody goes on with the run when this job of Slurm's is over. */
@@ -74,7 +90,7 @@ static void on_stopping(void *arg, int signum)
     struct run *r = arg;
     r->stopped = true;
     run_ask_slurm(r, signum);
-    if (!r->job)
+    if (run_is_between(r))
         loop_stop(r->loop);
 }
 

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* run_attempts.c - one attempt after the other, until restart.h says that none follows. */
 #include <errno.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -80,6 +81,10 @@ static int attempt_run(struct run *r, struct err *e)
     interrupt_watch(r->interrupt, r->job);
     r->job_ns = clock_mono_ns();
     job_start(r->job);
+    if (r->stopped) /* while what a former head had left was ended */
+        job_stop(r->job, SIGTERM, false);
+    else if (r->time_is_up)
+        job_reach_limit(r->job, r->spec->failure.grace_ms, r->limit_what);
     loop_run(r->loop);
     run_settle_slurm(r);
     interrupt_watch(r->interrupt, NULL);
@@ -226,10 +231,12 @@ static void on_pause(void *arg)
 static bool make_pause(struct run *r)
 {
     uint64_t from = clock_mono_ns();
-    if (r->decision.delay_ms > 0 &&
+    if (r->decision.delay_ms > 0 && !r->stopped && !r->time_is_up &&
         (r->pause || (r->pause = loop_timer_create(r->loop, on_pause, r)))) {
         loop_timer_start(r->pause, r->decision.delay_ms, 0);
+        r->pausing = true;
         loop_run(r->loop);
+        r->pausing = false;
         loop_timer_stop(r->pause);
     }
     r->pause_ns = clock_mono_ns() - from;
@@ -264,6 +271,8 @@ static void abandon_pause(struct run *r)
                    sizeof r->sentence - strlen(r->sentence), "; %s",
                    user ? "stopped before it was begun again" : "to be continued");
     r->decision.act = user ? RESTART_END : RESTART_OPEN;
+    if (!user && (!r->slurm_told || r->slurm_cause == RESTART_LIMIT))
+        r->exit_status = 124;
     log_note("%s", r->sentence);
 }
 

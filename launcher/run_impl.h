@@ -25,7 +25,7 @@ struct run {
     struct rundir dir;
     struct journal *journal;
     struct live *live;
-    struct job *job;     /* of the attempt; NULL: between two */
+    struct job *job;     /* of the attempt, and in the pause after it; else NULL */
     struct sweep *sweep; /* before the first one, after a head that died */
     struct interrupt *interrupt;
     struct limitwatch *limits;
@@ -53,6 +53,8 @@ struct run {
     struct loop_timer *pause;
     bool stopped;                /* the user, or Slurm, wants no further attempt */
     bool time_is_up;             /* nor does a limit */
+    bool pausing;                /* before the next attempt */
+    const char *limit_what;      /* the limit that ended a wait for an attempt */
     bool former_gone;            /* nothing of a former head can be left on any node */
     struct rlimits limits_found; /* of the user, before we raised ours */
 
@@ -71,6 +73,8 @@ struct run {
 int run_open_nodes(struct run *r, struct err *e);
 /* Once there is a directory and a journal: words, limits, signals. */
 int run_open_rest(struct run *r, struct err *e);
+/* No attempt is under way. */
+bool run_is_between(const struct run *r);
 
 /* ---- run_resume.c ---- */
 /* End what the former head has left, if it may have left anything. */

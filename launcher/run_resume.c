@@ -236,7 +236,8 @@ int run_sweep(struct run *r, struct err *e)
     if (rc < 0)
         return rc;
     loop_run(r->loop);
-    uint32_t n = r->stopped ? 0 : sweep_unproven(r->sweep, &text);
+    bool wanted = !r->stopped && !r->time_is_up;
+    uint32_t n = wanted ? sweep_unproven(r->sweep, &text) : 0;
     if (n > 0)
         rc = wait_lease(r, n, text, e);
     sweep_destroy(r->sweep);

@@ -95,7 +95,7 @@ void run_lose_slurm(struct run *r, const struct err *why, const struct slurm_end
     log_info("%s", why->text);
     r->stopped = true;
     tell_end(r, end);
-    if (!r->job)
+    if (run_is_between(r))
         loop_stop(r->loop);
     else if (!r->settling)
         job_stop(r->job, SIGTERM, false);

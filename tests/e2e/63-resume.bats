@@ -62,6 +62,8 @@ in_background()
     "$BUILD/aolani-run" "$@" </dev/null >background.out 2>background.err 3>&- &
     launcher=$!
 }
+is_gone() { ! kill -0 "$1" 2>/dev/null; }
+ranks_run() { [ "$(pgrep -cf "^sleep 60\$")" -ge 1 ]; }
 lines_of() { [ "$(cat "$@" 2>/dev/null | wc -l)" -ge "$lines" ]; }
 attempts() { sqlite3 runs/latest/run.db "select $1 from attempt order by attempt" | xargs; }
 
@@ -165,6 +167,35 @@ END
     aolani resume runs/latest
     [ "$status" -eq 1 ] # it has ended for good
     [ ! -d runs/latest/attempt-4 ]
+}
+
+@test "a pause before another attempt ends at once, at a signal and at a limit" {
+    run_job '"false"' "" "max_restarts = 9"
+    in_background job.toml
+    wait_for 60 grep -q "attempt 6 begins in 16" background.err
+    kill -TERM "$launcher"
+    wait_for 10 is_gone "$launcher" # of the 16 s
+    grep -q "stopped before it was begun again" background.err
+    run_job '"false"' 'time_limit = "6s"' "max_restarts = 9"
+    aolani job.toml
+    [ "$status" -eq 124 ]
+    [[ $stderr == *"the time limit of 6.0 s is reached"*"to be continued"* ]]
+    [ ! -d runs/latest/attempt-5 ]
+}
+
+@test "a stop while the leavings of a dead head are ended: no attempt runs after it" {
+    run_job '"sleep", "60"'
+    in_background job.toml
+    wait_for 30 ranks_run
+    kill -KILL "$launcher"
+    in_background resume -v runs/latest
+    wait_for 30 grep -q "ending what the former head left" background.err
+    kill -TERM "$launcher"
+    wait_for 30 is_gone "$launcher"
+    status=0
+    wait "$launcher" || status=$?
+    [ "$status" -eq 143 ]
+    grep -q "stopped by a signal" background.err
 }
 
 @test "one run has one head" {
