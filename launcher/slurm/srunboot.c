@@ -23,6 +23,7 @@
 #include "launcher/slurm/srunargs.h"
 #include "launcher/slurm/srunseats.h"
 #include "launcher/slurm/srunwords.h"
+#include "proto/base/hostlist.h"
 #include "proto/base/log.h"
 #include "proto/base/loop_proc.h"
 #include "proto/base/rankset.h"
@@ -48,6 +49,9 @@ struct seat {
     struct said said; /* the node's lines on standard error */
     bool failed, ended;
     bool refused; /* srun could not start its task; why, hint */
+    bool died;    /* its task has ended before it was served */
+    int death_status;
+    char death[SRUNWORDS_TEXT];
     bool unwanted;
     struct err why;
 };
@@ -64,7 +68,8 @@ struct srunboot {
     int wait_status;
     struct loop_proc *proc;
     struct loop_stream *io, *words;
-    struct loop_timer *limit, *patient;
+    struct loop_timer *limit, *patient, *deaths;
+    unsigned limit_ms; /* of the limit that runs */
     struct buf in;
     struct said said;        /* srun's own lines */
     struct srunwords reason; /* the first of them that says why no step came of it */
@@ -93,7 +98,7 @@ static void seat_fail(struct seat *s, const struct err *e)
         return;
     s->at->state = SRUNSEAT_GONE;
     s->failed = true;
-    if (!s->unwanted && s->of)
+    if (!s->unwanted && s->of) /* others may not be wanted any more after this */
         s->of->config.ops->failed(s->node, e);
 }
 
@@ -183,11 +188,17 @@ static void on_end(void *arg, int status)
 
 /* ---------------------------------------------------------------- what they are sent */
 
+static void set_limit(struct srunboot *b, unsigned ms)
+{
+    b->limit_ms = ms;
+    loop_timer_start(b->limit, ms, 0);
+}
+
 static void push(struct srunboot *b, const struct buf *bytes)
 {
     if (b->io)
         (void)loop_stream_write(b->io, bytes->data, bytes->len);
-    loop_timer_start(b->limit, PUSH_MS, 0);
+    set_limit(b, PUSH_MS);
 }
 
 static void say_copying(const struct srunboot *b)
@@ -243,7 +254,7 @@ static void advance(struct srunboot *b)
     srunseats_did(&b->progress, step == SRUNSEATS_SERVE ? SRUNSEATS_WAIT : step);
     switch (step) {
     case SRUNSEATS_WAIT:
-        loop_timer_start(b->limit, b->progress.pushed ? PUSH_MS : OTHERS_MS, 0);
+        set_limit(b, b->progress.pushed ? PUSH_MS : OTHERS_MS);
         break;
     case SRUNSEATS_PUSH:
         say_copying(b);
@@ -251,6 +262,7 @@ static void advance(struct srunboot *b)
         break;
     case SRUNSEATS_PUSH_REST:
         push(b, &b->config.bundle->rest);
+        advance(b); /* when nobody is left who stores it, no word of theirs follows */
         break;
     case SRUNSEATS_SERVE:
         serve(b);
@@ -263,9 +275,57 @@ static void advance(struct srunboot *b)
 
 /* ---------------------------------------------------------------- what srun says */
 
+/* A task that ends before it is served. What it has said of it may still be on its way. */
+static void note_deaths(struct srunboot *b, const struct srunwords *w)
+{
+    struct hostlist names = {0};
+    if (hostlist_parse(&names, w->nodes, NULL) < 0)
+        return;
+    for (size_t i = 0; i < names.n; i++) {
+        struct seat *s = seat_of(b, srunseats_of_name(&b->progress, names.names[i]));
+        if (!s || !is_waiting(s) || s->died)
+            continue;
+        s->died = true;
+        s->death_status = w->wait_status;
+        (void)snprintf(s->death, sizeof s->death, "%s", w->text);
+        loop_timer_start(b->deaths, WORDS_MS, 0);
+    }
+    hostlist_fini(&names);
+}
+
+static void death_of(const struct seat *s, struct err *e)
+{
+    const char *last = s->said.last;
+    err_set(e, ERR_BOOT, "its agent ended before it was ready: %s%s%s", s->death,
+            last[0] ? "; it said: " : "", last);
+}
+
+/* When all have ended, srun ends as well, and there is more to know: the job may be over. */
+static void on_deaths(void *arg)
+{
+    struct srunboot *b = arg;
+    struct err e;
+    size_t alive = 0;
+    for (size_t i = 0; i < b->n; i++)
+        alive += b->seats[i].at->state != SRUNSEAT_GONE && !b->seats[i].died;
+    for (size_t i = 0; i < b->n && alive > 0; i++) {
+        struct seat *s = &b->seats[i];
+        if (!s->died || s->at->state == SRUNSEAT_GONE)
+            continue;
+        death_of(s, &e);
+        if (is_waiting(s))
+            seat_fail(s, &e);
+        else
+            seat_end(s, BOOT_END_AGENT, s->death_status, s->death);
+    }
+    if (alive > 0 && b->proc && !b->exited)
+        advance(b);
+}
+
 static void tasks_ended(struct srunboot *b, const struct srunwords *w)
 {
     struct rankset tasks = {0};
+    note_deaths(b, w);
     if (rankset_parse(&tasks, w->tasks, NULL) < 0)
         return;
     for (int64_t i = rankset_next(&tasks, 0); i >= 0;
@@ -380,7 +440,9 @@ static void give_up(struct srunboot *b)
     reason_of(b, &e);
     for (size_t i = 0; i < b->n; i++) {
         struct seat *s = &b->seats[i];
-        seat_fail(s, s->refused ? &s->why : &e);
+        if (s->died && !s->refused && !b->has_reason)
+            death_of(s, &s->why);
+        seat_fail(s, s->refused || (s->died && !b->has_reason) ? &s->why : &e);
     }
     end_all(b);
 }
@@ -398,8 +460,9 @@ static void try_again(struct srunboot *b)
             seat_fail(s, &s->why);
             seat_end(s, BOOT_END_UNKNOWN, b->wait_status, "");
         }
-        left += is_waiting(s);
     }
+    for (size_t i = 0; i < b->n; i++) /* who is still wanted after all that */
+        left += is_waiting(&b->seats[i]);
     if (left == 0) {
         end_all(b);
         return;
@@ -484,6 +547,7 @@ static void settle(struct srunboot *b)
     loop_timer_stop(b->limit);
     loop_timer_stop(b->patient);
     said_end(&b->said, words_line, b);
+    loop_timer_stop(b->deaths);
     release_srun(b);
     if (!anyone_waits(b)) {
         end_all(b);
@@ -530,7 +594,7 @@ static void on_limit(void *arg)
     err_set(&e, ERR_BOOT,
             b->progress.pushed ? "the agent could not be copied within %u s"
                                : "no answer from the node within %u s",
-            (b->progress.pushed ? PUSH_MS : OTHERS_MS) / 1000);
+            b->limit_ms / 1000);
     err_hint(&e, "try srun --overlap -w NODE hostname");
     for (size_t i = 0; i < b->n; i++) {
         if (b->seats[i].at->state != SRUNSEAT_READY)
@@ -608,6 +672,8 @@ static int srun_start(struct srunboot *b, struct err *e)
     static const struct loop_stream_ops words_ops = {.on_data = on_words,
                                                      .on_end = on_words_end};
     srunseats_again(&b->progress);
+    for (size_t i = 0; i < b->n; i++)
+        b->seats[i].died = false;
     said_forget(&b->said);
     b->in.len = 0;
     b->has_reason = b->exited = false;
@@ -621,7 +687,7 @@ static int srun_start(struct srunboot *b, struct err *e)
     loop_stream_read(b->io, true);
     loop_stream_set(b->words, &words_ops, b);
     loop_stream_read(b->words, true);
-    loop_timer_start(b->limit, ANSWER_MS, 0);
+    set_limit(b, ANSWER_MS);
     loop_timer_start(b->patient, PATIENT_MS, 0);
     return 0;
 }
@@ -630,7 +696,8 @@ static void srunboot_destroy(struct srunboot *b)
 {
     bool unfinished = false;
     for (size_t i = 0; b->seats && i < b->n; i++) {
-        unfinished = unfinished || (b->seats[i].failed && !b->seats[i].ended);
+        const struct seat *s = &b->seats[i];
+        unfinished = unfinished || ((s->failed || s->unwanted) && !s->ended);
         said_fini(&b->seats[i].said);
         free(b->seats[i].name);
     }
@@ -638,6 +705,7 @@ static void srunboot_destroy(struct srunboot *b)
         end_srun(b, SIGTERM);
     loop_timer_destroy(b->limit);
     loop_timer_destroy(b->patient);
+    loop_timer_destroy(b->deaths);
     slurm_ask_destroy(b->ask);
     release_srun(b);
     buf_fini(&b->in);
@@ -685,7 +753,8 @@ static int start(struct loop *l, const struct boot_config *c, struct boot_node *
     (void)uname(&b->self);
     b->limit = loop_timer_create(l, on_limit, b);
     b->patient = loop_timer_create(l, on_patient, b);
-    int rc = b->limit && b->patient ? make_seats(b, nodes) : -ENOMEM;
+    b->deaths = loop_timer_create(l, on_deaths, b);
+    int rc = b->limit && b->patient && b->deaths ? make_seats(b, nodes) : -ENOMEM;
     if (rc < 0)
         err_sys(e, rc, "start %zu agents", n);
     else
@@ -714,7 +783,8 @@ static void kill_seat(struct boot *boot, int signum)
         s->failed = true;
     }
     for (size_t i = 0; i < b->n; i++)
-        others = others || (!b->seats[i].unwanted && !b->seats[i].ended);
+        others =
+            others || (b->seats[i].of && !b->seats[i].unwanted && !b->seats[i].ended);
     if (!others)
         end_srun(b, signum);
 }

@@ -75,6 +75,8 @@ static enum srunseats_event introduce(struct srunseats *s, long task, const char
     s->of_task[task] = seat;
     *ret_seat = seat;
     *ret_rest = rest;
+    if (seat->state == SRUNSEAT_GONE) /* whatever it is, nobody asks any more */
+        return SRUNSEATS_OURS;
     if (seat->state == SRUNSEAT_SILENT)
         seat->state = SRUNSEAT_HERE;
     return strlen(machine) == n && strncmp(rest, machine, n) == 0

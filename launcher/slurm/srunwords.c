@@ -136,6 +136,8 @@ static bool read_ended(const char *said, struct srunwords *ret)
     if (n == 0 || n >= sizeof ret->tasks || strncmp(ids + n, ": ", 2) != 0)
         return false;
     ret->kind = SRUNWORDS_TASKS_ENDED;
+    if ((size_t)(at - said) < sizeof ret->nodes)
+        memcpy(ret->nodes, said, (size_t)(at - said));
     memcpy(ret->tasks, ids, n);
     ret->tasks[n] = '\0';
     keep(ret->text, ids + n + 2);

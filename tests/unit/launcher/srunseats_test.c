@@ -114,6 +114,7 @@ static void test_table(void **state)
         {{"0:AOLANI-NODE x86_64 n1", "~n1", "0:AOLANI-READY 1.0"}, "o~o", "Gssw"},
         /* wrong, or not ours */
         {{"0:AOLANI-NODE aarch64 n1"}, "M", "Hssw"},
+        {{"~n1", "0:AOLANI-NODE aarch64 n1"}, "~o", "Gssw"}, /* no caller may be left */
         {{"0:AOLANI-NODE x86_64 n1", "0:AOLANI-READY 0.9"}, "oV", "Hssw"},
         {{"0:AOLANI-NODE x86_64 n1", "0:AOLANI-FAIL no place"}, "oF", "Hssw"},
         {{"0:AOLANI-NODE x86_64 n1", "1:AOLANI-NODE x86_64 n1"}, "o.", "Hssw"},
