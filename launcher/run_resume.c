@@ -141,7 +141,7 @@ static int resume(struct run *r, bool force, int *ret_status, struct err *e)
     if (rc != 0)
         return rc;
     const struct runstate_attempt *last = runstate_last(&r->state);
-    r->epoch = r->state.epoch + 1;
+    r->epoch = (former.epoch > r->state.epoch ? former.epoch : r->state.epoch) + 1;
     r->attempt = last ? last->attempt : 0;
     r->former_ns = r->state.wall_ns;
     r->start_real_ns =

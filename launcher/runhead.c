@@ -21,7 +21,8 @@
 #include "launcher/slurm/facts.h"
 #include "proto/base/log.h"
 
-#define LINE 512u
+#define LINE            512u
+#define FIRST_PID_SPACE 0xeffffffcu /* of a machine, outside of all containers */
 
 struct runhead_hold {
     int fd;
@@ -41,7 +42,8 @@ static void read_text(const char *path, char *ret, size_t len)
         (void)close(fd);
 }
 
-/* 0: there is no such process, or it cannot be seen. */
+/* 0: there is no such process, it has ended and nobody has asked how, or it cannot be
+ * seen. */
 static uint64_t start_of(pid_t pid)
 {
     char path[64], text[1024];
@@ -49,6 +51,8 @@ static uint64_t start_of(pid_t pid)
     (void)snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
     read_text(path, text, sizeof text);
     const char *p = strrchr(text, ')'); /* the name may hold anything */
+    if (p && p[1] == ' ' && strchr("ZXx", p[2]))
+        return 0;
     for (int field = 2; p && field < 22; field++)
         p = strchr(p + 1, ' ');
     if (p)
@@ -183,6 +187,14 @@ bool runhead_is_gone_with_slurm(const struct runhead *h)
     return ask_slurm(h, &self) == RUNHEAD_NONE;
 }
 
+/* This machine, before it was started anew. In a container a name proves little, and
+ * "localhost" none. */
+static bool is_rebooted(const struct runhead *h, const struct runhead *self)
+{
+    return strcmp(h->host, self->host) == 0 && strncmp(h->host, "localhost", 9) != 0 &&
+           h->pid_space == FIRST_PID_SPACE && self->pid_space == FIRST_PID_SPACE;
+}
+
 enum runhead_life runhead_life(const char *dir, const struct runhead *h)
 {
     struct runhead self;
@@ -196,6 +208,8 @@ enum runhead_life runhead_life(const char *dir, const struct runhead *h)
         return start != 0 && start == h->start_ticks ? RUNHEAD_ALIVE : RUNHEAD_NONE;
     }
     if (strcmp(h->boot, self.boot) == 0) /* one kernel: it would hold the lock */
+        return RUNHEAD_NONE;
+    if (is_rebooted(h, &self))
         return RUNHEAD_NONE;
     return h->slurm_job ? ask_slurm(h, &self) : RUNHEAD_UNKNOWN;
 }

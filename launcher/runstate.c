@@ -205,6 +205,7 @@ static int on_attempt(struct fold *f, const ProtobufCMessage *base)
     if (m->has_step)
         keep_steps(a, m->first_step, m->last_step);
     r->exit_status = m->exit_status;
+    r->over = !m->again; /* even if its head died before it wrote that of the run */
     if (replace(&a->sentence, m->sentence) < 0)
         return -ENOMEM;
     return replace(&r->sentence, m->sentence);

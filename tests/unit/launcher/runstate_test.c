@@ -213,6 +213,29 @@ static void test_several_heads(void **state)
     runstate_fini(&r);
 }
 
+/* A head that died while it wrote its report: what it had found is the end of the run. */
+static void test_end_of_last_attempt(void **state)
+{
+    struct fixture *f = *state;
+    struct runstate r;
+    struct err e;
+    put_start(f, 100, 1);
+    whole_attempt(f, 101, 1, 20);
+    put_attempt(f, 110, 1, 0, false, 25);
+    close_journal(f);
+    assert_int_equal(runstate_read(f->dir, &r, &e), 0);
+    assert_true(r.over);
+    assert_int_equal(r.exit_status, 0);
+    assert_string_equal(r.sentence, "so it ended");
+    runstate_fini(&r);
+    assert_int_equal(journal_open(f->l, f->path, NULL, NULL, &f->j, &e), 0);
+    put_resume(f, 500, 2); /* by force */
+    close_journal(f);
+    assert_int_equal(runstate_read(f->dir, &r, &e), 0);
+    assert_false(r.over);
+    runstate_fini(&r);
+}
+
 static void test_submitted(void **state)
 {
     struct fixture *f = *state;
@@ -389,6 +412,56 @@ static void test_head_that_died(void **state)
     runhead_release(hold);
 }
 
+/* Nobody has asked yet how it ended; it has, nevertheless. */
+static void test_head_unreaped(void **state)
+{
+    struct fixture *f = *state;
+    struct runhead_hold *hold;
+    struct runhead h;
+    struct err e;
+    siginfo_t info;
+    pid_t pid = fork();
+    if (pid == 0)
+        _exit(runhead_take(f->dir, false, &hold, &e) == 0 ? 0 : 1);
+    assert_int_equal(waitid(P_PID, (id_t)pid, &info, WEXITED | WNOWAIT), 0);
+    assert_int_equal(runhead_read(f->dir, &h, &e), 0);
+    assert_int_equal(h.pid, pid);
+    assert_int_equal(runhead_life(f->dir, &h), RUNHEAD_NONE);
+    assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+static void test_head_before_reboot(void **state)
+{
+    struct fixture *f = *state;
+    static const struct {
+        const char *host; /* NULL: ours */
+        unsigned long space;
+        enum runhead_life life;
+    } t[] = {
+        {NULL, 0xeffffffcu, RUNHEAD_NONE},
+        {NULL, 0xefff0000u, RUNHEAD_UNKNOWN}, /* a container, maybe elsewhere */
+        {"far", 0xeffffffcu, RUNHEAD_UNKNOWN},
+        {"localhost", 0xeffffffcu, RUNHEAD_UNKNOWN},
+    };
+    struct stat st;
+    char own[256] = "", line[600];
+    assert_int_equal(gethostname(own, sizeof own - 1), 0);
+    if (stat("/proc/self/ns/pid", &st) || st.st_ino != 0xeffffffcu ||
+        strncmp(own, "localhost", 9) == 0)
+        skip();
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct runhead h;
+        struct err e;
+        (void)snprintf(line, sizeof line,
+                       "host=%s boot=before pidns=%lu pid=%d start=9 slurm_job=0 "
+                       "slurm_restarts=0 epoch=2\n",
+                       t[i].host ? t[i].host : own, t[i].space, (int)getpid());
+        write_head(f, line);
+        assert_int_equal(runhead_read(f->dir, &h, &e), 0);
+        assert_int_equal(runhead_life(f->dir, &h), t[i].life);
+    }
+}
+
 static void test_head_elsewhere(void **state)
 {
     struct fixture *f = *state;
@@ -438,7 +511,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_of_ours, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_that_died, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_unreaped, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_head_before_reboot, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_elsewhere, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_end_of_last_attempt, setup, teardown),
         cmocka_unit_test_setup_teardown(test_head_that_makes_no_sense, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
