@@ -19,20 +19,23 @@
 
 /* ---- attempts ---- */
 
-static uint32_t last_attempt(const char *dir)
+/* after 0: the last attempt, else the first one after that. 0: there is none. */
+static uint32_t attempt_in(const char *dir, uint32_t after)
 {
-    uint32_t last = 0, k;
+    uint32_t found = 0, k;
     struct dirent *d;
     DIR *folder = opendir(dir);
     while (folder && (d = readdir(folder))) {
         int end = 0;
-        if (sscanf(d->d_name, "attempt-%" SCNu32 "%n", &k, &end) == 1 &&
-            !d->d_name[end] && k > last)
-            last = k;
+        if (sscanf(d->d_name, "attempt-%" SCNu32 "%n", &k, &end) != 1 ||
+            d->d_name[end] || k <= after)
+            continue;
+        if (!found || (after ? k < found : k > found))
+            found = k;
     }
     if (folder)
         (void)closedir(folder);
-    return last;
+    return found;
 }
 
 static int enter(struct runlogs *l, uint32_t attempt, struct err *e)
@@ -49,15 +52,17 @@ static int enter(struct runlogs *l, uint32_t attempt, struct err *e)
 /* The next attempt, once there is one and the last is read. */
 static int move_on(struct runlogs *l, struct err *e)
 {
-    uint32_t last = l->c->launcher ? 0 : last_attempt(l->c->dir);
-    if (l->c->launcher || l->c->attempt || last <= l->attempt)
+    if (l->c->launcher || l->c->attempt)
+        return 0;
+    uint32_t next = attempt_in(l->c->dir, l->attempt);
+    if (!next)
         return 0;
     int rc = l->attempt ? runlogs_look(l, e) : 0; /* what came since the last look */
     if (rc == 0)
         rc = runlogs_finish_sources(l, e);
     if (rc == 0 && l->attempt)
-        log_note("attempt %" PRIu32 " begins", last);
-    return rc ? rc : enter(l, last, e);
+        log_note("attempt %" PRIu32 " begins", next);
+    return rc ? rc : enter(l, next, e);
 }
 
 /* ---- the end ---- */
@@ -69,7 +74,7 @@ static int has_ended(const struct runlogs *l, unsigned *quiet, struct err *e)
     struct runhead h;
     struct runstate r;
     *quiet = l->moved ? 0 : *quiet + 1;
-    if (l->c->attempt && !l->c->launcher && last_attempt(l->c->dir) > l->c->attempt)
+    if (l->c->attempt && !l->c->launcher && attempt_in(l->c->dir, l->c->attempt))
         return 1;
     bool headless = !runhead_read(l->c->dir, &h, NULL) && !h.pid;
     if (*quiet < 2 || (!headless && *quiet % MOST_QUIET) ||
@@ -78,6 +83,8 @@ static int has_ended(const struct runlogs *l, unsigned *quiet, struct err *e)
     int rc = runstate_read(l->c->dir, &r, e);
     bool over = rc == 0 && r.over;
     runstate_fini(&r);
+    if (over && !l->c->attempt && !l->c->launcher)
+        over = !attempt_in(l->c->dir, l->attempt); /* else that is read first */
     return rc < 0 ? rc : over;
 }
 
@@ -119,17 +126,17 @@ int runlogs_print(const struct runlogs_config *c, struct err *e)
 {
     struct runlogs l = {.c = c};
     struct err end;
-    uint32_t attempt = c->attempt ? c->attempt : last_attempt(c->dir);
+    uint32_t attempt = c->attempt ? c->attempt : attempt_in(c->dir, 0);
     buf_init(&l.out, OUT_BYTES);
     int rc = 0;
     if (!c->follow && !c->launcher && attempt == 0) {
         err_set(e, ERR_USAGE, "the run in \"%s\" has not begun", c->dir);
         rc =
             err_hint(e, "logs -f waits for it; aolani-run status says where it stands");
-    } else if (c->attempt > last_attempt(c->dir) && !c->launcher)
+    } else if (c->attempt > attempt_in(c->dir, 0) && !c->launcher)
         rc = err_set(e, ERR_USAGE,
                      "there is no attempt %" PRIu32 " of \"%s\"; the last is %" PRIu32,
-                     c->attempt, c->dir, last_attempt(c->dir));
+                     c->attempt, c->dir, attempt_in(c->dir, 0));
     if (rc == 0)
         rc = enter(&l, attempt, e);
     if (rc == 0)

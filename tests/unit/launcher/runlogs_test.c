@@ -162,13 +162,15 @@ static void test_follow(void **state)
 {
     (void)state;
     assert_int_equal(rename(RUN "/attempt-2", "hidden"), 0);
+    assert_int_equal(mkdir("hidden3", 0700), 0);
     assert_int_equal(unlink(RUN "/journal"), 0);
     write_journal(false);
+    write_file("hidden3/rank-0000.out", "z\n");
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
         char *argv[] = {"logs", RUN, "-f", "--rank", "0", NULL};
-        _exit(run(cmd_logs, argv) || strcmp(out, "a0\nx\ny\nb0\nc0\nd0\n") != 0);
+        _exit(run(cmd_logs, argv) || strcmp(out, "a0\nx\ny\nb0\nc0\nd0\nz\n") != 0);
     }
     const struct timespec moment = {.tv_nsec = 300000000};
     for (const char *more = "xy"; *more; more++) {
@@ -178,6 +180,8 @@ static void test_follow(void **state)
         fprintf(f, "%c\n", *more);
         fclose(f);
     }
+    /* As a file system shows them that is looked at now and then only. */
+    assert_int_equal(rename("hidden3", RUN "/attempt-3"), 0);
     assert_int_equal(rename("hidden", RUN "/attempt-2"), 0);
     (void)nanosleep(&moment, NULL);
     assert_int_equal(unlink(RUN "/journal"), 0);
