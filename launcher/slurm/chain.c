@@ -53,16 +53,16 @@ int chain_add(struct chain *c, uint32_t id)
     return 0;
 }
 
+/* Whole ones: a part of an id is that of another job. */
 static int add_lines(struct chain *c, const char *text, size_t len)
 {
     int rc = 0;
-    for (const char *end = text + len; rc == 0 && text < end;) {
-        const char *newline = memchr(text, '\n', (size_t)(end - text));
-        size_t n = (size_t)((newline ? newline : end) - text);
+    const char *newline, *end = text + len;
+    for (; rc == 0 && (newline = memchr(text, '\n', (size_t)(end - text)));
+         text = newline + 1) {
         uint32_t id;
-        if (parse_id(text, n, &id) && !chain_has(c, id))
+        if (parse_id(text, (size_t)(newline - text), &id) && !chain_has(c, id))
             rc = chain_add(c, id);
-        text += n + 1;
     }
     return rc == ERR_LIMIT ? 0 : rc;
 }
