@@ -10,6 +10,7 @@
 #include <string.h>
 
 #include "launcher/slurm/facts.h"
+#include "launcher/slurm/tasks.h"
 #include "proto/base/hostlist.h"
 #include "proto/base/limits.h"
 
@@ -367,6 +368,33 @@ static void check_numbers(struct spec_loader *l, int64_t n)
                           n == 1 ? "" : "s");
 }
 
+/* Where the job file does not say how many ranks a node gets, what Slurm was asked for
+ * does. */
+static int take_tasks(struct spec_loader *l)
+{
+    const struct spec_key *key = spec_key("job.ranks_per_node");
+    size_t i = spec_key_index(key);
+    const char *per_node = getenv("SLURM_NTASKS_PER_NODE"),
+               *shares = getenv("SLURM_TASKS_PER_NODE");
+    int64_t n = slurm_tasks_asked(per_node, getenv("SLURM_NTASKS"), shares);
+    char text[200];
+    if (layer(l->s, key) >= 0 || l->at[i].tried || !slurm_is_inside() || n == 0)
+        return 0;
+    if (n == SLURM_TASKS_UNEQUAL) {
+        (void)snprintf(
+            text, sizeof text,
+            "Slurm was asked for tasks that it shares out as %.80s; each node "
+            "gets 1 rank: set [job] ranks_per_node",
+            shares);
+        return strlist_add(&l->s->notes, text);
+    }
+    l->s->job.ranks_per_node = n;
+    l->s->origin[i] = FROM_ENV;
+    l->s->set_by[i] =
+        strdup(per_node ? "SLURM_NTASKS_PER_NODE" : "SLURM_TASKS_PER_NODE");
+    return l->s->set_by[i] ? 0 : -ENOMEM;
+}
+
 int spec_resolve_nodes(struct spec_loader *l)
 {
     unsigned before = spec_loader_errors(l);
@@ -378,6 +406,8 @@ int spec_resolve_nodes(struct spec_loader *l)
     enum spec_backend backend = l->s->nodes.backend;
     if (!rc && backend != BACKEND_LOCAL)
         rc = count_hosts(l, &n);
+    if (!rc && backend == BACKEND_SLURM)
+        rc = take_tasks(l);
     if (rc)
         return rc;
     /* How many nodes a job of Slurm's has is known inside it alone: nodes_resolve. */

@@ -71,7 +71,6 @@ says_status() { on head cat $shared/wait.out | tr '\n' ' ' | grep -q "exit statu
     share_job train <<END
 [job]
 command = ["$bin/trainer-cpu", "--steps", "20", "--loss-file", "$shared/loss"]
-ranks_per_node = 2
 END
     id=$(batch train train.toml -- -N4 --ntasks-per-node=2)
     wait_for 60 job_over "$id"
@@ -103,9 +102,8 @@ END
     share_job ring <<END
 [job]
 command = ["$bin/mpi_ring"]
-ranks_per_node = 2
 END
-    inside -N4 --ntasks-per-node=2 -- ring.toml
+    inside -N4 -n8 --ntasks-per-node=2 -- ring.toml
     [ "$status" -eq 0 ]
     [[ $output == *"ring and all-to-all over 8 ranks"* ]]
 }

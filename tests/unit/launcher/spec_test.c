@@ -409,6 +409,44 @@ static void test_backend_inside_slurm(void **state)
     }
 }
 
+/* The tasks that Slurm was asked for are the ranks, where the job file is silent. */
+static void test_tasks_of_slurm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *per_node, *shares;
+        int64_t want;
+        size_t notes;
+    } t[] = {
+        {"", "2", "2(x4)", 2, 0},
+        {"", NULL, "2(x4)", 2, 0},
+        {"", NULL, "3,1", 1, 1},
+        {"ranks_per_node=3\n", "2", "2(x4)", 3, 0},
+        {"ranks_per_node=\"gpu\"\n", "2", "2(x4)", 0, 0},
+        {"[nodes]\nhosts=\"a,b\"\n", "2", "2(x4)", 1, 0},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct spec *s;
+        char text[300];
+        (void)snprintf(text, sizeof text, "[job]\ncommand=[\"true\"]\n%s", t[i].text);
+        setenv("SLURM_JOB_ID", "12", 1);
+        setenv("SLURM_JOB_NODELIST", "n[1-4]", 1);
+        setenv("SLURM_NTASKS", "8", 1);
+        setenv("SLURM_TASKS_PER_NODE", t[i].shares, 1);
+        if (t[i].per_node)
+            setenv("SLURM_NTASKS_PER_NODE", t[i].per_node, 1);
+        assert_int_equal(load(text, &s), 0);
+        unsetenv("SLURM_JOB_ID");
+        unsetenv("SLURM_JOB_NODELIST");
+        unsetenv("SLURM_NTASKS");
+        unsetenv("SLURM_TASKS_PER_NODE");
+        unsetenv("SLURM_NTASKS_PER_NODE");
+        assert_int_equal(s->job.ranks_per_node, t[i].want);
+        assert_int_equal(s->notes.n, t[i].notes);
+        spec_destroy(s);
+    }
+}
+
 static void test_later_keys_are_noted(void **state)
 {
     (void)state;
@@ -539,6 +577,7 @@ int main(void)
         cmocka_unit_test(test_hostfile_becomes_hosts),
         cmocka_unit_test(test_odd_hostfiles),
         cmocka_unit_test(test_backend_inside_slurm),
+        cmocka_unit_test(test_tasks_of_slurm),
         cmocka_unit_test(test_later_keys_are_noted),
         cmocka_unit_test(test_env_that_is_ours_is_noted),
         cmocka_unit_test(test_sizes),
