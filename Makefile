@@ -174,7 +174,8 @@ help:
 #: make e2e        end-to-end tests; T=10-local for one file
 #: make asan       unit and end-to-end tests with AddressSanitizer and UBSan
 #: make fuzz       libFuzzer on every parser; SECONDS=30 for each, T=toml for one
-#: make soak       200 starts stopped at random moments; SEED=n repeats, STARTS=60 for fewer
+#: make soak       200 starts stopped at random moments; SEED=n repeats, STARTS=60 for fewer; then a
+#:                 training that Slurm cuts into links of 3 minutes (LINKS=2 MINUTES=1 for less)
 #: make score      name what slows ranks down, live: SEEDS=5 runs, how many were named rightly
 #: make bench      the benchmarks of tests/bench
 #: make tax-study  whether the intervals of compare hold what they say; PAIRS=10000

@@ -22,13 +22,25 @@ teardown()
 # Each test has a folder of its own that all hosts see.
 here=$shared/$BATS_TEST_NUMBER
 in_share() { on head sh -c "mkdir -p $here && cd $here && $1" - "${@:2}"; }
-# training STEPS [LINE]...: a job file of 2 ranks on 2 nodes
+# training ATTEMPTS [LINE]...: a job file of 2 ranks on 2 nodes, which train until they are
+# ended, but in this attempt for 20 steps more: however fast the machine is today
 training()
 {
     [ -x "$C/share/bin/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
-    printf '%s\n' '[job]' 'name = "train"' "command = [\"$bin/trainer-cpu\", \"--steps\", \"$1\", \
-\"--loss-file\", \"$here/loss\", \"--checkpoint\", \"$here/saved\", \
-\"--checkpoint-every\", \"20\", \"--resume\"]" "${@:2}" | in_share 'cat >job.toml'
+    in_share 'cat >train && chmod +x train' <<END
+#!/bin/sh
+n=\$(ls -d $here/runs/latest/attempt-* | wc -l) steps=1000000
+if [ \$RANK = 0 ]; then
+    [ \$n -lt $1 ] || steps=\$((\$(wc -l <$here/loss) + 20))
+    echo \$steps >$here/steps.\$n.part
+    mv $here/steps.\$n.part $here/steps.\$n
+fi
+until [ -e $here/steps.\$n ]; do sleep 0.1; done
+exec $bin/trainer-cpu --steps \$(cat $here/steps.\$n) --loss-file $here/loss \\
+    --checkpoint $here/saved --checkpoint-every 20 --resume
+END
+    printf '%s\n' '[job]' 'name = "train"' "command = [\"$here/train\"]" "${@:2}" |
+        in_share 'cat >job.toml'
 }
 # script [LINE]... <<<TEXT: a job file of 2 ranks that run a shell script
 script()
@@ -54,18 +66,21 @@ said() { on head sh -c "cat $here/runs/latest/slurm-*.out" | grep -q -- "$1"; }
 # The curve is that of the same training in one go.
 same_curve()
 {
-    in_share "printf '%s\n' '[job]' 'command = [\"$bin/trainer-cpu\", \"--steps\", \"$1\", \
+    local n
+    on head cat "$here/loss" >"$BATS_TEST_TMPDIR/loss"
+    n=$(losses "$BATS_TEST_TMPDIR/loss" | cut -d' ' -f1 | sort -u | wc -l)
+    in_share "printf '%s\n' '[job]' 'command = [\"$bin/trainer-cpu\", \"--steps\", \"$n\", \
 \"--loss-file\", \"$here/reference\"]' '[nodes]' 'backend = \"local\"' '[local]' 'nodes = 2' >whole.toml
         exec $bin/aolani-run -q -o whole whole.toml"
-    on head cat "$here/loss" >"$BATS_TEST_TMPDIR/loss"
     on head cat "$here/reference" >"$BATS_TEST_TMPDIR/reference"
-    same_losses "$BATS_TEST_TMPDIR/loss" "$BATS_TEST_TMPDIR/reference" "$1" 1e-12
+    same_losses "$BATS_TEST_TMPDIR/reference" "$BATS_TEST_TMPDIR/loss" \
+        "$(losses "$BATS_TEST_TMPDIR/loss" | wc -l)" 1e-12
 }
 
 @test "a job that is requeued goes on in its directory, to the same curve" {
-    training 500 "$nodes" '[schedule]' 'requeue = true'
+    training 2 "$nodes" '[schedule]' 'requeue = true'
     submit
-    wait_for 40 n_losses 45
+    wait_for 40 n_losses 25
     on head scontrol requeue "$id"
     wait_for 90 state_is ended
     [ "$(json .run.exit_status)" = 0 ]
@@ -74,14 +89,14 @@ same_curve()
         "stopped by Slurm: the job was requeued or preempted; "*"; to be continued" ]]
     # It saved when it was told to end: nothing was computed twice.
     [ "$(json '.ledger.rows["rolled back"]')" = 0 ]
-    same_curve 500
+    same_curve
 }
 
 @test "a node that is lost is replaced within the allocation, to the same curve" {
-    training 500 '[nodes]' 'count = 2' 'spares = 1' '[failure]' 'max_restarts = 1' 'grace = "2s"' \
+    training 2 '[nodes]' 'count = 2' 'spares = 1' '[failure]' 'max_restarts = 1' 'grace = "2s"' \
         'head_lease = "3s"'
     submit
-    wait_for 40 n_losses 45
+    wait_for 40 n_losses 25
     lost=$(on head squeue -h -o %N -j "$id")
     [ "$lost" = "n[1-3]" ]
     slurm lose n2
@@ -93,19 +108,17 @@ same_curve()
     [ "$(json '[.nodes[].name] | join(" ")')" = "n1 n3" ]
     # What was computed since the last checkpoint is computed again, and counted as that.
     [ "$(json '.ledger.rows["rolled back"] > 0')" = true ]
-    same_curve 500
+    same_curve
 }
 
 @test "a chain of links, each with its own limit: success ends it" {
-    training 400 "time_limit = \"6s\"" "$nodes" '[schedule]' 'chain = 9' 'signal = "3s"'
+    training 3 "time_limit = \"9s\"" "$nodes" '[schedule]' 'chain = 9' 'signal = "5s"'
     submit
     wait_for 120 state_is ended
     [ "$(json .run.exit_status)" = 0 ]
-    [ "$(json '.history | length >= 3')" = true ]
-    [ "$(json '.history[:-1] | map(.cause) | unique | join(" ")')" = saved ]
-    [ "$(json '.history[-1].cause')" = success ]
+    [ "$(json '.history | map(.cause) | join(" ")')" = "saved saved success" ]
     wait_for 20 no_jobs # the links that were left
-    same_curve 400
+    same_curve
 }
 
 @test "three links without a new step end the chain, with the reason" {
@@ -135,11 +148,11 @@ same_curve()
 }
 
 @test "a limit that is moved while the run goes on moves what is done before it" {
-    script 'mpi = "none"' "$nodes" '[slurm]' 'time = "2"' '[schedule]' 'signal = "USR1@100s"' \
+    script 'mpi = "none"' "$nodes" '[slurm]' 'time = "2"' '[schedule]' 'signal = "USR1@108s"' \
         <<<"trap 'touch $here/saved; exit 0' USR1; touch $here/began; while :; do sleep 0.1; done"
     submit
     wait_for 30 has began
-    # 20 s after its start the ranks would be asked.
+    # 12 s after its start the ranks would be asked.
     slurm admin scontrol update jobid="$id" timelimit=60
     wait_for 60 said "Slurm's time limit was moved: 59 m"
     on head scontrol show job "$id" | grep -q RUNNING
