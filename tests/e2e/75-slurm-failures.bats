@@ -323,7 +323,7 @@ job_named() { id=$(on head squeue -h -n "$1" -o %i) && [ -n "$id" ]; }
     on head sh -c "cat $shared/low.runs/latest/*.out"
     [ "$(fact ExitCode)" = 0:0 ]
     [ "$(run_of low .run.attempts)" = 2 ]
-    on head grep -q "stopped by Slurm: the job was requeued or preempted" $shared/low.runs/latest/slurm*
+    in_share 'grep -q "stopped by Slurm: the job was requeued or preempted" low.runs/latest/slurm*'
     [ "$(run_of low .run.exit_status)" = 0 ]
     clean
 }
@@ -339,30 +339,27 @@ job_named() { id=$(on head squeue -h -n "$1" -o %i) && [ -n "$id" ]; }
     clean
 }
 
-@test "a host that is lost, and none to take its place" {
-    job_file lost 1 'head_lease = "3s"' <<<"$waiter"
-    submit lost -w "n[1-3]" --no-kill
-    wait_for 60 started 3
-    slurm lose n3
-    ended 81
-    [[ $(run_of lost .run.sentence) == *'node "n3" was lost'* ]]
-    [ "$(run_of lost '[.nodes[] | select(.name != "n3").teardown] | unique[]')" = clean ]
-    live="head n1 n2 n5"
-    clean
-}
-
-@test "a host that is lost is replaced by a spare of the same allocation" {
+@test "hosts that are lost: a spare takes the place of one, the other ends its run" {
+    in_share 'mkdir alone spare'
+    job_file alone 1 'head_lease = "3s"' <<<"cd $shared/alone; $waiter"
     job_file spare 1 'head_lease = "3s"' 'max_restarts = 1' '[nodes]' 'count = 2' \
-        'spares = 1' <<<"$waiter"
+        'spares = 1' <<<"cd $shared/spare; $waiter"
     submit spare -w "n[1-2],n5" --no-kill
-    wait_for 60 started 2
+    with_spare=$id
+    submit alone -w "n1,n3" --no-kill
+    wait_for 60 in_share '[ $(cat alone/up | wc -l) = 2 -a $(cat spare/up | wc -l) = 2 ]'
+    slurm lose n3
     slurm lose n2
-    wait_for 120 started 4
-    [ "$(in_share 'tail -n 2 up' | cut -d' ' -f2 | sort | xargs)" = "n1 n5" ]
-    in_share 'touch go'
+    ended 81
+    [[ $(run_of alone .run.sentence) == *'node "n3" was lost'* ]]
+    [ "$(run_of alone '.nodes[] | select(.name == "n1").teardown')" = clean ]
+    wait_for 120 in_share '[ $(cat spare/up | wc -l) = 4 ]'
+    [ "$(in_share 'tail -n 2 spare/up' | cut -d' ' -f2 | sort | xargs)" = "n1 n5" ]
+    in_share 'touch spare/go'
+    name=spare id=$with_spare
     ended 0
     said spare "with n5 in place of n2"
     all_clean spare
-    live="head n1 n5"
+    live="head n1 n4 n5"
     clean
 }
