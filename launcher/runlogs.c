@@ -92,6 +92,7 @@ static int follow(struct runlogs *l, struct err *e)
 {
     unsigned quiet = 0;
     int rc = 0;
+    l->looked = !l->attempt && !l->c->launcher; /* all of it is yet to come */
     while (rc == 0) {
         rc = move_on(l, e);
         if (rc == 0 && (l->attempt || l->c->launcher))

@@ -31,7 +31,8 @@ struct runlogs {
     struct rankplaces places;
     uint64_t places_ms; /* when they were read; 0: never */
     struct buf out;
-    bool moved; /* something was written in this look */
+    bool moved;  /* something was written in this look */
+    bool looked; /* once: what is new from now is read from its beginning */
 };
 
 /* runlogs_sources.c: find the files of the folder, print what they have more. */

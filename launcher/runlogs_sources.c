@@ -167,14 +167,14 @@ static int take(void *arg, const void *data, size_t len)
     return write_out(l, f->s, f->e);
 }
 
-/* Where to begin: the last lines, be they in several segments. */
+/* Where to begin: of what was there at first the last lines, be they in several segments. */
 static int begin(struct runlogs *l, struct logsource *s, struct err *e)
 {
     char path[PATH_MAX];
     uint64_t left = l->c->lines < 0 ? 0 : (uint64_t)l->c->lines;
     s->begun = true;
     s->now = s->first;
-    if (l->c->lines < 0)
+    if (l->c->lines < 0 || l->looked)
         return 0;
     for (uint64_t i = s->last;; i--) {
         uint64_t at;
@@ -220,6 +220,7 @@ int runlogs_look(struct runlogs *l, struct err *e)
     l->moved = false;
     for (size_t i = 0; i < l->n && rc == 0; i++)
         rc = read_source(l, &l->sources[i], e);
+    l->looked = true;
     return rc;
 }
 

@@ -169,7 +169,7 @@ static void test_follow(void **state)
     pid_t pid = fork();
     assert_true(pid >= 0);
     if (pid == 0) {
-        char *argv[] = {"logs", RUN, "-f", "--rank", "0", NULL};
+        char *argv[] = {"logs", RUN, "-f", "-n", "1", "--rank", "0", NULL};
         _exit(run(cmd_logs, argv) || strcmp(out, "a0\nx\ny\nb0\nc0\nd0\nz\n") != 0);
     }
     const struct timespec moment = {.tv_nsec = 300000000};
