@@ -10,6 +10,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/loop.h"
+#include "proto/wire/aolani.pb-c.h"
 #include "proto/wire/secure.h"
 
 #include <errno.h>
@@ -96,10 +97,22 @@ static void node_hurry(struct node *n)
 
 /* ---- session to job ---- */
 
+/* Being asked to save is not the end: that is still to be said. */
+static bool is_end(const struct envelope *v)
+{
+    if (v->type != MSG_STOP)
+        return v->type == MSG_END;
+    Aolani__Stop *m = aolani__stop__unpack(NULL, v->payload_len, v->payload);
+    bool save = m && m->save;
+    if (m)
+        aolani__stop__free_unpacked(m, NULL);
+    return !save;
+}
+
 static int node_on_message(void *arg, const struct envelope *v, struct err *e)
 {
     struct node *n = arg;
-    if (v->type == MSG_END || v->type == MSG_STOP) {
+    if (is_end(v)) {
         n->ruled = true;
         node_hurry(n);
     }
