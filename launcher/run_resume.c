@@ -149,8 +149,9 @@ static int resume(struct run *r, bool force, int *ret_status, struct err *e)
     if ((rc = runhead_say(r->hold, r->epoch, e)) < 0)
         return rc;
     journal_resume(r, &former);
-    /* Slurm has ended all that an earlier job of its had there. */
-    r->former_gone = former.slurm_job > 0 && runhead_is_gone_with_slurm(&former);
+    /* Slurm has ended all that an earlier job of its had there, by other ways than ssh. */
+    r->former_gone = former.slurm_job > 0 && r->nodes.backend != BACKEND_SSH &&
+                     runhead_is_gone_with_slurm(&former);
     if ((rc = run_open_rest(r, e)) < 0)
         return rc;
     say_resumed(r);
