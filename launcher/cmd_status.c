@@ -10,6 +10,7 @@
 #include "launcher/verbs.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
+#include "proto/base/utf8.h"
 
 struct shown {
     char **dirs;
@@ -66,6 +67,8 @@ static int print_over(const struct shown *s, struct err *e)
     for (size_t i = 0; i < s->n; i++) {
         struct runstate r;
         int rc = runstate_read(s->dirs[i], &r, e);
+        if (r.sentence)
+            utf8_make_printable(r.sentence);
         if (rc == 0 && r.over)
             printf("%s: ended with exit status %d%s%s\n", s->dirs[i], r.exit_status,
                    r.sentence ? ": " : "", r.sentence ? r.sentence : "");

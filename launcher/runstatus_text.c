@@ -72,13 +72,18 @@ static int add_nodes(const struct runstate *r, struct buf *out)
 {
     struct hostlist names = {r->nodes, r->n_nodes};
     struct buf folded;
+    char some[61] = "";
     buf_init(&folded, 1u << 20);
     int rc = hostlist_format(&names, &folded);
     if (rc == 0)
-        rc = buf_printf(out, " on %zu node%s%s%.*s%s", r->n_nodes,
-                        r->n_nodes == 1 ? "" : "s", ": ",
-                        folded.len > 60 ? 60 : (int)folded.len,
-                        (const char *)folded.data, folded.len > 60 ? "..." : "");
+        rc =
+            buf_printf(out, " on %zu node%s: ", r->n_nodes, r->n_nodes == 1 ? "" : "s");
+    if (folded.len > 0)
+        (void)snprintf(some, sizeof some, "%s", (const char *)folded.data);
+    if (rc == 0)
+        rc = add_words(out, some);
+    if (rc == 0 && folded.len > 60)
+        rc = buf_printf(out, "...");
     buf_fini(&folded);
     return rc;
 }
@@ -93,8 +98,11 @@ static int add_attempt(const struct runstatus *s, struct buf *out)
     int rc =
         buf_printf(out, "  attempt    %" PRIu32 "%s%s", a->attempt,
                    a->start_real_ns ? ", since " : "", a->start_real_ns ? since : "");
-    if (rc == 0 && !a->ended && a->phase[0] && strcmp(a->phase, "start") != 0)
-        rc = buf_printf(out, " (%s)", a->phase);
+    if (rc == 0 && !a->ended && a->phase[0] && strcmp(a->phase, "start") != 0) {
+        rc = buf_printf(out, " (");
+        rc = rc ? rc : add_words(out, a->phase);
+        rc = rc ? rc : buf_printf(out, ")");
+    }
     if (rc == 0 && a->has_step)
         rc = buf_printf(out, ", step %" PRIu64, a->last_step);
     if (rc == 0 && a->world_size)

@@ -178,9 +178,15 @@ static void test_json(void **state)
 static void test_hostile(void **state)
 {
     (void)state;
-    struct runstatus s = {
-        .dir = "/r/\x1b[2J",
-        .run = {.over = true, .sentence = (char[]){"a\x1b]0;b\a\n\xff"}}};
+    char *names[] = {(char[]){"n\x1b[2J1"}};
+    struct runstate_attempt a = {.attempt = 1, .phase = "\x1b[2J", .world_size = 1};
+    struct runstatus s = {.dir = "/r/\x1b[2J",
+                          .run = {.over = true,
+                                  .sentence = (char[]){"a\x1b]0;b\a\n\xff"},
+                                  .nodes = names,
+                                  .n_nodes = 1,
+                                  .attempts = &a,
+                                  .n_attempts = 1}};
     const struct runstatus *list[] = {&s};
     struct buf out;
     buf_init(&out, 1 << 16);
