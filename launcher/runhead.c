@@ -283,7 +283,6 @@ int runhead_take(const char *dir, bool force, struct runhead_hold **ret, struct 
         rc = check_former(dir, h->fd, path, force, e);
     if (rc == 0 && lock(h->fd) < 0)
         rc = err_set(e, -EBUSY, "lead the run in \"%.200s\": another head begins", dir);
-    here(&h->self);
     if (rc == 0)
         rc = runhead_say(h, 0, e);
     if (rc < 0) {
@@ -299,6 +298,7 @@ int runhead_take(const char *dir, bool force, struct runhead_hold **ret, struct 
 int runhead_say(struct runhead_hold *h, uint64_t epoch, struct err *e)
 {
     char line[LINE];
+    here(&h->self); /* an allocation may have come since */
     h->self.epoch = epoch;
     int n = format_line(&h->self, line);
     if (n >= (int)sizeof line)

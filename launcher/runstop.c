@@ -190,6 +190,8 @@ static int tell(struct stop *s, struct err *e)
         log_info("%s", why.text);
         return 0;
     }
+    if (t.way == BY_STEP) /* it may have asked for its job from outside */
+        err_hint(&why, "aolani-run stop on %s", s->head.host);
     if (e)
         *e = why;
     return rc;

@@ -381,6 +381,12 @@ static void test_head_of_ours(void **state)
     assert_int_equal(runhead_read(f->dir, &h, &e), 0);
     assert_int_equal(h.pid, getpid());
     assert_int_equal(h.epoch, 3);
+    assert_int_equal(h.slurm_job, 0);
+    assert_int_equal(setenv("SLURM_JOB_ID", "81", 1), 0); /* that it has asked for */
+    assert_int_equal(runhead_say(hold, 3, &e), 0);
+    assert_int_equal(unsetenv("SLURM_JOB_ID"), 0);
+    assert_int_equal(runhead_read(f->dir, &h, &e), 0);
+    assert_int_equal(h.slurm_job, 81);
     assert_int_equal(runhead_life(f->dir, &h), RUNHEAD_ALIVE);
     assert_int_equal(runhead_take(f->dir, false, &second, &e), -EBUSY);
     assert_non_null(strstr(e.text, "leads it"));
