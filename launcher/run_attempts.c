@@ -266,6 +266,7 @@ static int conclude_attempt(struct run *r, struct err *e)
 /* It was to be begun again, but the pause before it was cut short. */
 static void abandon_pause(struct run *r)
 {
+    run_await_why(r);
     bool user = r->stopped && run_slurm_cause(r, RESTART_USER) == RESTART_USER;
     (void)snprintf(r->sentence + strlen(r->sentence),
                    sizeof r->sentence - strlen(r->sentence), "; %s",

@@ -92,6 +92,19 @@ same_curve()
     same_curve
 }
 
+@test "a requeue in the pause before a restart is Slurm's, and no stop by the user" {
+    script "$nodes" 'max_restarts = 9' '[schedule]' 'requeue = true' \
+        <<<"[ -e $here/go ] || exit 3"
+    submit
+    wait_for 60 said "attempt 5 begins in 8"
+    in_share 'touch go'
+    on head scontrol requeue "$id"
+    wait_for 60 said "to be continued"
+    wait_for 120 state_is ended
+    [ "$(json .run.exit_status)" = 0 ]
+    [ "$(json .run.attempts)" = 5 ]
+}
+
 @test "a node that is lost is replaced within the allocation, to the same curve" {
     training 2 '[nodes]' 'count = 2' 'spares = 1' '[failure]' 'max_restarts = 1' 'grace = "2s"' \
         'head_lease = "3s"'
