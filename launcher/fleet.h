@@ -43,7 +43,7 @@ struct fleet_config {
     struct secure_key job_key;
     uint64_t epoch;
     uint32_t attempt; /* of the job: an agent of one never speaks in another */
-    bool recover;     /* every agent is one as fleet_recover starts, from the beginning */
+    bool recover; /* every agent is one as fleet_recover starts, from the beginning */
 };
 
 int fleet_create(struct loop *l, const struct fleet_config *c,

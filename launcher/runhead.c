@@ -86,7 +86,7 @@ static int format_line(const struct runhead *h, char line[LINE])
                     h->start_ticks, h->slurm_job, h->slurm_restarts, h->epoch);
 }
 
-static int parse_line(const char *line, struct runhead *ret)
+int runhead_parse(const char *line, struct runhead *ret)
 {
     struct runhead h = {0};
     int pid = 0;
@@ -119,7 +119,7 @@ static int read_fd(int fd, const char *path, struct runhead *ret, struct err *e)
     if (n < 0)
         return err_sys(e, -errno, "read \"%s\"", path);
     line[n] = '\0';
-    if (n == 0 || parse_line(line, ret) == 0)
+    if (n == 0 || runhead_parse(line, ret) == 0)
         return 0;
     return err_set(e, ERR_PARSE, "read \"%s\": it does not say who leads the run",
                    path);

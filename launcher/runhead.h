@@ -34,6 +34,8 @@ enum runhead_life {
 
 /* What the file of this run directory says; no file: pid 0. ERR_PARSE: it makes no sense. */
 int runhead_read(const char *dir, struct runhead *ret, struct err *e);
+/* A line of that file. ERR_PARSE. */
+int runhead_parse(const char *line, struct runhead *ret);
 /* Does it live? From its own machine at once; for a head inside a job of Slurm's elsewhere
  * Slurm is asked, which may take up to SLURM_ASK_MS. */
 enum runhead_life runhead_life(const char *dir, const struct runhead *h);

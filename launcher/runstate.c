@@ -256,22 +256,16 @@ static int fold_record(struct fold *f, enum journal_type type, const uint8_t *pa
 
 /* ---- the whole ---- */
 
-int runstate_read(const char *dir, struct runstate *ret, struct err *e)
+int runstate_read_file(const char *path, struct runstate *ret, struct err *e)
 {
     struct fold f = {.r = ret};
     struct journal_reader *r = NULL;
     enum journal_type type;
     const uint8_t *payload;
-    char path[PATH_MAX];
     size_t len;
-    int rc, frc = 0;
+    int frc = 0;
     *ret = (struct runstate){0};
-    if (snprintf(path, sizeof path, "%s/journal", dir) >= (int)sizeof path)
-        return err_sys(e, -ENAMETOOLONG, "read the journal in \"%s\"", dir);
-    if ((rc = journal_reader_open(path, &r, e)) == -ENOENT || rc == -ENOTDIR) {
-        err_set(e, ERR_USAGE, "there is no run in \"%s\": it has no journal", dir);
-        return err_hint(e, "name a run directory, as the first line of a run says it");
-    }
+    int rc = journal_reader_open(path, &r, e);
     if (rc < 0)
         return rc;
     while (frc == 0 &&
@@ -289,6 +283,19 @@ int runstate_read(const char *dir, struct runstate *ret, struct err *e)
                          path);
 }
 
+int runstate_read(const char *dir, struct runstate *ret, struct err *e)
+{
+    char path[PATH_MAX];
+    *ret = (struct runstate){0};
+    if (snprintf(path, sizeof path, "%s/journal", dir) >= (int)sizeof path)
+        return err_sys(e, -ENAMETOOLONG, "read the journal in \"%s\"", dir);
+    int rc = runstate_read_file(path, ret, e);
+    if (rc != -ENOENT && rc != -ENOTDIR)
+        return rc;
+    err_set(e, ERR_USAGE, "there is no run in \"%s\": it has no journal", dir);
+    return err_hint(e, "name a run directory, as the first line of a run says it");
+}
+
 void runstate_fini(struct runstate *r)
 {
     drop_nodes(r);
@@ -302,81 +309,6 @@ void runstate_fini(struct runstate *r)
     *r = (struct runstate){0};
 }
 
-/* ---- facts ---- */
-
-const struct runstate_attempt *runstate_last(const struct runstate *r)
-{
-    return r->n_attempts ? &r->attempts[r->n_attempts - 1] : NULL;
-}
-
-bool runstate_best_step(const struct runstate *r, uint64_t *ret)
-{
-    bool known = false;
-    for (size_t i = 0; i < r->n_attempts; i++) {
-        const struct runstate_attempt *a = &r->attempts[i];
-        if (!a->has_step || (known && a->last_step <= *ret))
-            continue;
-        *ret = a->last_step;
-        known = true;
-    }
-    return known;
-}
-
-struct fruits {
-    uint64_t best;
-    bool any;
-    unsigned n;
-};
-
-static void count_fruit(struct fruits *f, bool has_step, uint64_t last_step)
-{
-    f->n++;
-    if (!has_step || (f->any && last_step <= f->best))
-        return;
-    f->best = last_step;
-    f->any = true;
-    f->n = 0;
-}
-
-static struct fruits fruits_of(const struct runstate *r)
-{
-    struct fruits f = {0};
-    for (size_t i = 0; i < r->n_attempts; i++) {
-        const struct runstate_attempt *a = &r->attempts[i];
-        if (a->world_size > 0)
-            count_fruit(&f, a->has_step, a->last_step);
-    }
-    return f;
-}
-
-unsigned runstate_fruitless(const struct runstate *r)
-{
-    struct fruits f = fruits_of(r);
-    return f.any ? f.n : 0;
-}
-
-unsigned runstate_fruitless_with(const struct runstate *r, bool ran, bool has_step,
-                                 uint64_t last_step)
-{
-    struct fruits f = fruits_of(r);
-    if (ran)
-        count_fruit(&f, has_step, last_step);
-    return f.any ? f.n : 0;
-}
-
-bool runstate_done_step(const struct runstate *r, uint64_t *ret)
-{
-    bool known = false;
-    for (size_t i = 0; i < r->n_attempts; i++) {
-        const struct runstate_attempt *a = &r->attempts[i];
-        if (!a->ended || !a->has_step || (known && a->last_step <= *ret))
-            continue;
-        *ret = a->last_step;
-        known = true;
-    }
-    return known;
-}
-
 int runstate_add(struct runstate *r, const struct runstate_attempt *a)
 {
     struct runstate_attempt *at = attempt_of(r, a->attempt);
@@ -385,32 +317,4 @@ int runstate_add(struct runstate *r, const struct runstate_attempt *a)
     free(at->sentence);
     *at = *a;
     return 0;
-}
-
-uint64_t runstate_ledger(const struct runstate *r, uint64_t former_ns,
-                         struct ledger *ret)
-{
-    struct ledger sum = {0};
-    uint64_t known_ns = 0, own_ns = 0;
-    for (size_t i = 0; i < r->n_attempts; i++) {
-        const struct runstate_attempt *a = &r->attempts[i];
-        if (!a->ended)
-            continue;
-        for (int row = 0; row < LEDGER_ROWS; row++)
-            sum.us[row] += a->ledger.us[row];
-        sum.hangs += a->ledger.hangs;
-        *(a->ours ? &own_ns : &known_ns) += a->wall_ns;
-    }
-    if (former_ns > known_ns)
-        sum.us[LEDGER_RESTART] += (former_ns - known_ns) / 1000;
-    *ret = sum;
-    return (former_ns > known_ns ? former_ns : known_ns) + own_ns;
-}
-
-unsigned runstate_restarts(const struct runstate *r)
-{
-    unsigned n = 0;
-    for (size_t i = 0; i < r->n_attempts; i++)
-        n += r->attempts[i].spent;
-    return n;
 }

@@ -60,6 +60,7 @@ struct runstate {
 /* dir: a run directory. ret is for runstate_fini also on failure. ERR_USAGE: there is no
  * journal, or it is of no run; -errno. */
 int runstate_read(const char *dir, struct runstate *ret, struct err *e);
+int runstate_read_file(const char *journal, struct runstate *ret, struct err *e);
 void runstate_fini(struct runstate *r);
 
 /* The last attempt; NULL: none yet. */

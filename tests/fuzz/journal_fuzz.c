@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* journal_fuzz - hostile bytes as a journal: as they are, and as records whose CRC is good
- * but whose payload is not; the second kind goes through run.db too.
+ * but whose payload is not; both are folded into what is known of a run, and the second kind
+ * goes through run.db too.
  *
  * First byte: 0 raw; else records of u8 type, u8 length, payload, made whole here; 2 also
  * builds run.db. */
@@ -13,6 +14,7 @@
 #include "launcher/journal.h"
 #include "launcher/journal_impl.h"
 #include "launcher/rundb.h"
+#include "launcher/runstate.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -68,6 +70,24 @@ static void read_all(const char *path, size_t size, bool whole)
     journal_reader_close(r);
 }
 
+/* What is known of a run by such a journal: of attempts in order, whatever stands there. */
+static void fold(const char *path)
+{
+    struct runstate s;
+    struct ledger ledger;
+    struct err e;
+    uint64_t step;
+    (void)runstate_read_file(path, &s, &e);
+    for (size_t i = 1; i < s.n_attempts; i++)
+        assert(s.attempts[i - 1].attempt < s.attempts[i].attempt);
+    (void)runstate_last(&s);
+    (void)runstate_best_step(&s, &step);
+    assert(runstate_fruitless(&s) <= s.n_attempts);
+    assert(runstate_restarts(&s) <= s.n_attempts);
+    (void)runstate_ledger(&s, s.wall_ns, &ledger);
+    runstate_fini(&s);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char path[40], db[60];
@@ -85,6 +105,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     else
         put_all(fd, data + 1, size - 1);
     read_all(path, total, whole);
+    fold(path);
     if (data[0] == 2) {
         (void)snprintf(db, sizeof db, "/tmp/journal_fuzz.%ld.db", (long)getpid());
         if (rundb_build(path, db, &e) < 0)
