@@ -300,13 +300,28 @@ static void death_of(const struct seat *s, struct err *e)
             last[0] ? "; it said: " : "", last);
 }
 
+/* So tasks end whose step Slurm ends, all of them; srun follows, and then there is more to
+ * know. A shell that copies the agent ends with a status of its own. */
+static bool is_cancelled(const struct srunboot *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        const struct seat *s = &b->seats[i];
+        if (strncmp(s->death, "Terminated", 10) == 0 ||
+            strncmp(s->death, "Killed", 6) == 0 ||
+            strstr(said_kept(&s->said), " CANCELLED "))
+            return true;
+    }
+    return false;
+}
+
 /* When all have ended, srun ends as well, and there is more to know: the job may be over. */
 static void on_deaths(void *arg)
 {
     struct srunboot *b = arg;
     struct err e;
     size_t alive = 0;
-    for (size_t i = 0; i < b->n; i++)
+    bool over = is_cancelled(b);
+    for (size_t i = 0; i < b->n && !over; i++)
         alive += b->seats[i].at->state != SRUNSEAT_GONE && !b->seats[i].died;
     for (size_t i = 0; i < b->n && alive > 0; i++) {
         struct seat *s = &b->seats[i];
@@ -437,12 +452,14 @@ static void reason_of(const struct srunboot *b, struct err *e)
 static void give_up(struct srunboot *b)
 {
     struct err e;
+    bool known = b->has_reason || is_cancelled(b);
     reason_of(b, &e);
     for (size_t i = 0; i < b->n; i++) {
         struct seat *s = &b->seats[i];
-        if (s->died && !s->refused && !b->has_reason)
+        bool own = s->died && !known;
+        if (own && !s->refused)
             death_of(s, &s->why);
-        seat_fail(s, s->refused || (s->died && !b->has_reason) ? &s->why : &e);
+        seat_fail(s, s->refused || own ? &s->why : &e);
     }
     end_all(b);
 }
@@ -666,6 +683,13 @@ static int srun_spawn(struct srunboot *b, struct err *e)
     return rc;
 }
 
+static void forget_words(struct seat *s)
+{
+    s->died = false;
+    s->death[0] = '\0';
+    said_forget(&s->said);
+}
+
 static int srun_start(struct srunboot *b, struct err *e)
 {
     static const struct loop_stream_ops io_ops = {.on_data = on_data, .on_end = on_end};
@@ -673,7 +697,7 @@ static int srun_start(struct srunboot *b, struct err *e)
                                                      .on_end = on_words_end};
     srunseats_again(&b->progress);
     for (size_t i = 0; i < b->n; i++)
-        b->seats[i].died = false;
+        forget_words(&b->seats[i]);
     said_forget(&b->said);
     b->in.len = 0;
     b->has_reason = b->exited = false;
