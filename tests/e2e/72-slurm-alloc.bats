@@ -99,7 +99,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     # The terminal's own Ctrl-C, for all of its foreground group.
     on head sh -c '{ sleep 4; printf "\003"; sleep 5; } |
         TERM=xterm timeout 60 script -qec "stty cols 120; $1 job.toml; echo status \$?" tty >/dev/null' \
-        - $bin/aolani-run
+        - "$bin/aolani-run"
     on head cat -v tty
     on head grep -q 'waits, [0-9.]* s: position 1 of 1' tty
     on head grep -q 'cancelled while queued; no job is left' tty
