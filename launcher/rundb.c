@@ -8,7 +8,7 @@
  *   head          one row for each process that led the run
  *   attempt       one row an attempt that ended; one that is cut off has none
  *   arg           the program's arguments, by position
- *   node          one row a node: what its agent said of it
+ *   node          one row a node of the last attempt: what its agent said of it
  *   node_event    what happened to nodes, in order
  *   phase         the phases of the run, in order
  *   rank          one row a rank and attempt; exit_code or signal once it has ended
@@ -105,6 +105,7 @@ static const char *const put_sql[N_OWN_PUT] = {
     [PUT_ARG] = "INSERT OR REPLACE INTO arg VALUES (?,?)",
     [PUT_NODE_NAME] = "INSERT INTO node (node, name) VALUES (?,?)"
                       " ON CONFLICT (node) DO UPDATE SET name = excluded.name",
+    [PUT_NODE_COUNT] = "DELETE FROM node WHERE node >= ?",
     [PUT_NODE_INFO] = "INSERT INTO node (node, hostname, agent_version, arch, kernel,"
                       " boot_id, allowed_cpus, cores, mem_bytes)"
                       " VALUES (?1,?2,?3,?4,?5,?6,?7,?8,?9)"
@@ -235,6 +236,10 @@ static void put_phase(struct rundb *b, const ProtobufCMessage *base)
     const Aolani__JPhase *m = (const Aolani__JPhase *)base;
     rundb_put(b, PUT_PHASE, "isii", (int64_t)m->attempt, m->phase,
               (int64_t)m->t_real_ns, (int64_t)m->t_mono_ns);
+    for (size_t i = 0; i < m->n_nodes; i++)
+        rundb_put(b, PUT_NODE_NAME, "is", (int64_t)i, m->nodes[i]);
+    if (m->n_nodes > 0)
+        rundb_put(b, PUT_NODE_COUNT, "i", (int64_t)m->n_nodes);
 }
 
 static void put_rank(struct rundb *b, const ProtobufCMessage *base)

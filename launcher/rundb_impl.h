@@ -10,6 +10,7 @@ enum put {
     PUT_RUN,
     PUT_ARG,
     PUT_NODE_NAME,
+    PUT_NODE_COUNT,
     PUT_NODE_INFO,
     PUT_NODE_EVENT,
     PUT_PHASE,

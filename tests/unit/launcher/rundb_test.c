@@ -310,7 +310,7 @@ static void test_manual_has_the_schema(void **state)
 {
     struct fixture *f = *state;
     struct err e;
-    static char text[65536];
+    static char text[1 << 18];
     FILE *man = fopen("doc/aolani-run.1.scd", "r");
     if (!man)
         skip(); /* not run from the top of the source tree */
