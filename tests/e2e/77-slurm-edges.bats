@@ -30,7 +30,7 @@ inside()
     shift
     run timeout -k 10 58 "$cluster" exec "$C" head sh -c "cd $shared && PATH=$shared/tools:\$PATH"' &&
         export PATH && n=$1 && shift && exec salloc -Q -N"$n" sh -c "\"\$@\"; s=\$?; sleep 0.5
-        echo \"left: \$(pgrep -c -x srun)\"; exit \$s" - "$@"' - "$n" $bin/aolani-run "$@" </dev/null
+        echo \"left: \$(pgrep -c -x srun)\"; exit \$s" - "$@"' - "$n" "$bin/aolani-run" "$@" </dev/null
     printf '%s\n' "--- status $status" "$output"
 }
 all_have()
