@@ -88,6 +88,11 @@ int bootscript_format(const struct bundle *b, struct buf *out)
     return rc == 0 ? buf_printf(out, "'") : rc;
 }
 
+int bootscript_here(const struct bundle *b, struct buf *out)
+{
+    return format(b, "", "", "", out);
+}
+
 /* Where the agent is in the user's own cache and runs, which is where it is mostly: two
  * programs less. That it runs says what the machine is. */
 static const char group_first[] =

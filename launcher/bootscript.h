@@ -16,6 +16,7 @@
 #include "launcher/spec.h"
 
 int bootscript_format(const struct bundle *b, struct buf *out);
+int bootscript_here(const struct bundle *b, struct buf *out); /* for /bin/sh -c */
 /* For /bin/sh -c on many nodes of a job of Slurm's, whose standard input is one. It says
  *   AOLANI-NODE <arch> <SLURMD_NODENAME>
  * first, and an agent that is in the cache is told how many bytes are for others: they

@@ -123,6 +123,28 @@ int srunboot_start_srun(struct srunboot *b, struct err *e)
     return 0;
 }
 
+static void on_seeded(void *arg)
+{
+    struct srunboot *b = arg;
+    struct err e;
+    if (!b->killed && srunboot_start_srun(b, &e) == 0)
+        return;
+    if (!b->killed)
+        srunboot_fail_waiting(b, &e);
+    for (size_t i = 0; i < b->n; i++)
+        srunboot_end(&b->seats[i], BOOT_END_UNKNOWN, b->wait_status, "");
+}
+
+/* A copy in this machine's cache first, where many may share it. */
+static int begin(struct srunboot *b, struct err *e)
+{
+    const struct bundle *bundle = b->config.bundle;
+    if (b->n > 1 && !seed_is_there(bundle) &&
+        seed_create(b->loop, bundle, on_seeded, b, &b->seed) == 0)
+        return 0;
+    return srunboot_start_srun(b, e);
+}
+
 static void srunboot_destroy(struct srunboot *b)
 {
     bool unfinished = false;
@@ -138,6 +160,7 @@ static void srunboot_destroy(struct srunboot *b)
     loop_timer_destroy(b->patient);
     loop_timer_destroy(b->deaths);
     slurm_ask_destroy(b->ask);
+    seed_destroy(b->seed);
     srunboot_release(b);
     buf_fini(&b->in);
     said_fini(&b->said);
@@ -189,7 +212,7 @@ static int start(struct loop *l, const struct boot_config *c, struct boot_node *
     if (rc < 0)
         err_sys(e, rc, "start %zu agents", n);
     else
-        rc = srunboot_start_srun(b, e);
+        rc = begin(b, e);
     if (rc < 0) {
         srunboot_destroy(b);
         return rc;

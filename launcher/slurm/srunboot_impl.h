@@ -8,6 +8,7 @@
 #include "launcher/boot.h"
 #include "launcher/said.h"
 #include "launcher/slurm/ask.h"
+#include "launcher/slurm/seed.h"
 #include "launcher/slurm/srunboot.h"
 #include "launcher/slurm/srunseats.h"
 #include "launcher/slurm/srunwords.h"
@@ -51,6 +52,7 @@ struct srunboot {
     struct srunwords reason; /* the first of them that says why no step came of it */
     bool has_reason;
     struct slurm_ask *ask;
+    struct seed *seed;
 };
 
 static inline struct seat *srunboot_seat_of(const struct srunboot *b,

@@ -53,6 +53,7 @@ no_steps() { ! on head squeue -h -s | grep -v batch; }
 # Ranks that wait until they are told, and then save for SECONDS.
 waiting_job()
 {
+    on head rm -f $shared/wait.out $shared/wait.status
     share_job wait <<END
 [job]
 command = ["sh", "-c", "trap 'sleep $1; echo saved \$RANK; exit 0' TERM; \
@@ -78,7 +79,8 @@ END
     job_says "$id" ExitCode=0:0
     [ "$(share_json '.ranks | length')" = 8 ]
     [ "$(share_json '.nodes | map(.name) | join(" ")')" = "n1 n2 n3 n4" ]
-    [ "$(share_json '.nodes | map(.copied) | all')" = true ]
+    # The head is on n1, and fills the cache of its own home first.
+    [ "$(share_json '[.nodes[].copied] | map(tostring) | join(" ")')" = "false true true true" ]
     [ "$(share_json '.nodes | map(.teardown) | unique | join(" ")')" = clean ]
     wait_for 10 nothing_left
 }
@@ -173,6 +175,20 @@ END
     [ "$(share_json '[.nodes[].copied] | any')" = false ]
 }
 
+@test "homes that nodes share are filled once, by the head" {
+    share_job some <<'END'
+[job]
+command = ["true"]
+END
+    run in_share 'rm -rf cache; export AOLANI_CACHE=$PWD/cache
+        exec salloc -Q -N4 '$bin'/aolani-run -v some.toml 2>&1'
+    echo "$output"
+    [ "$status" -eq 0 ]
+    [[ $output != *"copying the agent"* ]]
+    [ "$(share_json '[.nodes[].copied] | any')" = false ]
+    on head rm -rf $shared/cache
+}
+
 @test "a spare of the allocation takes the place of a node whose slurmd is dead" {
     share_job some <<'END'
 [job]
@@ -263,7 +279,7 @@ sleep 0.1; done; $bin/aolani-run some.toml >munge.out 2>&1; echo \$? >munge.stat
 
 @test "SIGINT to aolani-run stops the ranks and leaves no step" {
     waiting_job 0
-    in_share 'rm -f wait.out; nohup env --default-signal=INT salloc -Q -N4 '$bin'/aolani-run wait.toml \
+    in_share 'nohup env --default-signal=INT salloc -Q -N4 '$bin'/aolani-run wait.toml \
         </dev/null >wait.out 2>&1; echo $? >wait.status' >/dev/null 2>&1 3>&- &
     wait_for 30 all_wait 4
     head_signal INT
@@ -278,7 +294,7 @@ sleep 0.1; done; $bin/aolani-run some.toml >munge.out 2>&1; echo \$? >munge.stat
 @test "a head that is killed leaves nothing after its lease" {
     waiting_job 0
     on head sh -c "printf 'head_lease = \"3s\"\n' >>$shared/wait.toml"
-    in_share 'rm -f wait.out; nohup salloc -Q -N4 '$bin'/aolani-run wait.toml \
+    in_share 'nohup salloc -Q -N4 '$bin'/aolani-run wait.toml \
         </dev/null >wait.out 2>&1' >/dev/null 2>&1 3>&- &
     wait_for 30 all_wait 4
     head_signal KILL
