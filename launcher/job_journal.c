@@ -28,7 +28,7 @@ void job_journal_progress(struct job *j)
 {
     Aolani__JProgress m = AOLANI__JPROGRESS__INIT;
     m.attempt = j->config.attempt;
-    m.first_step = j->first_step;
+    m.first_step = j->has_step ? j->first_step : 1;
     m.last_step = j->last_step;
     m.t_real_ns = clock_real_ns();
     (void)append(j, JOURNAL_PROGRESS, &m.base);

@@ -11,7 +11,8 @@
 #include "launcher/job_impl.h"
 #include "proto/base/log.h"
 
-#define PROGRESS_MS 5000u /* between two words of it in the journal */
+#define PROGRESS_MS 5000u  /* between two words of it in the journal, */
+#define ALIVE_MS    30000u /* and when there is nothing new */
 
 /* ---- limits ---- */
 
@@ -91,8 +92,9 @@ void job_step_done(struct job *j, uint64_t step)
 
 void job_progress_tick(struct job *j, uint64_t now_ms)
 {
-    if (!j->has_step || (j->progress_ms && (j->journaled_step == j->last_step ||
-                                            now_ms - j->progress_ms < PROGRESS_MS)))
+    bool news = j->has_step && (!j->progress_ms || j->journaled_step != j->last_step);
+    uint64_t every = news ? PROGRESS_MS : ALIVE_MS;
+    if (j->state != JOB_RUNNING || (j->progress_ms && now_ms - j->progress_ms < every))
         return;
     j->progress_ms = now_ms;
     j->journaled_step = j->last_step;

@@ -64,8 +64,10 @@ static void decide_failure(const struct restart_facts *f, enum row row,
                            struct restart_decision *d)
 {
     bool breaks = row != FAILS;
-    if (f->unclean) /* what is left there would compute beside the next attempt */
+    if (f->unclean) { /* what is left there would compute beside the next attempt */
+        d->unproven = f->restarts < f->max_restarts;
         return;
+    }
     if (f->asked_to_save) {
         d->act = RESTART_OPEN;
         return;

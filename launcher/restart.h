@@ -76,6 +76,7 @@ struct restart_decision {
     bool spends;       /* one of max_restarts */
     uint64_t delay_ms; /* before the next attempt */
     bool fruitless;    /* END or OPEN because nothing new came of it for too long */
+    bool unproven;     /* END though a restart is left: see restart_facts.unclean */
     bool exhausted;    /* END because no restart is left (and some were allowed) */
 };
 

@@ -89,6 +89,7 @@ static void on_stopping(void *arg, int signum)
 {
     struct run *r = arg;
     r->stopped = true;
+    r->stop_signum = signum;
     run_ask_slurm(r, signum);
     if (run_is_between(r))
         loop_stop(r->loop);

@@ -82,7 +82,7 @@ static int attempt_run(struct run *r, struct err *e)
     r->job_ns = clock_mono_ns();
     job_start(r->job);
     if (r->stopped) /* while what a former head had left was ended */
-        job_stop(r->job, SIGTERM, false);
+        job_stop(r->job, r->stop_signum ? r->stop_signum : SIGTERM, false);
     else if (r->time_is_up)
         job_reach_limit(r->job, r->spec->failure.grace_ms, r->limit_what);
     loop_run(r->loop);
@@ -215,6 +215,9 @@ static void say_last(struct run *r, const struct job_outcome *o)
                        r->spec->failure.max_restarts == 1 ? " was" : "s were");
     else if (r->decision.act == RESTART_OPEN && r->cause != RESTART_SAVED)
         (void)snprintf(more, len, "; to be continued");
+    else if (r->decision.unproven)
+        (void)snprintf(more, len,
+                       "; it is not begun again beside what may be left there");
     if (port && !r->stopped)
         log_warn("MASTER_PORT %u on %s was taken by another program, as those before "
                  "it: the job is not begun again",
@@ -256,7 +259,7 @@ static int conclude_attempt(struct run *r, struct err *e)
     (void)snprintf(r->sentence, sizeof r->sentence, "%s", o.sentence);
     if (!again)
         say_last(r, &o);
-    int rc = run_keep_attempt(r, &o, o.cause == RESTART_PORT);
+    int rc = run_keep_attempt(r, &o, again && o.cause == RESTART_PORT);
     if (rc == 0 && again)
         say_again(r, &o);
     free(o.lost);

@@ -51,6 +51,7 @@ struct run {
     char started[32];     /* what a summary borrows */
     struct ledger ledger; /* likewise: of all attempts */
     struct loop_timer *pause;
+    int stop_signum;             /* by which it was stopped; 0: by none */
     bool stopped;                /* the user, or Slurm, wants no further attempt */
     bool time_is_up;             /* nor does a limit */
     bool pausing;                /* before the next attempt */

@@ -138,3 +138,22 @@ spares = 1' ""
     on head grep -q 'what the former head left on 1 node could not be ended (n2: .*); in 8.0 s it has ended by itself' log
     [ "$(head_json '.history | map(.cause) | join(", ")')" = "cut off, not started, success" ]
 }
+
+@test "a stop while the lease of a dead head is waited for ends the run at once" {
+    restart_job "" "min_nodes = 2"
+    on head sed -i 's/^head_lease.*/head_lease = "30s"/' job.toml
+    head_start job.toml
+    wait_for 30 has_begun '*.3.0.*' 3
+    head_signal KILL
+    lose n2
+    head_start resume runs/latest
+    wait_for 30 on head grep -q 'could not be ended (n2: ' log
+    head_signal INT
+    wait_for 20 head_ended # not the 35 s of the lease
+    [ "$(head_status)" = 130 ]
+    [ "$(head_json .run.sentence)" = "stopped by Ctrl-C (Interrupt) before the ranks were started" ]
+    [ "$(on head cat runs/latest/head)" = "" ]
+    head_run resume runs/latest
+    [ "$status" -eq 130 ]
+    go
+}
