@@ -390,11 +390,7 @@ void job_destroy(struct job *j)
     free(j->ranks);
     free(j->node_of_rank);
     free(j->nodes);
-    free(j->sum_phases);
-    free(j->sum_nodes);
-    free(j->sum_replaced);
     free(j->replaced);
-    free(j->sum_ranks);
-    free(j->sum_outputs);
+    job_summary_fini(j);
     free(j);
 }

@@ -227,6 +227,7 @@ int job_on_reached(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                    struct err *e);
 
 /* ---- job_summary.c ---- */
+void job_summary_fini(struct job *j);
 void job_conclude(struct job *j); /* exit status and sentence */
 
 /* ---- job_journal.c ---- */

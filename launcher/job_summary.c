@@ -145,8 +145,24 @@ static void fill_ranks(struct job *j, struct summary *s)
     s->ranks = j->sum_ranks;
 }
 
+void job_summary_fini(struct job *j)
+{
+    free(j->sum_phases);
+    free(j->sum_nodes);
+    free(j->sum_replaced);
+    free(j->sum_ranks);
+    free(j->sum_outputs);
+    j->sum_phases = NULL;
+    j->sum_nodes = NULL;
+    j->sum_replaced = NULL;
+    j->sum_ranks = NULL;
+    j->sum_outputs = NULL;
+    j->n_sum_outputs = j->cap_sum_outputs = 0;
+}
+
 void job_summary(struct job *j, struct summary *ret)
 {
+    job_summary_fini(j); /* it may have been asked for before */
     struct summary s = {.exit_status = j->exit_status, .sentence = j->sentence};
     fill_phases(j, &s);
     fill_nodes(j, &s);
