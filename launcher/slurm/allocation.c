@@ -17,8 +17,9 @@
 #include "proto/base/log.h"
 
 static const int signums[] = {SIGINT, SIGTERM, SIGHUP};
-#define N_SIGNALS (sizeof signums / sizeof *signums)
-#define TURN_MS   20u /* of the loop, in which the lifeline ends */
+#define N_SIGNALS   (sizeof signums / sizeof *signums)
+#define LEAVE_AFTER 3u  /* signals of one who does not wait for the proof */
+#define TURN_MS     20u /* of the loop, in which the lifeline ends */
 
 struct allocation {
     struct loop *loop, *own_loop;
@@ -26,6 +27,7 @@ struct allocation {
     struct allocwait *wait;
     struct loop_signal *signals[N_SIGNALS];
     int signum; /* that ended it; 0: none */
+    unsigned n_signals;
     uint64_t start_ns, queued_ms;
     bool granted, over;
     bool waited;              /* for its end: the loop is ours */
@@ -94,6 +96,14 @@ static void on_signal(int signum, void *arg)
     a->signum = signum;
     allocwait_cancel(a->wait);
     salloc_release(a->salloc);
+    if (++a->n_signals >= LEAVE_AFTER && !a->over) {
+        err_set(&a->unproven, ERR_UNCLEAN,
+                "left before Slurm had said that the job is gone");
+        err_hint(&a->unproven, "for a minute `scancel` is tried again; `squeue --me` "
+                               "says whether it is there");
+        a->over = true;
+        loop_stop(a->loop);
+    }
 }
 
 /* nohup asks so to outlive the terminal. */

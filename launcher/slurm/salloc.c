@@ -140,8 +140,8 @@ static void press(struct salloc *a)
     case 1:
         prove(a, 0);
         break;
-    default:
-        (void)kill(-pid, SIGKILL);
+    default: /* not the shell beside it, which may yet cancel the job */
+        (void)kill(pid, SIGKILL);
     }
     loop_timer_start(a->timer, PATIENCE_MS, 0);
 }
@@ -331,7 +331,8 @@ void salloc_destroy(struct salloc *a)
     if (!a)
         return;
     slurm_gone_destroy(a->gone);
-    if (a->exited && !a->granted) /* the shell beside it has nothing to do any more */
+    /* Has the shell beside it nothing to do any more? */
+    if (a->exited && !a->granted && a->proven && !a->left.code)
         (void)kill(-loop_proc_pid(a->proc), SIGKILL);
     loop_stream_destroy(a->io);
     loop_stream_destroy(a->err);

@@ -38,9 +38,9 @@ teardown()
     [ -z "${WHY_SKIPPED-}" ] || return 0
     [ -z "${BATS_ERROR_STATUS-}" ] || { on head sh -c 'tail -n 50 log; squeue' || :; }
     on head scancel -u rider || :
-    wait_for 30 no_jobs
-    wait_for 30 nothing_left
+    wait_for 30 no_jobs || return 1
     for_all rm -rf began runs log status tty
+    wait_for 30 nothing_left
 }
 as_root() { "$cluster" exec -u root "$C" head "$@"; }
 for_all() { local h; while read -r h; do on "$h" "$@"; done <"$C/names"; }
@@ -56,6 +56,7 @@ waits() { said "job [0-9]* waits in the queue: position 1 of 1 in \"main\""; }
 runs() { on n1 test -e began && on n2 test -e began; }
 ended() { wait_for 60 head_ended; on head cat log; }
 asks() { on head pgrep -x salloc >/dev/null; }
+asks_no_more() { ! asks; }
 # Who holds and who watches the nodes has ended with us.
 no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 
@@ -270,4 +271,22 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     [ "$status" -eq 80 ]
     [[ $output == *"Unable to contact slurm controller"*"hint: slurmctld does not answer"* ]]
     no_jobs
+}
+
+@test "who leaves before the job is seen to be gone has it cancelled later" {
+    block
+    head_start job.toml
+    wait_for 20 waits
+    slurm ctld stop
+    head_signal INT
+    asks # signals that come together are one
+    head_signal INT
+    wait_for 20 asks_no_more
+    head_signal INT
+    ended
+    [ "$(head_status)" = 130 ]
+    said "left before Slurm had said that the job is gone"
+    slurm ctld start
+    wait_for 30 states job
+    wait_for 20 no_helpers
 }
