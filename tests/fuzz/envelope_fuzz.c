@@ -38,6 +38,7 @@ static const struct {
     {MSG_BINDING, &aolani__binding__descriptor},
     {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor},
     {MSG_AUDIT_SAID, &aolani__audit_said__descriptor},
+    {MSG_TOLD_TO_END, &aolani__told_to_end__descriptor},
     {MSG_PREPARE, &aolani__prepare__descriptor},
     {MSG_START, &aolani__start__descriptor},
     {MSG_SIGNAL, &aolani__signal__descriptor},
@@ -54,6 +55,10 @@ static const struct {
     {MSG_MODEX_DATA, &aolani__modex_data__descriptor},
     {MSG_ABORT, &aolani__abort__descriptor},
 };
+
+#define ONE_MORE(...) +1
+_Static_assert(sizeof payloads / sizeof payloads[0] + 1 == 0 MESSAGES(ONE_MORE),
+               "a row for each message but CREDIT");
 
 struct fuzz {
     struct session *s;
