@@ -11,8 +11,9 @@
 #include "launcher/job_impl.h"
 #include "proto/base/log.h"
 
-#define PROGRESS_MS 5000u  /* between two words of it in the journal, */
-#define ALIVE_MS    30000u /* and when there is nothing new */
+#define PROGRESS_MS   5000u  /* between two words of it in the journal, */
+#define PROGRESS_PART 8u     /* of a young attempt such a part of its time, */
+#define ALIVE_MS      30000u /* and when there is nothing new */
 
 /* ---- limits ---- */
 
@@ -93,7 +94,8 @@ void job_step_done(struct job *j, uint64_t step)
 void job_progress_tick(struct job *j, uint64_t now_ms)
 {
     bool news = j->has_step && (!j->progress_ms || j->journaled_step != j->last_step);
-    uint64_t every = news ? PROGRESS_MS : ALIVE_MS;
+    uint64_t part = (now_ms - j->phase_start_ms[2]) / PROGRESS_PART;
+    uint64_t every = !news ? ALIVE_MS : part < PROGRESS_MS ? part : PROGRESS_MS;
     if (j->state != JOB_RUNNING || (j->progress_ms && now_ms - j->progress_ms < every))
         return;
     j->progress_ms = now_ms;

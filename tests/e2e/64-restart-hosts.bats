@@ -13,7 +13,7 @@ teardown()
         on head sh -c 'pkill -KILL -x aolani-run; rm -rf runs began go log status; :'
         local h
         for h in n1 n2 n3 n4; do "$cluster" sshd "$C" $h; done
-        wait_for 30 nothing_left
+        wait_for 60 nothing_left # a lease may have to end
     }
 }
 
