@@ -210,17 +210,9 @@ static void on_data(void *arg, const uint8_t *data, size_t len)
         return;
     }
     size_t at = 0;
-    const uint8_t *nl;
-    while (is_starting(b) && at < b->in.len &&
-           (nl = memchr(b->in.data + at, '\n', b->in.len - at))) {
-        size_t n = (size_t)(nl - b->in.data) - at;
-        char line[LIMIT_SAID_LINE];
-        size_t keep = n < sizeof line ? n : sizeof line - 1;
-        memcpy(line, b->in.data + at, keep);
-        line[keep] = '\0';
-        at += n + 1;
+    char line[LIMIT_SAID_LINE];
+    while (is_starting(b) && buf_line(&b->in, &at, line, sizeof line))
         on_line(b, line);
-    }
     buf_consume(&b->in, at);
 }
 

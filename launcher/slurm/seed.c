@@ -70,16 +70,15 @@ static void on_line(struct seed *s, const char *line)
 static void on_data(void *arg, const uint8_t *data, size_t len)
 {
     struct seed *s = arg;
-    uint8_t *nl;
     if (buf_add(&s->in, data, len) < 0) {
         finish(s);
         return;
     }
-    while (!s->over && (nl = memchr(s->in.data, '\n', s->in.len))) {
-        *nl = '\0';
-        on_line(s, (char *)s->in.data);
-        buf_consume(&s->in, (size_t)(nl - s->in.data) + 1);
-    }
+    size_t at = 0;
+    char line[LIMIT_SAID_LINE];
+    while (!s->over && buf_line(&s->in, &at, line, sizeof line))
+        on_line(s, line);
+    buf_consume(&s->in, at);
 }
 
 static void on_words(void *arg, const uint8_t *data, size_t len)

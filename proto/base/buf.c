@@ -83,6 +83,19 @@ void buf_consume(struct buf *b, size_t n)
     b->len -= n;
 }
 
+bool buf_line(const struct buf *b, size_t *at, char *ret, size_t len)
+{
+    const uint8_t *from = b->len > *at ? b->data + *at : NULL;
+    const uint8_t *nl = from ? memchr(from, '\n', b->len - *at) : NULL;
+    if (!nl)
+        return false;
+    size_t n = (size_t)(nl - from), keep = n < len ? n : len - 1;
+    memcpy(ret, from, keep);
+    ret[keep] = '\0';
+    *at += n + 1;
+    return true;
+}
+
 int buf_read(struct buf *b, int fd)
 {
     for (;;) {

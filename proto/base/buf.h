@@ -8,6 +8,7 @@
 #ifndef PROTO_BASE_BUF_H
 #define PROTO_BASE_BUF_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -28,6 +29,9 @@ int buf_printf(struct buf *b, const char *fmt, ...)
 int buf_reserve(struct buf *b, size_t len, uint8_t **ret_at);
 /* Add all that fd has, up to its end; also -errno. */
 int buf_read(struct buf *b, int fd);
+/* The line that begins at *at, without its newline and cut to what ret holds; *at is then
+ * behind it. False: there is no whole line. */
+bool buf_line(const struct buf *b, size_t *at, char *ret, size_t len);
 /* Drop the first n bytes. */
 void buf_consume(struct buf *b, size_t n);
 
