@@ -113,11 +113,6 @@ void interrupt_on_stop(struct interrupt *i, void (*stop)(void *arg, int signum),
     i->arg = arg;
 }
 
-bool interrupt_has_stopped(const struct interrupt *i)
-{
-    return i->stage >= 2;
-}
-
 void interrupt_destroy(struct interrupt *i)
 {
     if (!i)

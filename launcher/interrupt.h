@@ -20,8 +20,6 @@ void interrupt_watch(struct interrupt *i, struct job *j);
 /* Called for each signal that stops or kills, before the job is. */
 void interrupt_on_stop(struct interrupt *i, void (*stop)(void *arg, int signum),
                        void *arg);
-/* The user wants an end: no further attempt. */
-bool interrupt_has_stopped(const struct interrupt *i);
 void interrupt_destroy(struct interrupt *i);
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
-/* nodes - which nodes a job runs on, from the spec alone: no contact with any. A node is a
- * place in the job (an index); the host in that place may be replaced by a spare one. */
+/* nodes - which nodes a job runs on, from the spec and, with Slurm, the environment: no
+ * contact with any. A node is a place in the job (an index); the host in that place may be
+ * replaced by a spare one. */
 #ifndef LAUNCHER_NODES_H
 #define LAUNCHER_NODES_H
 

@@ -2,8 +2,6 @@
 /* restart.c - see restart.h. */
 #include "launcher/restart.h"
 
-#include <string.h>
-
 enum row {
     ENDS,   /* for good */
     OPENS,  /* to be continued */
@@ -27,14 +25,6 @@ static const enum row rows[RESTART_N_CAUSES] = {
 const char *restart_cause_name(enum restart_cause c)
 {
     return names[c];
-}
-
-enum restart_cause restart_cause_of(const char *name)
-{
-    int i = 0;
-    while (i < RESTART_N_CAUSES && strcmp(names[i], name) != 0)
-        i++;
-    return (enum restart_cause)i;
 }
 
 /* Which nodes the next attempt would have; END: there are too few. */

@@ -35,8 +35,6 @@
 enum restart_cause { RESTART_CAUSES(RESTART_CAUSE_ENUM) RESTART_N_CAUSES };
 
 const char *restart_cause_name(enum restart_cause c);
-/* RESTART_N_CAUSES: no such name. */
-enum restart_cause restart_cause_of(const char *name);
 
 #define RESTART_FRUITLESS 3u /* attempts in a row without a new step */
 #define RESTART_PORTS     3u /* a port that is lost so often is lost to something else */

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* ask - Slurm's own commands (or, where the site has built it, libslurm in a plug-in), run
+/* ask - Slurm's own commands (or, where the site has built it, libslurm in a helper), run
  * with a deadline and a bound on what they may print. */
 #ifndef LAUNCHER_SLURM_ASK_H
 #define LAUNCHER_SLURM_ASK_H

@@ -180,20 +180,27 @@ static void await_workers_end(void)
         (void)usleep(1000);
 }
 
-/* A worker that never gets its CPU keeps nobody waiting, and finds nothing to do if it gets
- * it after all. */
-static void test_a_cpu_that_is_never_free(void **state)
+/* Two workers on one CPU, each of whom can be held. */
+static struct measure_pool *two_workers(void)
 {
-    (void)state;
     struct sigaction act = {.sa_handler = hold, .sa_flags = SA_RESTART};
-    struct turn t = {.pool = NULL};
+    struct measure_pool *p = NULL;
     uint32_t cpus[2];
     ours(cpus, 1);
     cpus[1] = cpus[0];
     (void)sem_init(&held, 0, 0);
     (void)sem_init(&let_go, 0, 0);
     assert_int_equal(sigaction(SIGUSR1, &act, NULL), 0);
-    assert_int_equal(measure_pool_create(cpus, 2, &t.pool, NULL), 0);
+    assert_int_equal(measure_pool_create(cpus, 2, &p, NULL), 0);
+    return p;
+}
+
+/* A worker that never gets its CPU keeps nobody waiting, and finds nothing to do if it gets
+ * it after all. */
+static void test_a_cpu_that_is_never_free(void **state)
+{
+    (void)state;
+    struct turn t = {.pool = two_workers()};
     measure_pool_run(t.pool, NULL, job, &t, 0, NULL, NULL);
     assert_int_equal(hold_workers(2), 2);
     measure_pool_run(t.pool, NULL, job, &t, 5 * MS, NULL, NULL);
@@ -211,15 +218,7 @@ static void test_a_cpu_that_is_never_free(void **state)
 static void test_one_of_two_is_never_free(void **state)
 {
     (void)state;
-    struct sigaction act = {.sa_handler = hold, .sa_flags = SA_RESTART};
-    struct turn t = {.pool = NULL};
-    uint32_t cpus[2];
-    ours(cpus, 1);
-    cpus[1] = cpus[0];
-    (void)sem_init(&held, 0, 0);
-    (void)sem_init(&let_go, 0, 0);
-    assert_int_equal(sigaction(SIGUSR1, &act, NULL), 0);
-    assert_int_equal(measure_pool_create(cpus, 2, &t.pool, NULL), 0);
+    struct turn t = {.pool = two_workers()};
     measure_pool_run(t.pool, NULL, job, &t, 0, NULL, NULL);
     assert_int_equal(hold_workers(1), 1);
     for (unsigned i = 0; i < 5; i++)
