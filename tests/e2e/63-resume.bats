@@ -215,28 +215,33 @@ END
 }
 
 @test "asked to save before the limit: 124, and the next head goes on to the same curve" {
-    trainer_job 300 'time_limit = "7s"' '[schedule]
+    [ -x "$BUILD/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
+    train_for 3 "$W" "$BUILD/trainer-cpu" >train
+    chmod +x train
+    run_job "\"$W/train\"" 'time_limit = "7s"' '[schedule]
 signal = "4s"'
-    n=0 status=124
     aolani job.toml
     [ "$status" -eq 124 ]
     [[ $stderr == *"the time limit is "[34].?" s away: the ranks are asked to save and to end"* ]]
     [[ $(run_json .run.sentence) == \
         "all 2 ranks ended with status 0, as asked, before the time limit; to be continued" ]]
     [ "$(attempts cause)" = saved ]
-    while [ "$status" -eq 124 ] && [ $n -lt 12 ]; do
-        [ "$(run_json '.history[-1].has_steps // true')" = true ]
+    aolani resume runs/latest
+    [ "$status" -eq 124 ]
+    # The third may need more than one limit for its steps where the machine is slow.
+    n=0
+    while [ "$status" -eq 124 ] && [ $n -lt 5 ]; do
         aolani resume runs/latest
         n=$((n + 1))
     done
     [ "$status" -eq 0 ]
-    [ $n -ge 2 ]
     # Each saved before it ended: nothing was computed twice.
     [ "$(run_json '.ledger.rows["rolled back"]')" = 0 ]
-    losses loss | cut -d' ' -f1 | sort | uniq -d | wc -l >twice
-    [ "$(cat twice)" = 0 ]
-    reference 300
-    same_losses loss reference 300 1e-12
+    losses loss | cut -d' ' -f1 | sort | uniq -d >twice
+    [ ! -s twice ]
+    n=$(losses loss | wc -l)
+    reference "$n"
+    same_losses loss reference "$n" 1e-12
 }
 
 @test "a signal of the user's choice goes to the ranks before the limit" {

@@ -22,23 +22,11 @@ teardown()
 # Each test has a folder of its own that all hosts see.
 here=$shared/$BATS_TEST_NUMBER
 in_share() { on head sh -c "mkdir -p $here && cd $here && $1" - "${@:2}"; }
-# training ATTEMPTS [LINE]...: a job file of 2 ranks on 2 nodes, which train until they are
-# ended, but in this attempt for 20 steps more: however fast the machine is today
+# training ATTEMPTS [LINE]...: a job file of 2 ranks on 2 nodes, see train_for
 training()
 {
     [ -x "$C/share/bin/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
-    in_share 'cat >train && chmod +x train' <<END
-#!/bin/sh
-n=\$(ls -d $here/runs/latest/attempt-* | wc -l) steps=1000000
-if [ \$RANK = 0 ]; then
-    [ \$n -lt $1 ] || steps=\$((\$(wc -l <$here/loss) + 20))
-    echo \$steps >$here/steps.\$n.part
-    mv $here/steps.\$n.part $here/steps.\$n
-fi
-until [ -e $here/steps.\$n ]; do sleep 0.1; done
-exec $bin/trainer-cpu --steps \$(cat $here/steps.\$n) --loss-file $here/loss \\
-    --checkpoint $here/saved --checkpoint-every 20 --resume
-END
+    train_for "$1" $here $bin/trainer-cpu | in_share 'cat >train && chmod +x train'
     printf '%s\n' '[job]' 'name = "train"' "command = [\"$here/train\"]" "${@:2}" |
         in_share 'cat >job.toml'
 }
@@ -161,11 +149,11 @@ same_curve()
 }
 
 @test "a limit that is moved while the run goes on moves what is done before it" {
-    script 'mpi = "none"' "$nodes" '[slurm]' 'time = "2"' '[schedule]' 'signal = "USR1@108s"' \
+    script 'mpi = "none"' "$nodes" '[slurm]' 'time = "3"' '[schedule]' 'signal = "USR1@100s"' \
         <<<"trap 'touch $here/saved; exit 0' USR1; touch $here/began; while :; do sleep 0.1; done"
     submit
     wait_for 30 has began
-    # 12 s after its start the ranks would be asked.
+    # 80 s after its start the ranks would be asked.
     slurm admin scontrol update jobid="$id" timelimit=60
     wait_for 60 said "Slurm's time limit was moved: 59 m"
     on head scontrol show job "$id" | grep -q RUNNING

@@ -68,6 +68,25 @@ same_losses()
               exit !(both == n && worst <= tolerance) }' "$1.losses" "$2.losses"
 }
 
+# train_for ATTEMPTS DIR TRAINER: print the program of a rank that trains until it is ended, but
+# in this attempt of the run in DIR for 20 steps more: however fast the machine is today
+train_for()
+{
+    cat <<END
+#!/bin/sh
+cd "$2" || exit
+n=\$(ls -d runs/latest/attempt-* | wc -l) steps=1000000
+if [ \$RANK = 0 ]; then
+    [ \$n -lt $1 ] || steps=\$((\$(wc -l <loss) + 20))
+    echo \$steps >steps.\$n.part
+    mv steps.\$n.part steps.\$n
+fi
+until [ -e steps.\$n ]; do sleep 0.1; done
+exec "$3" --steps \$(cat steps.\$n) --loss-file loss --checkpoint saved \\
+    --checkpoint-every 20 --resume
+END
+}
+
 # What this test's runs have left on this machine: a line each. Others may run jobs here too.
 left_here()
 {
