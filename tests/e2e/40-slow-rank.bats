@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # A busy loop on one rank's core, or more work of its own: the rank is named, while the job runs
 # and in the end, and so is what makes it slow.
+# alone: it tells what others do to its ranks from what its own test does
 load ../lib/e2e
 
 setup()

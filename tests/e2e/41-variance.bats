@@ -7,6 +7,7 @@
 # other program runs in that of rank 3: the groups of a core get equal shares of it, and the
 # other ranks lose nothing to what happens inside that group. Ranks of the trainer spin while
 # they wait, which is time of their own groups too.
+# alone: it tells what others do to its ranks from what its own test does
 load ../lib/e2e
 
 # The place for groups with shares of the CPUs: version 1, or 2 where it may be used below.

@@ -1,6 +1,7 @@
 #!/usr/bin/env bats
 # SPDX-License-Identifier: MIT
 # A signal stops one rank for some milliseconds, again and again: the steps say so.
+# alone: it tells what others do to its ranks from what its own test does
 load ../lib/e2e
 
 setup()

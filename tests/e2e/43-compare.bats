@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # Real runs compared: a slower program is a tax, the same program is none, and of one run on
 # a side nothing is called.
+# alone: it tells what others do to its ranks from what its own test does
 load ../lib/e2e
 
 setup_file()

@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # What a node sees of itself while its ranks run reaches run.db: from this machine, and from
 # copied counters that a rank moves on.
+# alone: it tells what others do to its ranks from what its own test does
 load ../lib/e2e
 
 setup() { work; }

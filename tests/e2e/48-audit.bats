@@ -2,6 +2,7 @@
 # SPDX-License-Identifier: MIT
 # The audit: this machine, hosts of which one has a slow link and one is busy, and jobs that
 # run on nothing less than they require.
+# alone: it tells what others do to its ranks from what its own test does
 load ../lib/e2e
 
 setup_file() { cluster_up 8; }

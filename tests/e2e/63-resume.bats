@@ -63,7 +63,7 @@ in_background()
     launcher=$!
 }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
-ranks_run() { [ "$(pgrep -cf "^sleep 60\$")" -ge 1 ]; }
+ranks_run() { left_here | grep -q " sleep 60 \$"; }
 lines_of() { [ "$(cat "$@" 2>/dev/null | wc -l)" -ge "$lines" ]; }
 attempts() { sqlite3 runs/latest/run.db "select $1 from attempt order by attempt" | xargs; }
 

@@ -149,11 +149,11 @@ same_curve()
 }
 
 @test "a limit that is moved while the run goes on moves what is done before it" {
-    script 'mpi = "none"' "$nodes" '[slurm]' 'time = "3"' '[schedule]' 'signal = "USR1@100s"' \
+    script 'mpi = "none"' "$nodes" '[slurm]' 'time = "2"' '[schedule]' 'signal = "USR1@95s"' \
         <<<"trap 'touch $here/saved; exit 0' USR1; touch $here/began; while :; do sleep 0.1; done"
     submit
     wait_for 30 has began
-    # 80 s after its start the ranks would be asked.
+    # 25 s after its start the ranks would be asked.
     slurm admin scontrol update jobid="$id" timelimit=60
     wait_for 60 said "Slurm's time limit was moved: 59 m"
     on head scontrol show job "$id" | grep -q RUNNING

@@ -9,6 +9,7 @@ function flush() { if (have) printf "%s\t%s: %s\t%s\n", status, suite, name, why
     status = /^not/ ? "fail" : "pass"
     name = $0
     sub(/^(not )?ok [0-9]+ /, "", name)
+    sub(/ in [0-9]+ms/, "", name)
     if (match(name, / # skip ?/)) {
         why = substr(name, RSTART + RLENGTH)
         name = substr(name, 1, RSTART - 1)
