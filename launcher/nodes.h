@@ -29,7 +29,8 @@ int nodes_of_slurm(const struct spec *s, const struct slurm_job *job, struct nod
 /* A spare host takes the place of this one: names[node] is the spare's from now. The name
  * of the host that goes, or NULL: no spare is left. Names stay valid until nodes_fini. */
 const char *nodes_take_spare(struct nodes *n, size_t node);
-/* The job goes on without this node: those after it move up. There is another. */
+/* The next attempt goes without this node: those after it move up, and its name is freed, so
+ * that no job may know it any more. There is another. */
 void nodes_drop(struct nodes *n, size_t node);
 /* For a check, which asks spares like all others: they are nodes from now. */
 void nodes_enlist_spares(struct nodes *n);

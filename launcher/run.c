@@ -182,6 +182,7 @@ void run_destroy(struct run *r)
     if (r->loop)
         loop_destroy(r->loop);
     runhead_release(r->hold);
+    free(r->lost);
     runstate_fini(&r->state);
     nodes_fini(&r->nodes);
     secure_wipe(&r->key, sizeof r->key);

@@ -131,51 +131,62 @@ static void decide(struct run *r, const struct job_outcome *o)
     restart_decide(&f, &r->decision);
 }
 
-/* "n2", "n2, n3", "n2 and 7 more" */
-static void name_lost(const struct run *r, const struct job_outcome *o, char *text,
-                      size_t len)
+/* "n2", "n2, n3", "n2, n3, n4 and 7 more"; which NULL: the first n. */
+static void list_names(char *const *names, const uint32_t *which, uint32_t n,
+                       char *text, size_t len)
 {
     size_t at = 0;
     text[0] = '\0';
-    for (uint32_t i = 0; i < o->n_lost && at < len; i++) {
-        int n = i < 3 ? snprintf(text + at, len - at, "%s%s", i ? ", " : "",
-                                 r->nodes.names[o->lost[i]])
-                      : snprintf(text + at, len - at, " and %u more", o->n_lost - i);
-        at += n > 0 ? (size_t)n : 0;
+    for (uint32_t i = 0; i < n && at < len; i++) {
+        const char *name = names[which ? which[i] : i];
+        int more = i < 3 ? snprintf(text + at, len - at, "%s%s", i ? ", " : "", name)
+                         : snprintf(text + at, len - at, " and %u more", n - i);
+        at += more > 0 ? (size_t)more : 0;
         if (i == 3)
             return;
     }
 }
 
-/* Spares take the places of the lost nodes as long as there are any. */
-static void change_nodes(struct run *r, const struct job_outcome *o, char *text,
-                         size_t len)
+static bool has_other_nodes(const struct run *r)
 {
-    char lost[300], by[300] = "";
-    size_t at = 0;
-    name_lost(r, o, lost, sizeof lost);
-    for (uint32_t i = o->n_lost; i > 0; i--) { /* from behind: the others keep theirs */
-        uint32_t node = o->lost[i - 1];
-        if (nodes_take_spare(&r->nodes, node))
-            at += at < sizeof by
-                      ? (size_t)snprintf(by + at, sizeof by - at, "%s%s",
-                                         at ? ", " : "", r->nodes.names[node])
-                      : 0;
-        else
-            nodes_drop(&r->nodes, node);
+    return r->decision.act == RESTART_SPARE || r->decision.act == RESTART_WITHOUT;
+}
+
+/* Which nodes the next attempt will have in place of the lost ones. */
+static void say_changes(const struct run *r, char *text, size_t len)
+{
+    char lost[300], by[300];
+    size_t spares = r->nodes.n_spares - r->nodes.next_spare,
+           left = r->nodes.n - r->n_lost + spares;
+    list_names(r->nodes.names, r->lost, r->n_lost, lost, sizeof lost);
+    if (r->decision.act == RESTART_WITHOUT) {
+        (void)snprintf(text, len, ", without %s: on %zu node%s", lost, left,
+                       left == 1 ? "" : "s");
+        return;
     }
-    if (r->decision.act == RESTART_WITHOUT)
-        (void)snprintf(text, len, ", without %s: on %zu node%s", lost, r->nodes.n,
-                       r->nodes.n == 1 ? "" : "s");
-    else
-        (void)snprintf(text, len, ", with %s in place of %s", by, lost);
+    list_names(r->nodes.spares + r->nodes.next_spare, NULL, r->n_lost, by, sizeof by);
+    (void)snprintf(text, len, ", with %s in place of %s", by, lost);
+}
+
+/* Spares take the places of the lost nodes as long as there are any. The job of the attempt
+ * that lost them knows its nodes by these names: not while it is there. */
+static void change_nodes(struct run *r)
+{
+    uint32_t n = 0;
+    while (n < r->n_lost && nodes_take_spare(&r->nodes, r->lost[n]))
+        n++;
+    for (uint32_t i = r->n_lost; i > n; i--) /* from behind: the others keep theirs */
+        nodes_drop(&r->nodes, r->lost[i - 1]);
+    free(r->lost);
+    r->lost = NULL;
+    r->n_lost = 0;
 }
 
 static void say_again(struct run *r, const struct job_outcome *o)
 {
     char changed[700] = "", when[48] = "", left[48] = "";
-    if (r->decision.act == RESTART_SPARE || r->decision.act == RESTART_WITHOUT)
-        change_nodes(r, o, changed, sizeof changed);
+    if (has_other_nodes(r))
+        say_changes(r, changed, sizeof changed);
     if (r->decision.delay_ms > 0) {
         char took[32];
         clock_format_duration(r->decision.delay_ms, took, sizeof took);
@@ -260,9 +271,10 @@ static int conclude_attempt(struct run *r, struct err *e)
     if (!again)
         say_last(r, &o);
     int rc = run_keep_attempt(r, &o, again && o.cause == RESTART_PORT);
+    r->lost = o.lost;
+    r->n_lost = has_other_nodes(r) ? o.n_lost : 0;
     if (rc == 0 && again)
         say_again(r, &o);
-    free(o.lost);
     return rc < 0 ? err_sys(e, rc, "say how attempt %u ended", r->attempt) : again;
 }
 
@@ -299,5 +311,6 @@ int run_attempts(struct run *r, struct err *e)
         }
         job_destroy(r->job);
         r->job = NULL;
+        change_nodes(r);
     }
 }

@@ -45,6 +45,8 @@ struct run {
     /* After the last attempt: */
     enum restart_cause cause;
     struct restart_decision decision;
+    uint32_t *lost; /* nodes of it that the next will not have, ascending */
+    uint32_t n_lost;
     unsigned fruitless; /* attempts in a row */
     char sentence[1600];
     int exit_status;

@@ -97,6 +97,22 @@ spares = 1' ""
     [ "$(head_json '.ranks | length')" = 2 ]
 }
 
+@test "a stop in the pause: the report is of the hosts that there were" {
+    restart_job "" "min_nodes = 2"
+    on head sed -i 's/^head_lease.*/head_lease = "20s"/' job.toml
+    head_start job.toml
+    wait_for 30 has_begun '*.3.0.*' 3
+    lose n3
+    wait_for 60 on head grep -q 'attempt 2 begins in 20.0 s, without n3: on 2 nodes' log
+    head_signal TERM
+    wait_for 10 head_ended
+    [ "$(head_status)" = 81 ]
+    on head grep -q 'stopped before it was begun again' log
+    [ "$(head_json '[.nodes[] | .name + " " + .teardown] | join(", ")')" = \
+        "n1 clean, n2 clean, n3 not proven" ]
+    go
+}
+
 @test "a host that is gone, and all are needed: 81, and the run is over" {
     restart_job "" ""
     head_start job.toml
