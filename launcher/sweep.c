@@ -32,14 +32,8 @@ struct sweep {
     struct sweep_node *list;
     struct loop_timer *limit;
     char text[600];
-    bool told;
+    bool told; /* all nodes are done: `finished` comes next */
 };
-
-static void finish(void *arg)
-{
-    struct sweep *s = arg;
-    s->c.finished(s->c.arg);
-}
 
 static void check_done(struct sweep *s)
 {
@@ -50,9 +44,7 @@ static void check_done(struct sweep *s)
     if (s->told)
         return;
     s->told = true;
-    loop_timer_stop(s->limit);
-    if (loop_defer(s->loop, finish, s) < 0)
-        finish(s);
+    loop_timer_start(s->limit, 0, 0); /* not from within; and given up with it */
 }
 
 static void give_up(struct sweep *s, uint32_t node, const struct err *e)
@@ -143,6 +135,10 @@ static void on_limit(void *arg)
 {
     struct sweep *s = arg;
     struct err e;
+    if (s->told) {
+        s->c.finished(s->c.arg);
+        return;
+    }
     err_set(&e, ERR_NODE_LOST, "it did not answer in time");
     for (uint32_t i = 0; i < s->nodes.n; i++)
         give_up(s, i, &e);
