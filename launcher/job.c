@@ -65,8 +65,10 @@ void job_set_stop(struct job *j, enum stop_cause cause, int number, const char *
     (void)vsnprintf(j->stop_text, sizeof j->stop_text, fmt, ap);
     va_end(ap);
     j->stop.cause = cause;
-    j->stop.signum = number;
-    j->stop.status = number;
+    if (cause == STOP_ERROR)
+        j->stop.status = number;
+    else
+        j->stop.signum = number;
     j->stop.text = j->stop_text;
 }
 

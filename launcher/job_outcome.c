@@ -75,7 +75,8 @@ void job_explain_stop(struct job *j, const char *why, int status)
     }
     (void)snprintf(j->stop_why, sizeof j->stop_why, "%s", why);
     j->stop.why = j->stop_why;
-    j->stop.status = status;
+    if (j->stop.cause != STOP_ERROR)
+        j->stop.status = status;
     if (j->state == JOB_CLOSED) /* it was quicker than Slurm's answer */
         job_conclude(j);
 }
