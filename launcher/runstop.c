@@ -64,16 +64,19 @@ static bool is_here(const struct runhead *h)
 /* By a descriptor, so that no other process can have taken its number meanwhile. */
 static int signal_process(const struct stop *s, int signum, struct err *e)
 {
-    int fd = (int)syscall(SYS_pidfd_open, s->head.pid, 0);
-    int rc = fd < 0 ? -errno : 0;
+    pid_t pid = s->head.pid;
+    int fd = (int)syscall(SYS_pidfd_open, pid, 0);
+    int rc =
+        fd < 0 && errno != ENOSYS ? -errno : 0; /* before Linux 5.3: by its number */
     if (rc == 0 && runhead_life(s->dir, &s->head) == RUNHEAD_ALIVE &&
-        syscall(SYS_pidfd_send_signal, fd, signum, NULL, 0) < 0)
+        (fd >= 0 ? syscall(SYS_pidfd_send_signal, fd, signum, NULL, 0) < 0
+                 : kill(pid, signum) < 0))
         rc = -errno;
     if (fd >= 0)
         (void)close(fd);
     if (rc == 0 || rc == -ESRCH)
         return 0;
-    return err_sys(e, rc, "signal the head of the run, process %d", (int)s->head.pid);
+    return err_sys(e, rc, "signal the head of the run, process %d", (int)pid);
 }
 
 /* ---- whom to tell ---- */
