@@ -142,22 +142,18 @@ int runhead_read(const char *dir, struct runhead *ret, struct err *e)
 
 /* ---- does it live? ---- */
 
-static bool is_locked(int fd)
-{
-    struct flock k = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
-    return fcntl(fd, F_OFD_GETLK, &k) == 0 && k.l_type != F_UNLCK;
-}
-
-static bool is_locked_in(const char *dir)
+/* 1: it is, 0: it is not; negative: the file system does not say. */
+static int is_locked_in(const char *dir)
 {
     char path[PATH_MAX];
-    if (path_of(dir, path, NULL) < 0)
-        return false;
-    int fd = open(path, O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
-    bool locked = fd >= 0 && is_locked(fd);
-    if (fd >= 0)
-        (void)close(fd);
-    return locked;
+    struct flock k = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    int rc = path_of(dir, path, NULL);
+    int fd = rc < 0 ? -1 : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW);
+    if (fd < 0)
+        return rc < 0 ? rc : -errno;
+    rc = fcntl(fd, F_OFD_GETLK, &k) < 0 ? -errno : k.l_type != F_UNLCK;
+    (void)close(fd);
+    return rc;
 }
 
 static enum runhead_life ask_slurm(const struct runhead *h, const struct runhead *self)
@@ -200,14 +196,15 @@ enum runhead_life runhead_life(const char *dir, const struct runhead *h)
     struct runhead self;
     if (h->pid == 0)
         return RUNHEAD_NONE;
-    if (is_locked_in(dir))
+    int locked = is_locked_in(dir);
+    if (locked > 0)
         return RUNHEAD_ALIVE;
     here(&self);
     if (strcmp(h->boot, self.boot) == 0 && h->pid_space == self.pid_space) {
         uint64_t start = start_of(h->pid);
         return start != 0 && start == h->start_ticks ? RUNHEAD_ALIVE : RUNHEAD_NONE;
     }
-    if (strcmp(h->boot, self.boot) == 0) /* one kernel: it would hold the lock */
+    if (strcmp(h->boot, self.boot) == 0 && locked == 0) /* it would hold the lock */
         return RUNHEAD_NONE;
     if (is_rebooted(h, &self))
         return RUNHEAD_NONE;
@@ -310,11 +307,20 @@ int runhead_say(struct runhead_hold *h, uint64_t epoch, struct err *e)
                    "write who leads the run");
 }
 
+/* Who was taken for dead, with force, does not speak for the one who leads now. */
+static bool is_ours(const struct runhead_hold *h)
+{
+    struct runhead now;
+    return read_fd(h->fd, "head", &now, NULL) == 0 && now.pid == h->self.pid &&
+           now.epoch == h->self.epoch && now.start_ticks == h->self.start_ticks &&
+           strcmp(now.host, h->self.host) == 0;
+}
+
 void runhead_release(struct runhead_hold *h)
 {
     if (!h)
         return;
-    if (ftruncate(h->fd, 0) < 0)
+    if (is_ours(h) && ftruncate(h->fd, 0) < 0)
         log_debug("the file of the head: %s", strerror(errno));
     (void)close(h->fd);
     free(h);

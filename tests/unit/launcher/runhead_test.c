@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: MIT */
+/* Who leads a run, by the file that says so: whom one who would lead it gives way to. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "launcher/runhead.h"
+
+#define ELSEWHERE                                                     \
+    "host=login9 boot=00000000-0000-0000-0000-000000000000 pidns=77 " \
+    "pid=4711 start=5 slurm_job=0 slurm_restarts=0 epoch=8\n"
+
+static int setup(void **state)
+{
+    static char dir[40];
+    (void)snprintf(dir, sizeof dir, "/tmp/runhead_test.XXXXXX");
+    *state = dir;
+    return mkdtemp(dir) ? 0 : -1;
+}
+
+static int teardown(void **state)
+{
+    char command[80];
+    (void)snprintf(command, sizeof command, "rm -rf %s", (char *)*state);
+    return system(command);
+}
+
+static void put(const char *dir, const char *line)
+{
+    char path[60];
+    (void)snprintf(path, sizeof path, "%s/head", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(line, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* As this process is, but for what is given: of the process and of where it counts. */
+static void put_like_us(const char *dir, int pid, uint64_t pid_space)
+{
+    struct runhead_hold *h;
+    struct runhead us;
+    char line[600];
+    put(dir, "");
+    assert_int_equal(runhead_take(dir, false, &h, NULL), 0);
+    assert_int_equal(runhead_read(dir, &us, NULL), 0);
+    runhead_release(h);
+    (void)snprintf(line, sizeof line,
+                   "host=%s boot=%s pidns=%llu pid=%d start=%llu slurm_job=0 "
+                   "slurm_restarts=0 epoch=3\n",
+                   us.host, us.boot,
+                   (unsigned long long)(pid_space ? pid_space : us.pid_space),
+                   pid ? pid : (int)us.pid, (unsigned long long)us.start_ticks);
+    put(dir, line);
+}
+
+static void check_takes(const char *dir, bool force)
+{
+    struct runhead_hold *h;
+    struct runhead us;
+    struct err e;
+    assert_int_equal(runhead_take(dir, force, &h, &e), 0);
+    assert_int_equal(runhead_say(h, 9, &e), 0);
+    assert_int_equal(runhead_read(dir, &us, &e), 0);
+    assert_int_equal(us.pid, getpid());
+    assert_int_equal(us.epoch, 9);
+    runhead_release(h);
+    assert_int_equal(runhead_read(dir, &us, &e), 0);
+    assert_int_equal(us.pid, 0);
+}
+
+static void check_refused(const char *dir, bool force, int code, const char *hint)
+{
+    struct runhead_hold *h;
+    struct err e;
+    assert_int_equal(runhead_take(dir, force, &h, &e), code);
+    assert_non_null(strstr(e.hint, hint));
+}
+
+static void test_whom_it_gives_way_to(void **state)
+{
+    const char *dir = *state;
+    struct runhead_hold *h;
+    check_takes(dir, false);
+    assert_int_equal(runhead_take(dir, false, &h, NULL), 0);
+    check_refused(dir, false, -EBUSY, "stop ends it");
+    check_refused(dir, true, -EBUSY, "stop ends it");
+    runhead_release(h);
+
+    put_like_us(dir, 0, 0); /* by a file system that keeps no locks */
+    check_refused(dir, true, -EBUSY, "stop ends it");
+    put_like_us(dir, INT_MAX, 0);
+    check_takes(dir, false);
+    put_like_us(dir, 0, 1234); /* in another container here: it would hold the lock */
+    check_takes(dir, false);
+
+    put(dir, ELSEWHERE);
+    check_refused(dir, false, -EBUSY, "--force");
+    check_takes(dir, true);
+    put(dir, "host=\n");
+    check_refused(dir, false, ERR_PARSE, "--force");
+    check_takes(dir, true);
+}
+
+/* One that was taken for dead, with force, and is not. */
+static void test_only_its_own_word_is_taken_back(void **state)
+{
+    const char *dir = *state;
+    struct runhead_hold *h;
+    struct runhead now;
+    assert_int_equal(runhead_take(dir, false, &h, NULL), 0);
+    put(dir, ELSEWHERE);
+    runhead_release(h);
+    assert_int_equal(runhead_read(dir, &now, NULL), 0);
+    assert_int_equal(now.pid, 4711);
+    assert_int_equal(now.epoch, 8);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_whom_it_gives_way_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_only_its_own_word_is_taken_back, setup,
+                                        teardown),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
