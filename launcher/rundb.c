@@ -130,6 +130,7 @@ static const char *const put_sql[N_OWN_PUT] = {
     [PUT_SUMMARY] = "INSERT OR REPLACE INTO summary (rowid, run_json) VALUES (1,?)",
     [PUT_END] = "INSERT OR REPLACE INTO end (rowid, exit_status, sentence, t_real_ns)"
                 " VALUES (1,?,?,?)",
+    [PUT_NO_END] = "DELETE FROM end",
     [PUT_HEAD] = "INSERT INTO head VALUES (?,?,?,nullif(?,0),?,?)",
     [PUT_ATTEMPT] = "INSERT OR REPLACE INTO attempt VALUES (?,?,?,?,?,?,?,?,?)",
     [PUT_JOURNAL] = "INSERT INTO journal VALUES (?,?,?)",
@@ -206,6 +207,7 @@ static void put_resume(struct rundb *b, const ProtobufCMessage *base)
     const Aolani__JResume *m = (const Aolani__JResume *)base;
     rundb_put(b, PUT_HEAD, "issiii", (int64_t)m->epoch, m->host, m->why,
               (int64_t)m->slurm_job, (int64_t)m->slurm_restarts, (int64_t)m->t_real_ns);
+    rundb_put(b, PUT_NO_END, ""); /* it goes on, with --force */
 }
 
 static void put_attempt(struct rundb *b, const ProtobufCMessage *base)

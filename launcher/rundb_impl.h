@@ -22,6 +22,7 @@ enum put {
     PUT_DROPPED,
     PUT_SUMMARY,
     PUT_END,
+    PUT_NO_END,
     PUT_HEAD,
     PUT_ATTEMPT,
     PUT_JOURNAL,

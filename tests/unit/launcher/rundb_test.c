@@ -420,6 +420,42 @@ static void test_failures_leave_nothing(void **state)
     expect_only_db(f, false);
 }
 
+/* A run that had ended, was resumed with --force, and is to be continued. */
+static void test_an_end_that_was_none(void **state)
+{
+    struct fixture *f = *state;
+    struct err e;
+    Aolani__JResume resume = AOLANI__JRESUME__INIT;
+    Aolani__JPhase phase = AOLANI__JPHASE__INIT;
+    Aolani__JAttempt attempt = AOLANI__JATTEMPT__INIT;
+    fill(f);
+    fill_steps(f);
+    resume.epoch = 2;
+    assert_true(journal_append(f->j, JOURNAL_RESUME, &resume.base) > 0);
+    phase.phase = "connect";
+    phase.attempt = attempt.attempt = 2;
+    assert_true(journal_append(f->j, JOURNAL_PHASE, &phase.base) > 0);
+    attempt.exit_status = 124;
+    attempt.again = true;
+    attempt.sentence = "to be continued";
+    assert_true(journal_append(f->j, JOURNAL_ATTEMPT, &attempt.base) > 0);
+    assert_int_equal(journal_close(f->j, &e), 0);
+    f->j = NULL;
+    assert_int_equal(rundb_build(f->journal, f->db, &e), 0);
+    sqlite3 *db;
+    sqlite3_stmt *s;
+    assert_int_equal(sqlite3_open(f->db, &db), SQLITE_OK);
+    assert_int_equal(
+        sqlite3_prepare_v2(db, "SELECT exit_status, sentence FROM end", -1, &s, NULL),
+        SQLITE_OK);
+    assert_int_equal(sqlite3_step(s), SQLITE_ROW);
+    assert_int_equal(sqlite3_column_int(s, 0), 124);
+    assert_string_equal((const char *)sqlite3_column_text(s, 1), "to be continued");
+    assert_int_equal(sqlite3_step(s), SQLITE_DONE);
+    sqlite3_finalize(s);
+    sqlite3_close(db);
+}
+
 #define T(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 int main(void)
 {
@@ -427,6 +463,7 @@ int main(void)
         T(test_rows),
         T(test_manual_has_the_schema),
         T(test_torn_and_empty),
+        T(test_an_end_that_was_none),
         T(test_failures_leave_nothing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
