@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "launcher/runhead.h"
@@ -67,10 +68,23 @@ static int move_on(struct runlogs *l, struct err *e)
 
 /* ---- the end ---- */
 
-/* 1: nothing more will come. The journal may be long: it is asked when no head is named,
- * or when nothing has come for a while. */
-static int has_ended(const struct runlogs *l, unsigned *quiet, struct err *e)
+/* Since it was read last, and did not say that the run is over. */
+static bool journal_has_grown(const struct runlogs *l, uint64_t *ret_size)
 {
+    char path[PATH_MAX];
+    struct stat st;
+    bool known = snprintf(path, sizeof path, "%s/journal", l->c->dir) < PATH_MAX &&
+                 stat(path, &st) == 0;
+    *ret_size = known ? (uint64_t)st.st_size : 0;
+    return !known || *ret_size != l->journal_size;
+}
+
+/* 1: nothing more will come. The journal may be long: it is asked when no head is named,
+ * or when nothing has come for a while; and between two jobs of a chain not again and
+ * again. */
+static int has_ended(struct runlogs *l, unsigned *quiet, struct err *e)
+{
+    uint64_t size;
     struct runhead h;
     struct runstate r;
     *quiet = l->moved ? 0 : *quiet + 1;
@@ -78,11 +92,12 @@ static int has_ended(const struct runlogs *l, unsigned *quiet, struct err *e)
         return 1;
     bool headless = !runhead_read(l->c->dir, &h, NULL) && !h.pid;
     if (*quiet < 2 || (!headless && *quiet % MOST_QUIET) ||
-        (headless && *quiet % 5 != 2))
+        (headless && *quiet % 5 != 2) || !journal_has_grown(l, &size))
         return 0;
     int rc = runstate_read(l->c->dir, &r, e);
     bool over = rc == 0 && r.over;
     runstate_fini(&r);
+    l->journal_size = over ? 0 : size;
     if (over && !l->c->attempt && !l->c->launcher)
         over = !attempt_in(l->c->dir, l->attempt); /* else that is read first */
     return rc < 0 ? rc : over;

@@ -29,7 +29,8 @@ struct runlogs {
     size_t n;
     bool many; /* ranks: lines are labelled */
     struct rankplaces places;
-    uint64_t places_ms; /* when they were read; 0: never */
+    uint64_t places_ms;    /* when they were read; 0: never */
+    uint64_t journal_size; /* when it was read for the end; 0: that is to be done */
     struct buf out;
     bool moved;  /* something was written in this look */
     bool looked; /* once: what is new from now is read from its beginning */
