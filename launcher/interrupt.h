@@ -8,10 +8,10 @@
 #include "launcher/job.h"
 
 /* Ctrl-C (SIGINT): on a terminal the first prints the state and how to stop, the second
- * stops with the grace, the third kills; without a terminal the first stops, the second
- * kills. SIGTERM and SIGHUP: stop, again: kill. Once more after the kill: leave. Within a job of
- * Slurm's two SIGTERM in a second are one. SIGUSR1 and SIGUSR2 go to the ranks. A
- * SIGHUP that was ignored when aolani-run was started (nohup) stays ignored. */
+ * stops with the grace, the third kills; without a terminal, or a job now, the first stops,
+ * the second kills. SIGTERM and SIGHUP: stop, again: kill. Once more after the kill: leave.
+ * Within a job of Slurm's two SIGTERM in a second are one. SIGUSR1 and SIGUSR2 go to the
+ * ranks. A SIGHUP that was ignored when aolani-run was started (nohup) stays ignored. */
 struct interrupt;
 struct interrupt *interrupt_create(struct loop *l, struct job *j, bool tty);
 /* The signals that come from now on are for this job, the next attempt; NULL: there is none
