@@ -261,7 +261,7 @@ static int write_end(const char *dir, struct err *e)
     if (rc == 0) {
         Aolani__JEnd m = AOLANI__JEND__INIT;
         m.exit_status = NO_STATUS;
-        m.sentence = "stopped by the user while nothing of it ran";
+        m.sentence = "stopped by the user while no head led it";
         m.t_real_ns = clock_real_ns();
         int64_t n = journal_append(j, JOURNAL_END, &m.base);
         rc = journal_close(j, e);
@@ -274,8 +274,20 @@ static int write_end(const char *dir, struct err *e)
     return rc;
 }
 
-static int conclude(const char *dir, bool was_over, struct err *e)
+/* Slurm has ended what it started; nobody else can be told. */
+static void say_left(const struct stop *s, const struct runstate *r)
 {
+    const struct runstate_attempt *last = runstate_last(r);
+    if (!last || last->ended || s->chain.n > 0 || s->head.slurm_job)
+        return;
+    log_note("its head died: what that has left on %zu node%s ends by itself when its "
+             "lease ([failure] head_lease) is over",
+             r->n_nodes, r->n_nodes == 1 ? "" : "s");
+}
+
+static int conclude(const struct stop *s, bool was_over, struct err *e)
+{
+    const char *dir = s->dir;
     struct runstate r;
     int rc = runstate_read(dir, &r, e);
     if (rc == 0 && !r.over) {
@@ -288,6 +300,8 @@ static int conclude(const char *dir, bool was_over, struct err *e)
         log_note("the run %s with exit status %d%s%s",
                  was_over ? "had ended" : "has ended", r.exit_status,
                  r.sentence ? ": " : "", r.sentence ? r.sentence : "");
+    if (rc == 0 && !was_over)
+        say_left(s, &r);
     runstate_fini(&r);
     return rc;
 }
@@ -307,7 +321,7 @@ int runstop(const char *dir, bool now, struct err *e)
     else if (rc == 0)
         rc = wait_for_end(&s, e);
     if (rc == 0)
-        rc = conclude(dir, over, e);
+        rc = conclude(&s, over, e);
     chain_fini(&s.chain);
     return rc;
 }

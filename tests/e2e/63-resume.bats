@@ -198,6 +198,20 @@ END
     grep -q "stopped by a signal" background.err
 }
 
+@test "stop of a run whose head died ends it, and says what may still run" {
+    run_job '"sleep", "60"'
+    sed -i 's/^head_lease.*/head_lease = "5s"/' job.toml
+    in_background job.toml
+    wait_for 30 ranks_run
+    kill -KILL "$launcher"
+    aolani stop runs/latest
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"ended with exit status 143: stopped by the user while no head led it"* ]]
+    [[ $stderr == *"what that has left on 2 nodes ends by itself"* ]]
+    aolani resume runs/latest
+    [ "$status" -eq 143 ]
+}
+
 @test "one run has one head" {
     run_job '"sleep", "60"'
     in_background job.toml
