@@ -73,6 +73,7 @@ static void here(struct runhead *h)
     const char *job = getenv("SLURM_JOB_ID"), *again = getenv("SLURM_RESTART_COUNT");
     h->slurm_job = job ? (uint32_t)strtoul(job, NULL, 10) : 0;
     h->slurm_restarts = again ? (uint32_t)strtoul(again, NULL, 10) : 0;
+    h->on_node = getenv("SLURMD_NODENAME") != NULL; /* not so where salloc is */
 }
 
 /* ---- the line ---- */
@@ -81,23 +82,25 @@ static int format_line(const struct runhead *h, char line[LINE])
 {
     return snprintf(line, LINE,
                     "host=%s boot=%s pidns=%" PRIu64 " pid=%d start=%" PRIu64
-                    " slurm_job=%u slurm_restarts=%u epoch=%" PRIu64 "\n",
+                    " slurm_job=%u slurm_restarts=%u epoch=%" PRIu64 " on_node=%d\n",
                     h->host, h->boot[0] ? h->boot : "?", h->pid_space, (int)h->pid,
-                    h->start_ticks, h->slurm_job, h->slurm_restarts, h->epoch);
+                    h->start_ticks, h->slurm_job, h->slurm_restarts, h->epoch,
+                    h->on_node);
 }
 
 int runhead_parse(const char *line, struct runhead *ret)
 {
     struct runhead h = {0};
-    int pid = 0;
+    int pid = 0, on_node = 1; /* not said by the first that wrote such lines */
     if (sscanf(line,
                "host=%255s boot=%39s pidns=%" SCNu64 " pid=%d start=%" SCNu64
-               " slurm_job=%u slurm_restarts=%u epoch=%" SCNu64,
+               " slurm_job=%u slurm_restarts=%u epoch=%" SCNu64 " on_node=%d",
                h.host, h.boot, &h.pid_space, &pid, &h.start_ticks, &h.slurm_job,
-               &h.slurm_restarts, &h.epoch) != 8 ||
+               &h.slurm_restarts, &h.epoch, &on_node) < 8 ||
         pid <= 0)
         return ERR_PARSE;
     h.pid = (pid_t)pid;
+    h.on_node = on_node != 0;
     for (char *p = h.host; *p; p++) /* it goes to a terminal */
         *p = *p > ' ' && *p < 127 ? *p : '?';
     *ret = h;
@@ -208,7 +211,7 @@ enum runhead_life runhead_life(const char *dir, const struct runhead *h)
         return RUNHEAD_NONE;
     if (is_rebooted(h, &self))
         return RUNHEAD_NONE;
-    return h->slurm_job ? ask_slurm(h, &self) : RUNHEAD_UNKNOWN;
+    return h->slurm_job && h->on_node ? ask_slurm(h, &self) : RUNHEAD_UNKNOWN;
 }
 
 void runhead_text(const struct runhead *h, char *ret, size_t len)

@@ -4,7 +4,7 @@
  *
  * Whether the head that is named there lives can be seen on its own machine (the lock, its
  * process and when that was started). Elsewhere Slurm may know: a job that is over or was
- * begun anew has no head of before.
+ * begun anew has no head of before on its nodes.
  */
 #ifndef LAUNCHER_RUNHEAD_H
 #define LAUNCHER_RUNHEAD_H
@@ -21,8 +21,9 @@ struct runhead {
     uint64_t pid_space;   /* which process ids it means */
     pid_t pid;            /* 0: no head */
     uint64_t start_ticks; /* since boot: when it was started */
-    uint32_t slurm_job;   /* in which it runs; 0: none */
+    uint32_t slurm_job;   /* in which it runs, or whose nodes it uses; 0: none */
     uint32_t slurm_restarts;
+    bool on_node; /* of that job, with which it ends; else it may outlive it */
     uint64_t epoch;
 };
 

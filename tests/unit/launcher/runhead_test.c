@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "launcher/runhead.h"
@@ -17,6 +18,10 @@
 #define ELSEWHERE                                                     \
     "host=login9 boot=00000000-0000-0000-0000-000000000000 pidns=77 " \
     "pid=4711 start=5 slurm_job=0 slurm_restarts=0 epoch=8\n"
+
+#define IN_JOB                                                          \
+    "host=n9 boot=00000000-0000-0000-0000-000000000000 pidns=77 pid=9 " \
+    "start=5 slurm_job=81 slurm_restarts=0 epoch=8 "
 
 static int setup(void **state)
 {
@@ -110,6 +115,32 @@ static void test_whom_it_gives_way_to(void **state)
     check_takes(dir, true);
 }
 
+/* A job that Slurm has forgotten: what led a run on its nodes has ended with it, what had
+ * asked for them from outside may live on. */
+static void test_a_job_that_is_over(void **state)
+{
+    const char *dir = *state;
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/scontrol", dir);
+    FILE *f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs("#!/bin/sh\necho Invalid job id specified >&2\nexit 1\n", f) >=
+                0);
+    assert_int_equal(fclose(f), 0);
+    assert_int_equal(chmod(path, 0700), 0);
+    char *before = strdup(getenv("PATH"));
+    assert_non_null(before);
+    assert_int_equal(setenv("PATH", dir, 1), 0);
+    put(dir, IN_JOB "on_node=0\n");
+    check_refused(dir, false, -EBUSY, "--force");
+    put(dir, IN_JOB "on_node=1\n");
+    check_takes(dir, false);
+    put(dir, IN_JOB "\n");
+    check_takes(dir, false);
+    assert_int_equal(setenv("PATH", before, 1), 0);
+    free(before);
+}
+
 /* One that was taken for dead, with force, and is not. */
 static void test_only_its_own_word_is_taken_back(void **state)
 {
@@ -128,6 +159,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whom_it_gives_way_to, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_a_job_that_is_over, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_its_own_word_is_taken_back, setup,
                                         teardown),
     };
