@@ -206,7 +206,7 @@ static void add_hosts(struct words *w)
     for (size_t i = 0; i < hosts->n && !w->rc; i++)
         w->rc = hostlist_parse(&names, hosts->items[i], w->e);
     if (!w->rc && hosts->n > 0) {
-        int rc = hostlist_format(&names, &text);
+        int rc = hostlist_format_slurm(&names, &text);
         if (rc == 0)
             rc = buf_add(&text, "", 1);
         if (rc < 0)

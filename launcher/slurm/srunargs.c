@@ -55,13 +55,13 @@ int srunargs_env(char *const *env, struct strlist *ret)
 
 static int add_list(const char *const *nodes, size_t n, struct strlist *ret)
 {
-    /* Borrowed: hostlist_format reads alone. */
+    /* Borrowed: hostlist_format_slurm reads alone. */
     struct hostlist l = {.names = (char **)(uintptr_t)nodes, .n = n};
     struct buf text;
     buf_init(&text, n * (LIMIT_HOST_NAME + 1) + 64);
     int rc = buf_printf(&text, "--nodelist=");
     if (rc == 0)
-        rc = hostlist_format(&l, &text);
+        rc = hostlist_format_slurm(&l, &text);
     if (rc == 0)
         rc = strlist_add(ret, (char *)text.data);
     buf_fini(&text);

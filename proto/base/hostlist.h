@@ -25,5 +25,8 @@ int hostlist_parse(struct hostlist *l, const char *text, struct err *e);
 void hostlist_fini(struct hostlist *l);
 /* The folded form, sorted and without duplicates: "gpu[001-016,020],login". */
 int hostlist_format(const struct hostlist *l, struct buf *out);
+/* The same for Slurm's commands, which read a bracket only where a name ends:
+ * "gpu[001-016],n1-ib,n2-ib". */
+int hostlist_format_slurm(const struct hostlist *l, struct buf *out);
 
 #endif

@@ -9,6 +9,7 @@
 #include "proto/base/hostlist.h"
 
 #include <errno.h>
+#include <stdbool.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -44,6 +45,15 @@ static struct split split_name(const char *name)
     for (size_t i = from; i < end; i++)
         s.value = s.value * 10 + (uint64_t)(name[i] - '0');
     return s;
+}
+
+/* All of it before the number that it does not have. */
+static void join_split(struct split *s)
+{
+    s->prefix = strlen(s->name);
+    s->digits = 0;
+    s->value = 0;
+    s->suffix = s->name + s->prefix;
 }
 
 static int compare_around(const struct split *a, const struct split *b)
@@ -118,7 +128,8 @@ static size_t drop_duplicates(struct split *s, size_t n)
     return kept;
 }
 
-int hostlist_format(const struct hostlist *l, struct buf *out)
+/* at_end: only names that end with their number share a bracket. */
+static int format(const struct hostlist *l, bool at_end, struct buf *out)
 {
     size_t len = out->len;
     int rc = buf_add(out, "", 0); /* an empty list is a text too */
@@ -127,8 +138,11 @@ int hostlist_format(const struct hostlist *l, struct buf *out)
     struct split *s = calloc(l->n, sizeof *s);
     if (!s)
         return -ENOMEM;
-    for (size_t i = 0; i < l->n; i++)
+    for (size_t i = 0; i < l->n; i++) {
         s[i] = split_name(l->names[i]);
+        if (at_end && *s[i].suffix)
+            join_split(&s[i]);
+    }
     qsort(s, l->n, sizeof *s, compare);
     size_t n = drop_duplicates(s, l->n);
     for (size_t i = 0, j; rc == 0 && i < n; i = j) {
@@ -143,4 +157,14 @@ int hostlist_format(const struct hostlist *l, struct buf *out)
     if (rc < 0)
         out->len = len;
     return rc;
+}
+
+int hostlist_format(const struct hostlist *l, struct buf *out)
+{
+    return format(l, false, out);
+}
+
+int hostlist_format_slurm(const struct hostlist *l, struct buf *out)
+{
+    return format(l, true, out);
 }

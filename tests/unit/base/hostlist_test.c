@@ -68,6 +68,32 @@ static void test_parse(void **state)
     }
 }
 
+/* Slurm calls "n[1-2]-ib" an invalid list of hosts. */
+static void test_slurm(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text, *folded;
+    } rows[] = {
+        {"n[1-2]-ib,n3-ib", "n1-ib,n2-ib,n3-ib"},
+        {"gpu[09-11].site.org", "gpu09.site.org,gpu10.site.org,gpu11.site.org"},
+        {"c1n2,c1n1", "c1n[1-2]"},
+        {"r[1-2]n[01-02]", "r1n[01-02],r2n[01-02]"},
+        {"n2a,n[1-2],n1a,n2a,login", "login,n[1-2],n1a,n2a"},
+        {"[001-002]", "[001-002]"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct hostlist l = {0};
+        struct buf b;
+        buf_init(&b, MAX);
+        assert_int_equal(hostlist_parse(&l, rows[i].text, NULL), 0);
+        assert_int_equal(hostlist_format_slurm(&l, &b), 0);
+        assert_string_equal((char *)b.data, rows[i].folded);
+        hostlist_fini(&l);
+        buf_fini(&b);
+    }
+}
+
 static void test_refused(void **state)
 {
     (void)state;
@@ -180,6 +206,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_slurm),
         cmocka_unit_test(test_refused),
         cmocka_unit_test(test_limits),
     };

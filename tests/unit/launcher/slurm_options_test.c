@@ -66,6 +66,8 @@ static const struct {
      "--nodelist=n[1-3] --nodes=3 --ntasks-per-node=1 --job-name=j --no-kill"},
     {{.ranks = 1, .hosts = "n[1-3]", .spares = 1},
      "--nodelist=n[1-3] --nodes=3 --ntasks-per-node=1 --job-name=j --no-kill"},
+    {{.ranks = 1, .hosts = "n[1-2]-ib"},
+     "--nodelist=n1-ib,n2-ib --nodes=2 --ntasks-per-node=1 --job-name=j --no-kill"},
     {{.count = 5, .ranks = 1, .hosts = "n1"},
      "--nodelist=n1 --nodes=5 --ntasks-per-node=1 --job-name=j --no-kill"},
     {{.ranks = 1, .begin = "2h"},

@@ -1,0 +1,30 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Nodes that Slurm does not call as the hosts call themselves, by names whose number is not
+# their end.
+# shellcheck disable=SC2154,SC2016
+load ../lib/e2e
+
+setup_file() { slurm_up 2 named; }
+teardown_file() { cluster_down; }
+setup() { maybe_skip; }
+teardown()
+{
+    [ -n "${C-}" ] || return 0
+    on head scancel -u rider
+    wait_for 30 no_jobs
+}
+
+@test "all nodes of a job are used, and those that are named" {
+    head_job <<'END'
+[job]
+command = ["sh", "-c", "echo on $(hostname) as $SLURMD_NODENAME"]
+mpi = "none"
+[nodes]
+backend = "slurm"
+hosts = ["n[1-2]-x"]
+END
+    head_run job.toml
+    [ "$status" -eq 0 ]
+    [ "$(grep '^on ' <<<"$output" | sort | xargs)" = "on n1 as n1-x on n2 as n2-x" ]
+}
