@@ -10,7 +10,8 @@
 
 /* By a step of its own beside the others. host: as gethostname(2) says there; ticks: when the
  * process was started, so that no other is meant that has its number now (one that is gone
- * is no failure). Blocks, up to SLURM_ASK_MS. */
+ * is no failure). ERR_USAGE: the host is no node of the job. Blocks, up to twice
+ * SLURM_ASK_MS. */
 int jobsignal(uint32_t job, const char *host, pid_t pid, uint64_t ticks, int signum,
               struct err *e);
 
