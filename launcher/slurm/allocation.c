@@ -236,8 +236,10 @@ void allocation_settle(struct allocation *a)
         return;
     }
     log_debug("Slurm calls the job %s", job.state);
-    if (slurm_job_is_over(&job))
+    if (slurm_job_is_over(&job)) {
+        salloc_revoked(a->salloc);
         run_until_over(a);
+    }
     slurm_job_fini(&job);
 }
 

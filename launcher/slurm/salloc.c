@@ -177,10 +177,10 @@ static void learn_id(struct salloc *a, uint32_t id)
     (void)loop_stream_write(a->io, text, strlen(text));
 }
 
-static void on_revoked(struct salloc *a)
+void salloc_revoked(struct salloc *a)
 {
     a->revoked = true;
-    if (a->granted && !a->released && a->stage == 0)
+    if (a->granted && !a->released && !a->ended && a->stage == 0)
         press(a);
 }
 
@@ -195,7 +195,7 @@ static void on_line(void *arg, const char *line)
     if (word == SALLOC_ERROR)
         said_keep(&a->said, text);
     else if (word == SALLOC_REVOKED)
-        on_revoked(a);
+        salloc_revoked(a);
     else if (word == SALLOC_PENDING && !known && !a->released)
         a->ops->on_pending(a->arg, id);
     else if (word == SALLOC_SAYS && !a->released)

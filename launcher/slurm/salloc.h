@@ -32,6 +32,9 @@ int salloc_start(struct loop *l, const struct spec *s, const struct salloc_ops *
 /* We want no nodes any more: the job is cancelled while it waits, else ends as one that is
  * done. Again: at once. on_end follows. */
 void salloc_release(struct salloc *a);
+/* Slurm says that the job is over, which salloc may never hear: it is asked to end, as if
+ * it had said so itself. on_end follows. */
+void salloc_revoked(struct salloc *a);
 /* With on_end, when Slurm took the nodes: how, as far as it says. */
 const struct slurm_end *salloc_lost(const struct salloc *a);
 uint32_t salloc_job(const struct salloc *a); /* 0: not known yet */

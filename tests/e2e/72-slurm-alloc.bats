@@ -230,6 +230,17 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     no_helpers
 }
 
+@test "a salloc that never hears of the job's end holds up nothing" {
+    head_start long.toml
+    wait_for 60 runs
+    on head pkill -STOP -x salloc
+    as_root scancel -n long
+    ended
+    [ "$(head_status)" = 143 ]
+    said "stopped by Slurm: the job was cancelled"
+    no_helpers
+}
+
 @test "Ctrl-C at work gives the nodes back" {
     head_start long.toml
     wait_for 60 runs
