@@ -14,6 +14,9 @@ static const char header[] =
 
 static const char begin[] =
     "\n"
+    "# Of a user who is asked before a job is cancelled: nobody answers here.\n"
+    "unset \"${!SCANCEL_@}\"\n"
+    "\n"
     "say() { echo \"batch.sh: $*\" >&2; }\n"
     "\n"
     "# Whoever submitted this job: it is one of the run's, and `status` and `stop` find it so.\n"

@@ -30,6 +30,9 @@
 static const char outer[] =
     "exec 3<&0 </dev/null\n"
     "{\n"
+    "    unset SCANCEL_ACCOUNT SCANCEL_BATCH SCANCEL_CTLD SCANCEL_FULL SCANCEL_HURRY\n"
+    "    unset SCANCEL_INTERACTIVE SCANCEL_NAME SCANCEL_PARTITION SCANCEL_QOS\n"
+    "    unset SCANCEL_STATE SCANCEL_USER SCANCEL_WCKEY\n"
     "    while read -r line <&3; do job=$line; done\n"
     "    for i in 1 2 3 4 5 6; do\n"
     "        [ -z \"$job\" ] || { scancel \"$job\" && exit; sleep 10; }\n"

@@ -126,6 +126,16 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     wait_for 20 no_helpers
 }
 
+@test "the same where the user wants to be asked before a job is cancelled" {
+    block
+    on head sh -c '{ SCANCEL_INTERACTIVE=true $1 job.toml >log 2>&1 </dev/null; } >/dev/null 2>&1 &' \
+        - "$bin/aolani-run"
+    wait_for 20 waits
+    head_signal KILL
+    wait_for 20 states job
+    wait_for 20 no_helpers
+}
+
 @test "a launcher that is killed as it asks leaves no job" {
     local i
     for i in 0 0.01 0.02 0.05 0.1 0.2; do

@@ -176,6 +176,23 @@ END
     no_jobs
 }
 
+@test "what the user has told Slurm's commands for good does not spoil a chain" {
+    job_file <<'END'
+[job]
+command = ["true"]
+[slurm]
+partition = "low"
+[schedule]
+chain = 2
+END
+    id=$(in_share 'export SCANCEL_INTERACTIVE=true; exec aolani-run submit -q job.toml')
+    [[ $(on head scontrol show job "$id") == *Partition=low* ]]
+    wait_for 40 state_is ended
+    wait_for 20 no_jobs # nobody is asked whether the other link is to be cancelled
+    of_run "slurm-$id.out" >"$BATS_TEST_TMPDIR/said"
+    run ! grep -F "[y/n]" "$BATS_TEST_TMPDIR/said"
+}
+
 @test "what cannot be right is said before anything is submitted" {
     job_file <<'END'
 [job]
