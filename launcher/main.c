@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* main.c - aolani-run: the verb does the work. */
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -33,6 +34,8 @@ int main(int argc, char **argv)
 {
     if (fill_descriptors() < 0)
         return 1;
+    /* Who started us may not want to know how children end; we do. */
+    (void)signal(SIGCHLD, SIG_DFL);
     log_setup("aolani-run", LOG_NOTE_, NULL, NULL);
     int status = verbs_main(argc, argv);
     int printed = flush_stdout();

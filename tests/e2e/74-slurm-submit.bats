@@ -185,7 +185,8 @@ partition = "low"
 [schedule]
 chain = 2
 END
-    id=$(in_share 'export SCANCEL_INTERACTIVE=true; exec aolani-run submit -q job.toml')
+    id=$(in_share 'export SCANCEL_INTERACTIVE=true
+        exec env --ignore-signal=CHLD aolani-run submit -q job.toml')
     [[ $(on head scontrol show job "$id") == *Partition=low* ]]
     wait_for 40 state_is ended
     wait_for 20 no_jobs # nobody is asked whether the other link is to be cancelled
