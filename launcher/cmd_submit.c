@@ -197,7 +197,7 @@ static int submit(struct submission *b, int *ret_signal, struct err *e)
     if (rc)
         return rc;
     size_t n = b->s->schedule.chain > 1 ? (size_t)b->s->schedule.chain : 1;
-    rc = submit_links(b->dir.path, n, &c, ret_signal, e);
+    rc = submit_links(b->dir.path, &b->words, n, &c, ret_signal, e);
     if (rc == 0)
         print_submitted(b, &c);
     else if (!chain_read(b->dir.path, &c, NULL) && c.n == 0)

@@ -11,9 +11,9 @@
 
 #define ASKCMD_WORDS_MS 500u /* for the last words, when the command itself has ended */
 
-/* The environment for a command: NULL, ours as it is, for those that hand it to the job;
- * for all others without what would change what they print or do. Each entry is one of
- * environ's or of a constant; free what is returned. */
+/* The environment for a command: for those that hand it to the job ours, but for options of
+ * sbatch that a run cannot have; for all others without what would change what they print
+ * or do. Each entry is one of environ's or of a constant; free what is returned. */
 int askcmd_env(const char *program, char ***ret);
 /* A copy, ended with NULL; freed by askcmd_free. NULL: no memory. */
 char **askcmd_copy(char *const *argv);

@@ -79,8 +79,7 @@ static int spawn(struct run *r, const int theirs[N_PIPES], char **env)
     (void)posix_spawnattr_setflags(&attr, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGDEF |
                                               POSIX_SPAWN_SETSIGMASK);
     if (!rc)
-        rc = posix_spawnp(&r->pid, r->argv[0], &files, &attr, r->argv,
-                          env ? env : environ);
+        rc = posix_spawnp(&r->pid, r->argv[0], &files, &attr, r->argv, env);
     if (rc)
         r->pid = 0;
     (void)posix_spawnattr_destroy(&attr);

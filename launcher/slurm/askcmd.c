@@ -14,7 +14,8 @@
 
 /* ---- environment ---- */
 
-/* These hand what they have on to the job, so nothing of the user's may be changed. */
+/* These hand what they have on to the job, so no more of the user's may be changed than
+ * must be. */
 static bool hands_on(const char *program)
 {
     static const char *const names[] = {"sbatch", "salloc", "srun"};
@@ -47,25 +48,41 @@ static bool is_option(const char *entry)
     return false;
 }
 
+/* Variables that are options of sbatch, where a run cannot have them: its jobs come one
+ * after the other and write into its directory, and nobody waits for them here. */
+static bool is_option_of_sbatch(const char *entry)
+{
+    static const char *const begins[] = {
+        "SBATCH_ARRAY_INX=", "SBATCH_ERROR=",  "SBATCH_NO_REQUEUE=",
+        "SBATCH_OPEN_MODE=", "SBATCH_OUTPUT=", "SBATCH_REQUEUE=",
+        "SBATCH_WAIT=",
+    };
+    for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
+        if (strncmp(entry, begins[i], strlen(begins[i])) == 0)
+            return true;
+    }
+    return false;
+}
+
 int askcmd_env(const char *program, char ***ret)
 {
     /* Seconds since 1970: the only time that means the same in summer and winter. */
     static char locale[] = "LC_ALL=C", seconds[] = "SLURM_TIME_FORMAT=%s";
     size_t n = 0, kept = 0;
-    *ret = NULL;
-    if (hands_on(program))
-        return 0;
+    bool on = hands_on(program);
     while (environ && environ[n])
         n++;
     char **env = malloc((n + 3) * sizeof *env);
     if (!env)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        if (!is_option(environ[i]))
+        if (!(on ? is_option_of_sbatch : is_option)(environ[i]))
             env[kept++] = environ[i];
     }
-    env[kept++] = locale;
-    env[kept++] = seconds;
+    if (!on) {
+        env[kept++] = locale;
+        env[kept++] = seconds;
+    }
     env[kept] = NULL;
     *ret = env;
     return 0;

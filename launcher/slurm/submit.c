@@ -26,22 +26,39 @@ int submit_parse_id(const char *text, uint32_t *ret, struct err *e)
     return 0;
 }
 
-static int submit_one(const char *dir, uint32_t after, uint32_t *ret, struct err *e)
+static int words_of(const char *dir, const struct strlist *options, uint32_t after,
+                    struct strlist *ret, struct err *e)
 {
     char script[PATH_MAX], dependency[48];
-    struct buf out;
     (void)snprintf(dependency, sizeof dependency, "--dependency=afterany:%" PRIu32,
                    after);
     if (snprintf(script, sizeof script, "%s/batch.sh", dir) >= (int)sizeof script)
         return err_sys(e, -ENAMETOOLONG, "submit to Slurm");
-    char *argv[] = {"sbatch", "--parsable", after ? dependency : script,
-                    after ? script : NULL, NULL};
+    int rc = strlist_add(ret, "sbatch");
+    rc = rc ? rc : strlist_add(ret, "--parsable");
+    for (size_t i = 0; i < options->n && rc == 0; i++)
+        rc = strlist_add(ret, options->items[i]);
+    if (rc == 0 && after)
+        rc = strlist_add(ret, dependency);
+    rc = rc ? rc : strlist_add(ret, script);
+    return rc ? err_sys(e, rc, "submit to Slurm") : 0;
+}
+
+static int submit_one(const char *dir, const struct strlist *options, uint32_t after,
+                      uint32_t *ret, struct err *e)
+{
+    struct strlist argv = {0};
+    struct buf out;
     buf_init(&out, 64u << 10);
-    int rc = slurm_run_now(argv, NULL, &out, e);
-    if (rc == 0 && (rc = buf_add(&out, "", 1)))
-        err_sys(e, rc, "submit to Slurm");
-    if (rc == 0)
-        rc = submit_parse_id((const char *)out.data, ret, e);
+    int rc = words_of(dir, options, after, &argv, e);
+    if (rc == 0) {
+        rc = slurm_run_now(argv.items, NULL, &out, e);
+        if (rc == 0 && (rc = buf_add(&out, "", 1)))
+            err_sys(e, rc, "submit to Slurm");
+        if (rc == 0)
+            rc = submit_parse_id((const char *)out.data, ret, e);
+    }
+    strlist_fini(&argv);
     buf_fini(&out);
     return rc;
 }
@@ -65,13 +82,14 @@ static int take_signal(const sigset_t *ours)
     return signum > 0 ? signum : 0;
 }
 
-static int link_up(const char *dir, size_t n, const sigset_t *ours, struct chain *c,
-                   int *ret_signal, struct err *e)
+static int link_up(const char *dir, const struct strlist *options, size_t n,
+                   const sigset_t *ours, struct chain *c, int *ret_signal,
+                   struct err *e)
 {
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++) {
         uint32_t id = 0;
-        rc = submit_one(dir, i > 0 ? c->links[i - 1].id : 0, &id, e);
+        rc = submit_one(dir, options, i > 0 ? c->links[i - 1].id : 0, &id, e);
         if (rc && n > 1)
             err_wrap(e, "link %zu of %zu", i + 1, n);
         if (rc == 0 && (rc = chain_add(c, id)))
@@ -84,15 +102,15 @@ static int link_up(const char *dir, size_t n, const sigset_t *ours, struct chain
     return rc;
 }
 
-int submit_links(const char *dir, size_t n, struct chain *ret, int *ret_signal,
-                 struct err *e)
+int submit_links(const char *dir, const struct strlist *options, size_t n,
+                 struct chain *ret, int *ret_signal, struct err *e)
 {
     sigset_t ours, before;
     struct chain c = {0};
     struct err why;
     *ret_signal = 0;
     hold_signals(&ours, &before);
-    int rc = link_up(dir, n, &ours, &c, ret_signal, e);
+    int rc = link_up(dir, options, n, &ours, &c, ret_signal, e);
     size_t made = c.n;
     if (rc && made > 0) {
         if (chain_cancel(&c, &why))

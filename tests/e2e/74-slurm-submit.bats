@@ -185,7 +185,7 @@ partition = "low"
 [schedule]
 chain = 2
 END
-    id=$(in_share 'export SCANCEL_INTERACTIVE=true
+    id=$(in_share 'export SCANCEL_INTERACTIVE=true SBATCH_PARTITION=high SBATCH_ARRAY_INX=1-2 SBATCH_WAIT=1
         exec env --ignore-signal=CHLD aolani-run submit -q job.toml')
     [[ $(on head scontrol show job "$id") == *Partition=low* ]]
     wait_for 40 state_is ended

@@ -159,7 +159,7 @@ static void test_env(void **state)
         {"SINFO_FORMAT", "%N", NULL},       {"SLURM_TIME_FORMAT", "relative", "%s"},
         {"LC_ALL", "de_DE.UTF-8", "C"},     {"SLURM_JSON", "x", NULL},
         {"SLURM_CONF", "/etc/x", "/etc/x"}, {"SLURM_CLUSTERS", "big", "big"},
-        {"SBATCH_ACCOUNT", "me", "me"},
+        {"SBATCH_ACCOUNT", "me", "me"},     {"SBATCH_WAIT", "1", "1"},
     };
     char **env;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
@@ -173,11 +173,18 @@ static void test_env(void **state)
     }
     assert_non_null(in_env(env, "PATH"));
     free(env);
-    /* What a job inherits is the user's. */
+    /* What a job inherits is the user's, but for what a run cannot have. */
     static const char *const hands_on[] = {"sbatch", "salloc", "srun"};
     for (size_t i = 0; i < 3; i++) {
         assert_int_equal(askcmd_env(hands_on[i], &env), 0);
-        assert_null(env);
+        for (size_t k = 0; k < sizeof rows / sizeof *rows; k++) {
+            const char *v = in_env(env, rows[k].name);
+            if (strcmp(rows[k].name, "SBATCH_WAIT") == 0)
+                assert_null(v);
+            else
+                assert_string_equal(v, rows[k].value);
+        }
+        free(env);
     }
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         (void)unsetenv(rows[i].name);
