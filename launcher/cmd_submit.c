@@ -197,12 +197,14 @@ static int submit(struct submission *b, int *ret_signal, struct err *e)
     if (rc)
         return rc;
     size_t n = b->s->schedule.chain > 1 ? (size_t)b->s->schedule.chain : 1;
-    rc = submit_links(b->dir.path, &b->words, n, &c, ret_signal, e);
+    struct submit_end end;
+    rc = submit_links(b->dir.path, &b->words, n, &c, &end, e);
+    *ret_signal = end.signum;
     if (rc == 0)
         print_submitted(b, &c);
-    else if (!chain_read(b->dir.path, &c, NULL) && c.n == 0)
+    else if (!end.unsure && !chain_read(b->dir.path, &c, NULL) && c.n == 0)
         remove_run(b);
-    else /* a job may have begun in it before it was cancelled */
+    else /* a job may have begun in it before it was cancelled, or may yet */
         log_note("the run directory is kept: %s", b->dir.path);
     chain_fini(&c);
     return rc;

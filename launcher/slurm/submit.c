@@ -44,8 +44,16 @@ static int words_of(const char *dir, const struct strlist *options, uint32_t aft
     return rc ? err_sys(e, rc, "submit to Slurm") : 0;
 }
 
+/* A controller that is late with its answer may have taken the job, or take it yet. */
+static bool is_unsure(int rc, const struct err *e)
+{
+    return rc == -ETIMEDOUT || rc == ERR_PROTO || rc == ERR_LIMIT ||
+           strstr(e->text, "timed out") ||
+           strstr(e->text, "Zero Bytes were transmitted");
+}
+
 static int submit_one(const char *dir, const struct strlist *options, uint32_t after,
-                      uint32_t *ret, struct err *e)
+                      uint32_t *ret, bool *ret_unsure, struct err *e)
 {
     struct strlist argv = {0};
     struct buf out;
@@ -57,6 +65,7 @@ static int submit_one(const char *dir, const struct strlist *options, uint32_t a
             err_sys(e, rc, "submit to Slurm");
         if (rc == 0)
             rc = submit_parse_id((const char *)out.data, ret, e);
+        *ret_unsure = rc && is_unsure(rc, e);
     }
     strlist_fini(&argv);
     buf_fini(&out);
@@ -83,44 +92,55 @@ static int take_signal(const sigset_t *ours)
 }
 
 static int link_up(const char *dir, const struct strlist *options, size_t n,
-                   const sigset_t *ours, struct chain *c, int *ret_signal,
+                   const sigset_t *ours, struct chain *c, struct submit_end *end,
                    struct err *e)
 {
     int rc = 0;
     for (size_t i = 0; i < n && rc == 0; i++) {
         uint32_t id = 0;
-        rc = submit_one(dir, options, i > 0 ? c->links[i - 1].id : 0, &id, e);
+        rc = submit_one(dir, options, i > 0 ? c->links[i - 1].id : 0, &id, &end->unsure,
+                        e);
         if (rc && n > 1)
             err_wrap(e, "link %zu of %zu", i + 1, n);
         if (rc == 0 && (rc = chain_add(c, id)))
             err_sys(e, rc, "keep the id of job %" PRIu32, id);
         if (rc == 0)
             rc = chain_write(dir, c, e);
-        if (rc == 0 && (*ret_signal = take_signal(ours)))
+        if (rc == 0 && (end->signum = take_signal(ours)))
             rc = err_set(e, -EINTR, "submit to Slurm: interrupted");
     }
     return rc;
 }
 
+/* What has become of those before, and of the one that failed. */
+static void take_back(const struct chain *c, bool unsure, struct err *e)
+{
+    const char *perhaps = unsure ? "Slurm may have taken the job all the same: `squeue "
+                                   "--me` says so, `scancel` ends it"
+                                 : "";
+    const char *also = unsure ? "; " : "";
+    struct err why;
+    if (c->n == 0 && unsure)
+        err_hint(e, "%s", perhaps);
+    else if (c->n > 0 && chain_cancel(c, &why))
+        err_hint(
+            e, "%zu %s submitted and could not be cancelled (%.80s): scancel them%s%s",
+            c->n, c->n == 1 ? "job was" : "jobs were", why.text, also, perhaps);
+    else if (c->n > 0)
+        err_hint(e, "the %zu job%s before it %s cancelled%s%s", c->n,
+                 c->n == 1 ? "" : "s", c->n == 1 ? "is" : "are", also, perhaps);
+}
+
 int submit_links(const char *dir, const struct strlist *options, size_t n,
-                 struct chain *ret, int *ret_signal, struct err *e)
+                 struct chain *ret, struct submit_end *ret_end, struct err *e)
 {
     sigset_t ours, before;
     struct chain c = {0};
-    struct err why;
-    *ret_signal = 0;
+    *ret_end = (struct submit_end){0};
     hold_signals(&ours, &before);
-    int rc = link_up(dir, options, n, &ours, &c, ret_signal, e);
-    size_t made = c.n;
-    if (rc && made > 0) {
-        if (chain_cancel(&c, &why))
-            err_hint(e,
-                     "%zu %s submitted and could not be cancelled (%s): scancel them",
-                     made, made == 1 ? "job was" : "jobs were", why.text);
-        else
-            err_hint(e, "the %zu job%s before it %s cancelled", made,
-                     made == 1 ? "" : "s", made == 1 ? "is" : "are");
-    }
+    int rc = link_up(dir, options, n, &ours, &c, ret_end, e);
+    if (rc)
+        take_back(&c, ret_end->unsure, e);
     (void)sigprocmask(SIG_SETMASK, &before, NULL);
     if (rc)
         chain_fini(&c);

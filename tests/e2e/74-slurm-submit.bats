@@ -16,8 +16,10 @@ teardown_file() { cluster_down; }
 setup() { maybe_skip; }
 teardown()
 {
-    [ -z "${C-}" ] || [ -n "${WHY_SKIPPED-}" ] ||
+    [ -z "${C-}" ] || [ -n "${WHY_SKIPPED-}" ] || {
+        controller CONT
         on head sh -c 'scancel -u rider; rm -rf '$shared'/"$1"' - "$BATS_TEST_NUMBER"
+    }
 }
 
 # Each test has a folder of its own that all hosts see.
@@ -46,6 +48,7 @@ state_is() { [ "$(state)" = "$1" ]; }
 # How Slurm says that a job's script ended: job_exit ID
 job_exit() { on head scontrol show job "$1" | sed -n 's/.*ExitCode=\([0-9]*\):.*/\1/p'; }
 job_is() { [ "$(on head squeue -h -t all -o %T -j "$1")" = "$2" ]; }
+controller() { "$cluster" exec -u root "$C" head pkill "-$1" -x slurmctld; }
 # wrote TEXT: some rank of some attempt did
 wrote() { in_share 'cat runs/latest/attempt-*/rank-*.out' | grep -q -- "$1"; }
 
@@ -174,6 +177,22 @@ END
     [ "$(in_share 'cat status')" = 130 ]
     [[ $(in_share 'cat log') == *"directory is kept"*"interrupted"*"jobs before it are cancelled"* ]]
     no_jobs
+}
+
+@test "a controller that answers too late: the job that it has taken has its run" {
+    job_file <<'END'
+[job]
+command = ["true"]
+END
+    controller STOP
+    on_run submit job.toml
+    controller CONT
+    [ "$status" -eq 1 ]
+    [[ $stderr == *"timed out"*"Slurm may have taken the job all the same"* ]]
+    [[ $stderr == *"the run directory is kept: $here/runs/job-"* ]]
+    wait_for 60 state_is ended
+    on_run status
+    [ "$status" -eq 0 ]
 }
 
 @test "what the user has told Slurm's commands for good does not spoil a chain" {
