@@ -17,6 +17,28 @@ static void check_time(struct spec_loader *l)
         spec_complain_key(l, spec_key("slurm.time"), "%s; %s", e.text, e.hint);
 }
 
+/* With these there is no job to lead, or none that we would know of. */
+static const char *why_not_extra(const char *word)
+{
+    static const struct {
+        const char *option, *letter, *why;
+    } rows[] = {
+        {"--no-shell", NULL, "nothing would give the nodes back at the end"},
+        {"--quiet", "-Q", "the number of the job would not be known"},
+        {"--wait", "-W", "the launcher would wait for the job's end"},
+        {"--array", "-a", "a run has one job at a time; see [schedule] chain"},
+        {"--wrap", NULL, "the job would run that in place of its own script"},
+        {"--test-only", NULL, "there would be no job; `aolani-run check` asks so"},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        size_t n = strlen(rows[i].option);
+        if ((strncmp(word, rows[i].option, n) == 0 && (!word[n] || word[n] == '=')) ||
+            (rows[i].letter && strncmp(word, rows[i].letter, 2) == 0))
+            return rows[i].why;
+    }
+    return NULL;
+}
+
 static void check_extra(struct spec_loader *l)
 {
     const struct spec_key *k = spec_key("slurm.extra");
@@ -27,8 +49,8 @@ static void check_extra(struct spec_loader *l)
             slurm_value_problem(*word == '-' ? word + strspn(word, "-") : word);
         if (!*word)
             why = "it is empty";
-        if (strcmp(word, "--no-shell") == 0)
-            why = "nothing would give the nodes back at the end";
+        if (!why)
+            why = why_not_extra(word);
         if (why)
             spec_complain_key(l, k, "\"%.80s\": %s", word, why);
     }
