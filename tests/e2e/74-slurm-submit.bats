@@ -453,6 +453,32 @@ END
     [ "$(in_share 'ls -d runs/job-* | wc -l')" = 2 ]
 }
 
+@test "a service that submits has one job at a time, and one more for a run that was cut off" {
+    in_share 'mkdir -p .config'
+    job_file <<END
+[job]
+command = ["sh", "-c", "echo ready; [ -e $here/go ] && exit 0; while :; do sleep 0.1; done"]
+[schedule]
+begin = "1h"
+END
+    in_share "aolani-job submit job.toml runs"
+    id=$(of_run slurm)
+    run in_share "aolani-job submit job.toml runs"
+    echo "$output"
+    [[ $status -eq 0 && $output == *": queued"* ]]
+    on head scontrol update "JobId=$id" StartTime=now
+    wait_for 30 wrote ready
+    run in_share "aolani-job submit job.toml runs"
+    [[ $status -eq 0 && $output == *": running"* ]]
+    "$cluster" exec -u root "$C" n1 pkill -KILL -u rider
+    wait_for 30 state_is "cut off"
+    in_share "touch go; aolani-job submit job.toml runs"
+    wait_for 40 state_is ended
+    [ "$(in_share 'ls -d runs/job-* | wc -l')" = 1 ]
+    in_share "aolani-job submit job.toml runs"
+    [ "$(in_share 'ls -d runs/job-* | wc -l')" = 2 ]
+}
+
 @test "the units are as systemd wants them" {
     command -v systemd-analyze >/dev/null || skip "systemd-analyze is absent"
     dir=$BATS_TEST_TMPDIR
