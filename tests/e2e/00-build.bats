@@ -74,7 +74,7 @@ END
     at=$W/root/opt/aolani
     [ -x "$at/bin/aolani-run" ]
     [ -x "$at/lib/aolani/aolani-agent" ]
-    [ -e "$at/lib/libaolani.so" ] && [ -e "$at/include/aolani.h" ]
+    [[ -e $at/lib/libaolani.so && -e $at/include/aolani.h ]]
     job <<'END'
 [job]
 command = ["echo", "from the installed one"]

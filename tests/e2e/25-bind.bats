@@ -101,7 +101,7 @@ n_times() { words | grep -oF "$1" | wc -l; }
     printf '%s\n' "$output"
     [ "$status" -eq 0 ]
     a=$(sed -n 1p "$C/share/two/uuids") b=$(sed -n 2p "$C/share/two/uuids")
-    [ -n "$a" ] && [ -n "$b" ]
+    [[ -n $a && -n $b ]]
     for rank in 0 1 2 3; do
         if [ $((rank % 2)) = 0 ]; then own=mlx5_0:1; else own=mlx5_3:1; fi
         got=$(on head sh -c 'cat runs/latest/attempt-1/rank-*.out' | sed -n "s/^$rank //p")

@@ -32,7 +32,7 @@ plan()
     LIMIT=30 aolani plan job.toml --topology "$file" "$@"
     ulimit -S -v unlimited
     [ "$(printf '%s\n' "$stderr" | wc -l)" -le 4 ]
-    ! printf '%s' "$stderr" | LC_ALL=C grep -q '[[:cntrl:]]'
+    ! printf '%s' "$stderr" | LC_ALL=C grep -q '[[:cntrl:]]' || return 1
     no_sanitizer_words
 }
 # refused FILE WORDS...: exit status 2, the file's name and the words
@@ -72,7 +72,7 @@ refused()
         # Nothing of it may have killed the helper.
         [[ $stderr != *"died reading"* ]] || { echo "$name: it died"; return 1; }
         # The table is fit for a terminal too.
-        ! tr -d '\n' <"$W/stdout" | LC_ALL=C grep -q '[[:cntrl:]]'
+        ! tr -d '\n' <"$W/stdout" | LC_ALL=C grep -q '[[:cntrl:]]' || return 1
     done <"$H/names"
     [ "$n" -gt 60 ]
 }

@@ -50,7 +50,7 @@ END
     query 'SELECT rank, flags, count(*), min(wall_us), avg(blocked_us) FROM step GROUP BY 1, 2'
     # Each of 20 stops lies in a step of its own, unless the machine made us wait that long.
     n=$(query 'SELECT count(*) FROM step WHERE rank = 1 AND flags & 32')
-    [ "$n" -ge 15 ] && [ "$n" -le 30 ]
+    [[ $n -ge 15 && $n -le 30 ]]
     [ "$(query 'SELECT count(*) FROM step WHERE rank = 0 AND flags & 32')" = 0 ]
     # What the kernel tells the rank itself: it slept.
     slept=$(query 'SELECT sum(blocked_us + wait_us) FROM step WHERE rank = 1 AND flags & 32')

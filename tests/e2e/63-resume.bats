@@ -132,7 +132,7 @@ END
     # 93 is the program's own word: no restart, though one is left.
     [ "$(attempts cause)" = "rank failed rank failed no restart wanted" ]
     [ "$(run_json '.history | map(.exit_status) | join(" ")')" = "7 7 93" ]
-    [ -d runs/latest/attempt-3 ] && [ ! -d runs/latest/attempt-4 ]
+    [[ -d runs/latest/attempt-3 && ! -d runs/latest/attempt-4 ]]
     aolani resume runs/latest --force
     [ "$status" -eq 93 ]
     [[ $stderr == *"has ended: rank 0 on local0 failed first: exit 93"* ]]

@@ -71,7 +71,7 @@ END
     [[ $output == *": running"* && $output == *"8 ranks on 4 nodes: n[1-4]"* ]]
     [[ $output == *"RUNNING on n[1-4]"* ]]
     on_run logs --rank 5
-    [ "$output" = "first 5" ] && [ "$stderr" = "wrong 5" ]
+    [[ $output == "first 5" && $stderr == "wrong 5" ]]
     on_run logs --ranks 0-1 --out
     [ "$(sort <<<"$output")" = "$(printf '%s\n' "n1:0: first 0" "n1:1: first 1")" ]
     # Whoever follows sees the end, from any host.
@@ -114,7 +114,7 @@ END
         grep -qxF -- "$line" <<<"$output" || { echo "no $line"; return 1; }
     done
     ! command -v shellcheck >/dev/null || shellcheck - <<<"$output"
-    ! in_share 'test -e runs'
+    run ! in_share 'test -e runs'
     no_jobs
     # Slurm reads it as we do.
     on_run submit job.toml --prepare
@@ -323,7 +323,7 @@ END
     [[ $output == *"ended with exit status 93"* ]]
     wait_for 20 no_jobs
     wrote "part 2"
-    ! wrote "part 3"
+    run ! wrote "part 3"
     [ "$(job_exit $((id + 1)))" = 93 ]
     # One more by hand has nothing to do, and says so.
     more=$(on head sbatch --parsable "$here/runs/latest/batch.sh")
