@@ -344,7 +344,9 @@ END
     wait_for 30 state_is "between jobs"
     in_share 'touch go'
     of_run "slurm-$id.out" | grep -q "this job asks to be requeued"
-    # Slurm begins it two minutes later; that is not what is to be seen here.
+    # Slurm begins it two minutes later; that is not what is to be seen here. In the second in
+    # which its last part ended its new credential would be taken for the old one.
+    sleep 1.1
     wait_for 20 on head scontrol update "JobId=$id" StartTime=now
     wait_for 40 state_is ended
     on_run status
