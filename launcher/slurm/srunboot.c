@@ -50,6 +50,15 @@ void srunboot_fail_waiting(struct srunboot *b, const struct err *e)
         srunboot_fail(&b->seats[i], e);
 }
 
+bool srunboot_any_waits(const struct srunboot *b)
+{
+    for (size_t i = 0; i < b->n; i++) {
+        if (srunboot_is_waiting(&b->seats[i]))
+            return true;
+    }
+    return false;
+}
+
 /* ---------------------------------------------------------------- its begin */
 
 static int make_argv(struct srunboot *b, struct strlist *ret)
@@ -107,7 +116,7 @@ int srunboot_start_srun(struct srunboot *b, struct err *e)
         forget_words(&b->seats[i]);
     said_forget(&b->said);
     b->in.len = 0;
-    b->has_reason = b->exited = false;
+    b->has_reason = b->exited = b->stalls = false;
     int rc = srun_spawn(b, e);
     if (rc < 0)
         return rc;

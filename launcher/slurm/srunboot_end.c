@@ -12,8 +12,7 @@
 #include "proto/base/log.h"
 #include "proto/base/rankset.h"
 
-#define WORDS_MS  500u /* for what srun has said at its end */
-#define TRIES_MAX 3u
+#define WORDS_MS 500u /* for what srun has said at its end */
 
 /* ---------------------------------------------------------------- what srun says */
 
@@ -63,7 +62,7 @@ void srunboot_on_deaths(void *arg)
     struct srunboot *b = arg;
     struct err e;
     size_t alive = 0;
-    bool over = is_cancelled(b);
+    bool over = is_cancelled(b) || b->stalls;
     for (size_t i = 0; i < b->n && !over; i++)
         alive += b->seats[i].at->state != SRUNSEAT_GONE && !b->seats[i].died;
     for (size_t i = 0; i < b->n && alive > 0; i++) {
@@ -207,17 +206,17 @@ static void give_up(struct srunboot *b)
     end_all(b);
 }
 
-/* Without those that were refused. */
+/* Without those that were refused or have failed. */
 static void try_again(struct srunboot *b)
 {
     struct err e;
     size_t left = 0;
     for (size_t i = 0; i < b->n; i++) {
         struct seat *s = &b->seats[i];
-        if (s->refused && srunboot_is_waiting(s)) {
+        if (s->refused)
             srunboot_fail(s, &s->why);
+        if (s->failed)
             srunboot_end(s, BOOT_END_UNKNOWN, b->wait_status, "");
-        }
     }
     for (size_t i = 0; i < b->n; i++) /* who is still wanted after all that */
         left += srunboot_is_waiting(&b->seats[i]);
@@ -260,7 +259,7 @@ static void on_job(void *arg, const struct slurm_job *job, const struct err *e)
         err_set(&s->why, ERR_BOOT, "Slurm has taken the node from the job: it is down");
         err_hint(&s->why, "see sinfo -R -n %.80s", s->name);
     }
-    if (gone && !b->killed && b->tries < TRIES_MAX)
+    if (gone && !b->killed && b->tries < SRUNBOOT_TRIES)
         try_again(b);
     else
         give_up(b);
@@ -275,21 +274,12 @@ static bool anyone_refused(const struct srunboot *b)
     return false;
 }
 
-static bool anyone_waits(const struct srunboot *b)
-{
-    for (size_t i = 0; i < b->n; i++) {
-        if (srunboot_is_waiting(&b->seats[i]))
-            return true;
-    }
-    return false;
-}
-
 /* Where srun does not say enough: which node takes no step, or why it was ended. */
 static bool ask_job(struct srunboot *b)
 {
     struct slurm_job job = {0};
     bool not_named = b->has_reason && b->reason.kind == SRUNWORDS_UNAVAILABLE;
-    if (b->killed || (b->has_reason && !(not_named && b->tries < TRIES_MAX)) ||
+    if (b->killed || (b->has_reason && !(not_named && b->tries < SRUNBOOT_TRIES)) ||
         slurm_job_of_env(&job, NULL) < 0)
         return false;
     uint32_t id = job.id;
@@ -307,11 +297,11 @@ void srunboot_settle(struct srunboot *b)
     said_end(&b->said, words_line, b);
     loop_timer_stop(b->deaths);
     srunboot_release(b);
-    if (!anyone_waits(b)) {
+    if (!srunboot_any_waits(b)) {
         end_all(b);
         return;
     }
-    if (!b->killed && b->tries < TRIES_MAX && anyone_refused(b))
+    if (!b->killed && b->tries < SRUNBOOT_TRIES && (b->stalls || anyone_refused(b)))
         try_again(b);
     else if (!ask_job(b))
         give_up(b);

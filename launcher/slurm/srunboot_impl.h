@@ -14,6 +14,8 @@
 #include "launcher/slurm/srunwords.h"
 #include "proto/base/loop_proc.h"
 
+#define SRUNBOOT_TRIES 3u /* sruns, one after the other */
+
 struct srunboot;
 
 /* A node's part of it; what the caller holds. */
@@ -42,6 +44,7 @@ struct srunboot {
     struct srunseats progress;
     unsigned tries;
     bool exited, killed, told_waiting;
+    bool stalls; /* its standard input goes on no more: another srun is needed */
     int wait_status;
     struct loop_proc *proc;
     struct loop_stream *io, *words;
@@ -72,6 +75,7 @@ static inline bool srunboot_is_waiting(const struct seat *s)
 void srunboot_fail(struct seat *s, const struct err *e);
 void srunboot_end(struct seat *s, enum boot_end what, int ws, const char *words);
 void srunboot_fail_waiting(struct srunboot *b, const struct err *e);
+bool srunboot_any_waits(const struct srunboot *b);
 /* One srun for all seats that wait. */
 int srunboot_start_srun(struct srunboot *b, struct err *e);
 void srunboot_signal(struct srunboot *b, int signum);

@@ -5,6 +5,7 @@
 #include "launcher/slurm/srunboot_impl.h"
 
 #include <errno.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -30,6 +31,7 @@ static void node_failed(struct seat *s, enum srunseats_event ev, const char *res
     else
         bootfail_node(&f, rest, &e);
     srunboot_fail(s, &e);
+    s->of->stalls = s->of->stalls || s->of->progress.pushed;
 }
 
 static void on_line(struct srunboot *b, char *line)
@@ -133,8 +135,22 @@ static void serve(struct srunboot *b)
     }
 }
 
+/* What srun has read for a task that ended before it took it all, it keeps, and when it keeps
+ * enough it reads nothing more for the others either (seen with 22.05). */
+static bool begins_anew(struct srunboot *b)
+{
+    if (!b->stalls || b->tries >= SRUNBOOT_TRIES || b->killed || b->exited)
+        return false;
+    loop_timer_stop(b->limit);
+    if (srunboot_any_waits(b))
+        (void)kill(-loop_proc_pid(b->proc), SIGTERM);
+    return true;
+}
+
 void srunboot_advance(struct srunboot *b)
 {
+    if (begins_anew(b))
+        return;
     enum srunseats_step step = srunseats_next(&b->progress);
     srunseats_did(&b->progress, step == SRUNSEATS_SERVE ? SRUNSEATS_WAIT : step);
     switch (step) {
