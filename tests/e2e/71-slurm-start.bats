@@ -307,11 +307,11 @@ sleep 0.1; done; $bin/aolani-run some.toml >munge.out 2>&1; echo \$? >munge.stat
 [job]
 command = ["true"]
 END
-    inside -N3 -- check some.toml
+    inside -w 'n[1-3]' -- check some.toml
     [ "$status" -eq 0 ]
     [[ $output == *'n[1-3]'* ]]
-    inside -N3 -- plan some.toml --json
+    inside -w 'n[1-3]' -- plan some.toml --json
     [ "$status" -eq 0 ]
-    inside -N3 -- audit some.toml --json
+    inside -w 'n[1-3]' -- audit some.toml --json
     [[ $output == *'"n3"'* ]]
 }
