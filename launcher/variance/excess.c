@@ -136,7 +136,7 @@ static void working(struct split *s)
 /* The client library speaks for programs without a GPU, too. */
 static bool is_of_gpu(const struct split *s)
 {
-    return s->r->source == STEPREC_KERNEL || s->r->source == STEPREC_FLOW ||
+    return s->r->source == STEPREC_NCCL || s->r->source == STEPREC_FLOW ||
            s->r->flags & STEPREC_HOST_PACED || isfinite(s->seen->gpu_mhz);
 }
 
@@ -176,7 +176,7 @@ void excess_split(const struct steprec *r, double excess_us,
     left_over(&s);
     /* Of a GPU that had work queued up, a stall of the host is only seen when the queue
      * ran dry. */
-    ret->hidden = (r->source == STEPREC_KERNEL || r->flags & STEPREC_HOST_PACED) &&
+    ret->hidden = (r->source == STEPREC_NCCL || r->flags & STEPREC_HOST_PACED) &&
                   s.host > ret->us * (1 + MOSTLY) + 1;
     ret->what = excess_class(ret->part, ret->us);
 }

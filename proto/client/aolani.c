@@ -265,7 +265,7 @@ static void record_push(struct client *c, uint64_t end_ns)
         .n_coll = c->n_waits,
         .flags = (uint16_t)(c->kind | (partial ? STEPREC_PARTIAL : 0) |
                             (c->gap ? STEPREC_GAP : 0)),
-        .source = STEPREC_API,
+        .source = STEPREC_CLIENT,
         .confidence = 100,
     };
     if (!c->moved)

@@ -24,12 +24,14 @@ enum steprec_flag {
     STEPREC_CHECKPOINT = 64, /* with SPECIAL: of this kind */
     STEPREC_EVALUATION = 128,
 };
+/* Who marked the step, the best first: a program's own marks (libaolani, aolani.py),
+ * its collectives as NCCL tells of them, a line that it wrote. */
 enum steprec_source {
     STEPREC_NONE,
-    STEPREC_API,
-    STEPREC_KERNEL,
-    STEPREC_MARKER,
-    STEPREC_FLOW
+    STEPREC_CLIENT,
+    STEPREC_NCCL,
+    STEPREC_LOG,
+    STEPREC_FLOW, /* counters of its network card: not yet */
 };
 
 struct steprec {

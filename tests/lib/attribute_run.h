@@ -114,7 +114,7 @@ static struct stream quiet(uint32_t world, const struct planted *p, size_t n)
                            .busy_us = 10000,
                            .coll_us = 300,
                            .sigma = 0.01,
-                           .source = p && p[0].what == PLANT_GPU ? STEPREC_KERNEL : 0,
+                           .source = p && p[0].what == PLANT_GPU ? STEPREC_NCCL : 0,
                            .seed = 7,
                            .planted = p,
                            .n_planted = n};

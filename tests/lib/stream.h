@@ -186,7 +186,7 @@ static inline void stream_make(struct stream *s, uint32_t step)
             .rundelay_us = busy / 50,
             .nvcsw = (uint16_t)s->naps,
             .flags = s->flags,
-            .source = s->source ? s->source : STEPREC_API,
+            .source = s->source ? s->source : STEPREC_CLIENT,
         };
         for (size_t p = 0; p < s->n_planted; p++)
             if (stream_is_on(&s->planted[p], i, step))

@@ -206,7 +206,7 @@ static void test_busy_sleep_is_blocked(void **state)
     assert_true(pop(f, &r));
     assert_int_equal(r.rank, 7);
     assert_int_equal(r.step, 41);
-    assert_int_equal(r.source, STEPREC_API);
+    assert_int_equal(r.source, STEPREC_CLIENT);
     assert_in_range(r.wall_us, 29000, 2000000);
     assert_int_equal(r.wait_us, 0);
     assert_true(r.nvcsw > 0);

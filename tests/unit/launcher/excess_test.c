@@ -30,7 +30,7 @@ static struct steprec record(void)
                             .blocked_us = 200,
                             .minflt16 = 10,
                             .nvcsw = 2,
-                            .source = STEPREC_API};
+                            .source = STEPREC_CLIENT};
 }
 
 static struct signals_seen nothing(void)
@@ -171,15 +171,15 @@ static void test_what_was_measured(void **state)
          {MECH_PREEMPTED, {{MECH_PREEMPTED, 3000}, {MECH_WORK, 1000}}, false}},
         {"nothing measured", {0}, 4000, {MECH_UNKNOWN, {{MECH_UNKNOWN, 4000}}, false}},
         {"a GPU",
-         {.source = STEPREC_KERNEL},
+         {.source = STEPREC_NCCL},
          4000,
          {MECH_GPU_SLOW, {{MECH_GPU_SLOW, 4000}}, false}},
         {"a GPU that says it was throttled",
-         {.source = STEPREC_KERNEL, .gpu = 3000},
+         {.source = STEPREC_NCCL, .gpu = 3000},
          4000,
          {MECH_GPU, {{MECH_GPU, 3000}, {MECH_GPU_SLOW, 1000}}, false}},
         {"a stall that the GPU's queue hid in part",
-         {.source = STEPREC_KERNEL, .rundelay = 9000},
+         {.source = STEPREC_NCCL, .rundelay = 9000},
          4000,
          {MECH_PREEMPTED, {{MECH_PREEMPTED, 4000}}, true}},
         {"the same of the host's own pace",
@@ -252,7 +252,7 @@ static void test_what_the_node_said(void **state)
          3,
          {MECH_PREEMPTED, {{MECH_PREEMPTED, 4000}}, false}},
         {"link errors and GPU time",
-         {.source = STEPREC_KERNEL},
+         {.source = STEPREC_NCCL},
          0,
          0,
          0,

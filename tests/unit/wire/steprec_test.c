@@ -46,7 +46,7 @@ static void test_record_round_trip_and_layout(void **state)
                         .gpu_event_mask = 17,
                         .sm_mhz_min = 18,
                         .flags = STEPREC_GAP,
-                        .source = STEPREC_API,
+                        .source = STEPREC_CLIENT,
                         .confidence = 20};
     struct steprec b;
     uint8_t x[STEPREC_BYTES];
