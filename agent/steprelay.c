@@ -8,6 +8,9 @@
  * agent does not run at all. Ranks take turns at the start of a round, so that scarce
  * credit is shared.
  *
+ * Records that the agent makes itself wait in a queue beside the ring; each of the two
+ * keeps its order.
+ *
  * A ring is written by a program of the user: ringfile reads it unharmed, the
  * record's rank is overwritten with the true one, a drop counter that falls is ignored.
  */
@@ -19,6 +22,7 @@
 #include <unistd.h>
 
 #include "agent/ringfile.h"
+#include "agent/stepqueue.h"
 #include "agent/steprelay.h"
 #include "proto/base/cur.h"
 #include "proto/base/limits.h"
@@ -41,6 +45,7 @@ struct relay_rank {
     uint32_t rank;
     char *path;
     struct ringfile ring;
+    struct stepqueue own;
     uint64_t ring_dropped; /* the largest value its producer has shown */
     uint64_t lost;         /* by this side: nonsense in the ring, or short credit */
     uint64_t told;         /* drops that the head has heard of */
@@ -73,7 +78,7 @@ static uint64_t rank_dropped(struct relay_rank *k)
 {
     if (k->ring.dropped > k->ring_dropped)
         k->ring_dropped = k->ring.dropped;
-    return k->ring_dropped + k->lost;
+    return k->ring_dropped + k->lost + k->own.lost;
 }
 
 static unsigned rank_pop(struct steprelay *r, struct relay_rank *k,
@@ -132,10 +137,6 @@ static void batch_stamp(struct steprelay *r, struct relay_rank *k)
         if (rank_was_stopped(k, &rec))
             record_flag(r->batch[i], STEPREC_STOPPED);
     }
-    if (k->gap && r->n_batch > 0) {
-        record_flag(r->batch[0], STEPREC_GAP);
-        k->gap = false;
-    }
 }
 
 /* ---- sending */
@@ -168,7 +169,7 @@ static unsigned credit_records(struct steprelay *r)
 }
 
 /* False: the session takes no more. */
-static bool drain_rank(struct steprelay *r, struct relay_rank *k)
+static bool drain_ring(struct steprelay *r, struct relay_rank *k)
 {
     while (ringfile_fill(&k->ring) > 0) {
         unsigned may = credit_records(r);
@@ -177,6 +178,23 @@ static bool drain_rank(struct steprelay *r, struct relay_rank *k)
         r->n_batch = rank_pop(r, k, r->batch, may);
         if (r->n_batch == 0)
             break; /* it was nonsense, and is counted */
+        if (k->gap)
+            record_flag(r->batch[0], STEPREC_GAP);
+        k->gap = false;
+        batch_stamp(r, k);
+        if (!send_batch(r, k))
+            return false;
+    }
+    return true;
+}
+
+static bool drain_own(struct steprelay *r, struct relay_rank *k)
+{
+    while (!stepqueue_is_empty(&k->own)) {
+        unsigned may = credit_records(r);
+        if (may == 0)
+            return false;
+        r->n_batch = stepqueue_pop(&k->own, r->batch, may);
         batch_stamp(r, k);
         if (!send_batch(r, k))
             return false;
@@ -193,7 +211,8 @@ static bool drain(struct steprelay *r)
     size_t first = r->first;
     for (size_t i = 0; i < r->n_ranks; i++) {
         size_t at = (first + i) % r->n_ranks;
-        if (!drain_rank(r, &r->ranks[at])) {
+        struct relay_rank *k = &r->ranks[at];
+        if (!drain_ring(r, k) || !drain_own(r, k)) {
             /* one that took a whole round's credit goes to the end of the queue */
             r->first = i > 0 ? at : (at + 1) % r->n_ranks;
             return false;
@@ -270,6 +289,15 @@ int steprelay_open_rank(struct steprelay *r, uint32_t rank, const char **ret_pat
     return 0;
 }
 
+int steprelay_add(struct steprelay *r, uint32_t rank, const struct steprec *rec)
+{
+    for (size_t i = 0; i < r->n_ranks; i++) {
+        if (r->ranks[i].rank == rank)
+            return stepqueue_push(&r->ranks[i].own, rec);
+    }
+    return -ENOENT;
+}
+
 void steprelay_stopped(struct steprelay *r, uint32_t rank, uint64_t from_ns,
                        uint64_t to_ns)
 {
@@ -316,6 +344,7 @@ void steprelay_destroy(struct steprelay *r)
     loop_timer_destroy(r->timer);
     for (size_t i = 0; i < r->n_ranks; i++) {
         ringfile_close(&r->ranks[i].ring);
+        stepqueue_fini(&r->ranks[i].own);
         unlink(r->ranks[i].path);
         free(r->ranks[i].path);
     }

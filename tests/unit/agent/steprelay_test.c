@@ -393,6 +393,57 @@ static void test_open_fails_with_the_path_and_replaces_what_is_stale(void **stat
     steprelay_destroy(NULL);
 }
 
+/* ---- records that the agent makes */
+
+static void add(struct fixture *f, uint32_t rank, uint32_t from, uint32_t n)
+{
+    for (uint32_t s = from; s < from + n; s++) {
+        struct steprec r = {
+            .rank = 77, .step = s, .wall_us = 10, .source = STEPREC_LOG};
+        assert_true(steprelay_add(f->relay, rank, &r) >= 0);
+    }
+}
+
+static void test_own_records_go_beside_those_of_the_ring(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 1, NULL);
+    struct steprec none = {0};
+    uint32_t next[2] = {0, 0};
+    assert_int_equal(steprelay_add(f->relay, 2, &none), -ENOENT);
+    push(r, 0, 5);
+    add(f, 1, 0, 1500); /* more than one message holds */
+    f->refuse = 1;
+    assert_int_equal(steprelay_flush(f->relay), -EAGAIN);
+    push(r, 5, 5);
+    add(f, 1, 1500, 3);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 10 + 1503);
+    for (uint32_t i = 0; i < f->n; i++)
+        assert_int_equal(f->got[i].step, next[f->got[i].source == STEPREC_LOG]++);
+    assert_int_equal(f->dropped[1], 0);
+    munmap(r, RING_BYTES);
+}
+
+static void test_own_records_are_bounded_and_the_oldest_go(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r = {.step = 9999};
+    munmap(open_rank(f, 0, NULL), RING_BYTES);
+    f->credit = 0;
+    add(f, 0, 0, 2048);
+    assert_int_equal(steprelay_add(f->relay, 0, &r), 1);
+    add(f, 0, 10000, 9);
+    f->credit = 1u << 20;
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n, 2048);
+    assert_int_equal(f->dropped[0], 10);
+    assert_int_equal(f->got[0].step, 10);
+    for (uint32_t i = 0; i < f->n; i++) /* the loss is told once, where it was */
+        assert_int_equal(f->got[i].flags & STEPREC_GAP, i == 0 ? STEPREC_GAP : 0);
+    assert_int_equal(f->got[2047].step, 10008);
+}
+
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
 int main(void)
 {
@@ -409,6 +460,8 @@ int main(void)
         T(test_a_wild_ring_ends),
         T(test_a_truncated_ring_harms_nobody),
         T(test_stop_reaches_all_rings),
+        T(test_own_records_go_beside_those_of_the_ring),
+        T(test_own_records_are_bounded_and_the_oldest_go),
         T(test_open_fails_with_the_path_and_replaces_what_is_stale),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
