@@ -69,6 +69,8 @@
 #define LIMIT_BINDING_CHECKS      8u    /* in one of them */
 #define LIMIT_NODE_WARNINGS       1000u /* that agents may cause in a run's summary */
 #define LIMIT_STEP_BATCH          4096u /* step records in one message */
+#define LIMIT_COLL_TIMES          4096u /* collectives of one step of one rank */
+#define LIMIT_COLL_CANDIDATES     8u    /* anchors that a rank speaks of at once */
 #define LIMIT_SIGNALS_CPUS        8192u /* in one message of a node's signals */
 #define LIMIT_SIGNALS_GPUS        256u
 #define LIMIT_SIGNALS_PORTS       512u

@@ -52,6 +52,8 @@ enum phase {
     X(15, NODE_SIGNALS, SENDER_AGENT, PHASES_RUN, 1u << 18, true)                 \
     X(16, AUDIT_SAID, SENDER_AGENT, PHASE_READY | PHASE_ENDING, 1u << 18, false)  \
     X(17, TOLD_TO_END, SENDER_AGENT, PHASES_ANY, 64, false)                       \
+    X(18, COLL_ANCHORS, SENDER_AGENT, PHASES_RUN, 1024, false)                    \
+    X(19, COLL_TIMES, SENDER_AGENT, PHASES_RUN, LIMIT_COLL_TIMES * 24 + 64, true) \
     X(20, PREPARE, SENDER_HEAD, PHASE_READY, LIMIT_FRAME, false)                  \
     X(21, START, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(22, SIGNAL, SENDER_HEAD, PHASES_RUN, 1u << 20, false)                       \
@@ -60,6 +62,7 @@ enum phase {
     X(25, STDIN, SENDER_HEAD, PHASES_RUN, LIMIT_STDIN_CHUNK + 64, false)          \
     X(26, REACH, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(27, AUDIT_ASK, SENDER_HEAD, PHASE_READY, 4096, false)                       \
+    X(28, COLL_ANCHOR, SENDER_HEAD, PHASES_RUN, 64, false)                        \
     X(30, CREDIT, SENDER_BOTH, PHASES_ANY, 64, false)                             \
     X(31, PING, SENDER_BOTH, PHASES_ANY, 64, false)                               \
     X(32, PONG, SENDER_BOTH, PHASES_ANY, 64, false)                               \
