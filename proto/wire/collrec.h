@@ -12,6 +12,7 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #define COLLREC_BYTES 40
@@ -70,10 +71,11 @@ static inline uint32_t collsig_key(struct collsig s)
 }
 
 /* ---- the file: COLLFILE_BYTES on tmpfs, mode 0600, made by the agent, mapped by the rank
- * (AOLANI_COLL_PATH). NCCL calls the plug-in from several threads: each takes a lane of its
- * own, one producer and one consumer, and never waits; a full lane counts a drop, a thread
- * that finds no lane counts it in the header. The agent reads it by system calls, as it
- * reads the step ring, and trusts nothing in it but the bytes' being there. */
+ * (AOLANI_COLL_PATH). NCCL calls the plug-in from several threads: each writes into a lane
+ * that nobody else is writing into just then, and never waits; a full lane counts a drop, a
+ * thread that finds every lane taken counts it in the header. The agent reads the file by
+ * system calls, as it reads the step ring, and trusts nothing in it but the bytes' being
+ * there. */
 #define COLLFILE_MAGIC   0x314c4c4f43414f41ull /* "AOACOLL1" */
 #define COLLFILE_VERSION 1u
 #define COLL_LANES       8u
@@ -114,20 +116,24 @@ struct collfile {
     uint32_t version, lanes;
     uint8_t pad0[48];
     /* of the plug-in */
-    _Atomic uint32_t n_lanes; /* taken */
+    _Atomic uint32_t n_lanes; /* that were ever written into: the first ones */
     _Atomic uint32_t
         nccl_version; /* of the table that NCCL has loaded: 5, 4, 3; 0: none yet */
     _Atomic uint64_t homeless; /* records of threads that found no lane */
     _Atomic uint64_t odd;      /* callbacks that made no sense and were let pass */
-    uint8_t pad1[40];
+    _Atomic uint64_t untimed;  /* collectives of deep steps that nobody could time */
+    _Atomic uint32_t owner;    /* pid of the one process that writes; 0: none yet */
+    uint8_t pad1[28];
     struct collwish wish;
     struct colllane lane[COLL_LANES];
 };
 _Static_assert(sizeof(struct collwish) == 64, "a cache line");
+_Static_assert(offsetof(struct collfile, wish) == 128, "layout");
 _Static_assert(sizeof(struct colllane) == 128 + COLL_RECORDS * COLLREC_BYTES, "layout");
 #define COLLFILE_BYTES sizeof(struct collfile)
 
-void collfile_init(struct collfile *f); /* over zeroed memory */
+/* Over zeroed memory. Until the agent wishes otherwise: CALLS. */
+void collfile_init(struct collfile *f);
 /* 0, or -ENOSPC: full, counted. By one thread at a time for each lane. */
 int colllane_push(struct colllane *l, const uint8_t rec[COLLREC_BYTES]);
 
