@@ -321,6 +321,7 @@ void job_destroy(struct job *j)
     ranks_destroy(j->ranks);
     oom_destroy(j->oom);
     shmleft_destroy(j->shm);
+    steplog_destroy(j->steplog);
     steprelay_destroy(j->steps);
     stdinpipe_destroy(j->input);
     ptyrelay_destroy(j->ptys);

@@ -104,9 +104,10 @@ static void job_adopt_output(struct job *j)
 static bool job_deliver(struct job *j)
 {
     if (!j->finishing) {
-        if (j->steps && !j->abandoned && steprelay_flush(j->steps) == -EAGAIN)
-            return false;
         if (j->ptys && !ptyrelay_finish(j->ptys))
+            return false;
+        job_unwatch_output(j);
+        if (j->steps && !j->abandoned && steprelay_flush(j->steps) == -EAGAIN)
             return false;
         j->finishing = true;
         if (j->c.recovering)
@@ -122,8 +123,10 @@ static bool job_deliver(struct job *j)
 static void job_remove_files(struct job *j)
 {
     struct err e;
-    steprelay_destroy(j->steps);
     output_destroy(j->output);
+    steplog_destroy(j->steplog);
+    steprelay_destroy(j->steps);
+    j->steplog = NULL;
     j->steps = NULL;
     j->output = NULL;
     int rc = j->cgroup ? cgroup_remove(j->cgroup) : 0;

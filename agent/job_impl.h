@@ -20,6 +20,7 @@
 #include "agent/readback.h"
 #include "agent/recover.h"
 #include "agent/shmleft.h"
+#include "agent/steplog.h"
 #include "agent/steprelay.h"
 #include "agent/teardown.h"
 #include "proto/base/log.h"
@@ -51,6 +52,7 @@ struct job {
     struct ptyrelay *ptys;   /* with -u */
     struct stdinpipe *input; /* of the rank that reads the head's, if it is here */
     struct steprelay *steps;
+    struct steplog *steplog; /* NULL: no steps are looked for in the output */
     struct pmixlink *pmix;
     struct upward pmix_up; /* ours, to see MPI_Abort go by */
     pid_t pmix_pid;        /* of the helper; 0: none */
@@ -90,6 +92,11 @@ void job_unfit(struct job *j, int code, const struct err *e);
 int job_start(struct job *j, const Aolani__Start *m, struct err *e);
 int job_open_shmleft(struct job *j, uint64_t since, struct err *e);
 int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
+
+/* ---- job_steplog.c ---- */
+void job_watch_output(struct job *j); /* for steps; its parts are open */
+/* Its ranks are gone: what they wrote last. */
+void job_unwatch_output(struct job *j);
 
 /* ---- job_environ.c ---- */
 int job_make_base(struct job *j, struct err *e);

@@ -173,6 +173,7 @@ static int job_open_parts(struct job *j, struct err *e)
         steprelay_create(j->c.loop, j->folders.shm, j->c.up, &j->steps, e) < 0)
         return ERR_BOOT;
     steprelay_before_drain(j->steps, job_look_stops, j);
+    job_watch_output(j);
     return j->c.node == 0 ? job_reserve_port(j, e) : 0;
 }
 

@@ -18,6 +18,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
 #include "proto/wire/aolani.pb-c.h"
@@ -28,9 +29,15 @@
 #define POLL_MS        20u
 #define POLL_IDLE_MS   100u
 
+_Static_assert(OUTPUT_SHOWN <= LIMIT_OUTPUT_CHUNK, "it is read into the same place");
+
 struct stream {
     struct spool spool;
     bool end_sent;
+    bool adopted;
+    uint64_t shown;     /* file offset: what was before it */
+    uint32_t truncated; /* of the file that is meant */
+    uint64_t looked_ns; /* CLOCK_MONOTONIC; 0: never */
 };
 
 struct flight {
@@ -47,6 +54,9 @@ struct output {
     struct upward up;
     void (*done)(void *arg);
     void *arg;
+    void (*show)(void *arg, uint32_t rank, unsigned stream, const void *data,
+                 size_t len, uint64_t t_ns); /* NULL: nobody watches */
+    void *show_arg;
     char *dir;
     uint64_t spool_bytes;
     struct stream **streams;
@@ -166,6 +176,7 @@ static int adopt_stream(struct output *o, int dir_fd, const char *name, struct e
     if (rc < 0)
         return err_sys(e, rc, "take up \"%s/%s\"", o->dir, name);
     rc = spool_adopt(&s->spool, o->dir, dir_fd, name, e);
+    s->adopted = true;
     if (rc == 1)
         o->streams[o->n++] = s;
     else
@@ -271,6 +282,61 @@ static int64_t send_some(struct output *o, struct stream *s)
     return (int64_t)n;
 }
 
+/* ---- showing ---- */
+
+void output_watch(struct output *o,
+                  void (*show)(void *arg, uint32_t rank, unsigned stream,
+                               const void *data, size_t len, uint64_t t_ns),
+                  void *arg)
+{
+    o->show = show;
+    o->show_arg = arg;
+}
+
+/* When the file was changed last: between the look before this one and now, and where the
+ * wall clock has not been set meanwhile, as the file says. */
+static uint64_t changed_ns(const struct stream *s, uint64_t now_ns)
+{
+    uint64_t real = clock_real_ns(), changed = s->spool.changed_ns;
+    uint64_t ago = real > changed ? real - changed : 0;
+    uint64_t most = now_ns - s->looked_ns;
+    return s->looked_ns == 0 ? now_ns : now_ns - (ago < most ? ago : most);
+}
+
+static void show_new(struct output *o, struct stream *s, uint64_t t_ns)
+{
+    if (s->truncated != s->spool.truncated || s->spool.size < s->shown) {
+        s->truncated = s->spool.truncated;
+        s->shown = 0;
+    }
+    if (s->spool.size - s->shown > OUTPUT_SHOWN) {
+        o->show(o->show_arg, s->spool.rank, s->spool.which, NULL, 0, t_ns);
+        s->shown = s->spool.size - OUTPUT_SHOWN;
+    }
+    size_t n = spool_peek(&s->spool, s->shown, o->chunk,
+                          (size_t)(s->spool.size - s->shown));
+    if (n > 0)
+        o->show(o->show_arg, s->spool.rank, s->spool.which, o->chunk, n, t_ns);
+    s->shown += n;
+}
+
+static void stream_look(struct output *o, struct stream *s)
+{
+    if (s->end_sent)
+        return;
+    uint64_t now_ns = clock_mono_ns();
+    spool_look(&s->spool, o->spool_bytes);
+    if (o->show && !s->adopted && s->spool.size != s->shown)
+        show_new(o, s, changed_ns(s, now_ns));
+    s->looked_ns = now_ns;
+}
+
+void output_look(struct output *o)
+{
+    for (size_t i = 0; i < o->n; i++)
+        stream_look(o, o->streams[i]);
+}
+
 /* ---- following ---- */
 
 /* Chunks of all streams in turn, until none has any, the session is full, or it is time
@@ -308,9 +374,7 @@ static void on_timer(void *arg)
 {
     struct output *o = arg;
     bool traffic = false;
-    for (size_t i = 0; i < o->n; i++)
-        if (!o->streams[i]->end_sent)
-            spool_look(&o->streams[i]->spool, o->spool_bytes);
+    output_look(o);
     bool more = pump(o, &traffic);
     if (traffic || o->blocked)
         o->poll_ms = POLL_MS;

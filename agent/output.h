@@ -31,6 +31,15 @@ int output_open_rank(struct output *o, uint32_t rank, int ret_fd[2], struct err 
 /* After an agent died: take up every spool file in dir from its first byte that is left.
  * Returns how many streams; what cannot be taken up is logged and left. */
 int output_adopt(struct output *o, struct err *e);
+/* Show what ranks write as soon as it is seen, however far the head is behind: data was
+ * written by t_ns (CLOCK_MONOTONIC), its end after what was shown before. len 0: there was
+ * more than OUTPUT_SHOWN at once, and some is left out here. Not of adopted files. */
+#define OUTPUT_SHOWN (64u << 10)
+void output_watch(struct output *o,
+                  void (*show)(void *arg, uint32_t rank, unsigned stream,
+                               const void *data, size_t len, uint64_t t_ns),
+                  void *arg);
+void output_look(struct output *o); /* show what there is now */
 /* No process can write any more: send the rest, OUTPUT_END for each stream, then done. */
 void output_finish(struct output *o);
 /* From the session. */

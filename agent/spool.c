@@ -189,6 +189,15 @@ size_t spool_read(struct spool *s, uint8_t *to, size_t want)
     return 0;
 }
 
+size_t spool_peek(const struct spool *s, uint64_t from, uint8_t *to, size_t want)
+{
+    ssize_t n;
+    do
+        n = pread(s->fd, to, want, (off_t)from);
+    while (n < 0 && errno == EINTR);
+    return n > 0 ? (size_t)n : 0;
+}
+
 void spool_look(struct spool *s, uint64_t bound)
 {
     struct stat st;

@@ -44,6 +44,8 @@ void spool_close(struct spool *s);
 void spool_look(struct spool *s, uint64_t bound);
 /* The bytes from s->sent on, at most `want`; 0 when they are a gap. */
 size_t spool_read(struct spool *s, uint8_t *to, size_t want);
+/* The bytes from a file offset on; how many. Whether they were sent or not. */
+size_t spool_peek(const struct spool *s, uint64_t from, uint8_t *to, size_t want);
 /* These, which spool_read gave, are on their way. */
 void spool_sent(struct spool *s, const uint8_t *data, size_t len);
 /* All before `end` is at the head; truncated: s->truncated when that was sent. */

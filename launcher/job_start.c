@@ -101,6 +101,13 @@ void job_env_free(Aolani__KeyValue **list, size_t n)
     free(list);
 }
 
+/* What the agents look for in the output; "": nothing. */
+static char *step_pattern(const struct spec *s)
+{
+    bool wanted = !strcmp(s->steps.source, "auto") || !strcmp(s->steps.source, "log");
+    return wanted && s->steps.log_pattern ? s->steps.log_pattern : "";
+}
+
 static void common_prepare(const struct job *j, Aolani__Prepare *m)
 {
     static const char *const mpi_names[] = {"auto", "pmix", "none"};
@@ -130,6 +137,7 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->grace_ms = s->failure.grace_ms;
     m->lease_ms = s->failure.head_lease_ms;
     m->spool_bytes = s->job.spool_bytes;
+    m->step_pattern = step_pattern(s);
     m->umask = mask;
     m->unbuffered = s->job.unbuffered;
     m->has_stdin = s->stdin_rank >= 0;

@@ -15,6 +15,7 @@
 #include "launcher/variance/cost.h"
 #include "proto/base/limits.h"
 #include "proto/wire/auditlist.h"
+#include "proto/wire/steppattern.h"
 
 #define CURRENCY_MAX (sizeof((struct cost *)0)->currency - 1)
 #define NIC_NAME_MAX 63u /* of an RDMA device, as the kernel has it */
@@ -124,12 +125,11 @@ static int note_later(struct spec_loader *l)
     for (size_t i = 0; i < spec_n_keys && !rc; i++)
         if ((spec_keys[i].flags & SPEC_LATER) && s->origin[i] != FROM_DEFAULT)
             rc = note(s, &spec_keys[i], "is not in effect in this version");
-    const struct spec_key *source = spec_key("steps.source");
-    if (!rc && (!strcmp(s->steps.source, "nccl") || !strcmp(s->steps.source, "log")))
-        rc =
-            note(s, source,
-                 "is not in effect in this version: steps come from programs that mark "
-                 "them with libaolani");
+    const char *from = s->steps.source;
+    bool unread = !strcmp(from, "client") || !strcmp(from, "nccl");
+    if (!rc && s->steps.log_pattern && unread)
+        rc = note(s, spec_key("steps.log_pattern"),
+                  "is not looked for: steps.source asks for another source");
     return rc;
 }
 
@@ -203,6 +203,20 @@ static void check_currency(struct spec_loader *l)
             CURRENCY_MAX);
 }
 
+static void check_steps(struct spec_loader *l)
+{
+    const struct spec *s = l->s;
+    struct steppattern p = {0};
+    struct err e;
+    if (s->steps.log_pattern && steppattern_compile(&p, s->steps.log_pattern, &e) < 0)
+        spec_complain_key(l, spec_key("steps.log_pattern"), "%s", e.text);
+    if (!s->steps.log_pattern && !strcmp(s->steps.source, "log"))
+        spec_complain_key(l, spec_key("steps.source"),
+                          "steps from the output need log_pattern, how a line looks "
+                          "that ends a step: log_pattern = \"step ([0-9]+)\"");
+    steppattern_fini(&p);
+}
+
 static void check_audit(struct spec_loader *l)
 {
     const struct strlist *ids = &l->s->audit.skip;
@@ -261,6 +275,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_forward(l);
     check_binding(l);
     check_currency(l);
+    check_steps(l);
     check_audit(l);
     check_save(l);
     if ((rc = spec_check_slurm(l)) || (rc = ask_nccl(s)))

@@ -77,8 +77,7 @@ const struct spec_key spec_keys[] = {
 
     {"steps", "source", SPEC_WORD, 0, AT(steps.source), "auto", "auto|client|nccl|log",
      0, 0},
-    {"steps", "log_pattern", SPEC_STRING, SPEC_LATER, AT(steps.log_pattern), NULL, NULL,
-     0, 0},
+    {"steps", "log_pattern", SPEC_STRING, 0, AT(steps.log_pattern), NULL, NULL, 0, 0},
     {"steps", "warmup", SPEC_INT, 0, AT(steps.warmup), "5", NULL, 0, 1e6},
     {"steps", "keep", SPEC_INT, 0, AT(steps.keep), "10000", NULL, 0, 1e7},
 

@@ -1,0 +1,185 @@
+/* SPDX-License-Identifier: MIT */
+/* steplog.c - see steplog.h. */
+#include "agent/steplog.h"
+
+#include <errno.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "proto/wire/steppattern.h"
+
+struct log_line {
+    size_t len;
+    char text[STEPLOG_LINE]; /* with its NUL */
+};
+struct log_rank {
+    bool known;
+    uint32_t base, top; /* steps: the last that is told of, the last seen */
+    uint64_t base_ns;
+    struct log_line line[2];
+};
+
+struct steplog {
+    struct steplog_config c;
+    struct steppattern pattern;
+    struct log_rank *ranks;
+    double save_ns;    /* what matching may take now */
+    uint64_t saved_ns; /* until when that is added up */
+    uint64_t skipped;
+};
+
+int steplog_create(const struct steplog_config *c, struct steplog **ret, struct err *e)
+{
+    struct steplog *l = calloc(1, sizeof *l);
+    if (!l || !(l->ranks = calloc(c->n_ranks + 1, sizeof *l->ranks))) {
+        steplog_destroy(l);
+        return err_sys(e, -ENOMEM, "look for steps in the output");
+    }
+    int rc = steppattern_compile(&l->pattern, c->pattern, e);
+    if (rc < 0) {
+        steplog_destroy(l);
+        return rc;
+    }
+    l->c = *c;
+    l->c.pattern = NULL;
+    l->save_ns = STEPLOG_SAVE_NS;
+    l->saved_ns = c->now_ns();
+    *ret = l;
+    return 0;
+}
+
+void steplog_destroy(struct steplog *l)
+{
+    if (!l)
+        return;
+    steppattern_fini(&l->pattern);
+    free(l->ranks);
+    free(l);
+}
+
+uint64_t steplog_skipped(const struct steplog *l)
+{
+    return l->skipped;
+}
+
+/* ---- from lines to steps */
+
+static uint32_t us_of(uint64_t ns)
+{
+    uint64_t us = (ns + 500) / 1000;
+    return us > UINT32_MAX ? UINT32_MAX : (uint32_t)us;
+}
+
+static void rank_base(struct log_rank *k, uint32_t step, uint64_t t_ns)
+{
+    k->known = true;
+    k->base = k->top = step;
+    k->base_ns = t_ns;
+}
+
+/* All up to the last one seen, which was at t_ns. */
+static void rank_tell(struct steplog *l, uint32_t rank, struct log_rank *k,
+                      uint64_t t_ns)
+{
+    uint32_t n = k->top - k->base;
+    uint64_t all = t_ns > k->base_ns ? t_ns - k->base_ns : 0;
+    if (n == 0)
+        return;
+    for (uint32_t i = 1; i <= n && n <= STEPLOG_RANGE && all > 0; i++) {
+        struct steprec r = {.rank = rank,
+                            .step = k->base + i,
+                            .t_end_ns = k->base_ns + all / n * i,
+                            .wall_us = us_of(all / n),
+                            .flags = STEPREC_PARTIAL | STEPREC_HOST_PACED,
+                            .source = STEPREC_LOG,
+                            .confidence = (uint8_t)(n < 100 ? 100 / n : 1)};
+        l->c.step(l->c.arg, rank, &r);
+    }
+    rank_base(k, k->top, t_ns);
+}
+
+static void rank_sees(struct steplog *l, uint32_t rank, struct log_rank *k,
+                      uint32_t step, uint64_t t_ns)
+{
+    if (!k->known) {
+        rank_base(k, step, t_ns);
+    } else if (step >= k->top) {
+        k->top = step;
+    } else { /* it has gone back to a checkpoint */
+        rank_tell(l, rank, k, t_ns);
+        rank_base(k, step, t_ns);
+    }
+}
+
+/* ---- from bytes to lines */
+
+static bool may_match(struct steplog *l, uint64_t now_ns)
+{
+    double passed = now_ns > l->saved_ns ? (double)(now_ns - l->saved_ns) : 0;
+    l->saved_ns = now_ns;
+    l->save_ns += passed * STEPLOG_SHARE;
+    if (l->save_ns > STEPLOG_SAVE_NS)
+        l->save_ns = STEPLOG_SAVE_NS;
+    return l->save_ns > 0;
+}
+
+static void line_end(struct steplog *l, uint32_t rank, struct log_rank *k,
+                     struct log_line *line, uint64_t t_ns)
+{
+    uint32_t step;
+    uint64_t from = l->c.now_ns();
+    if (line->len == 0)
+        return;
+    line->text[line->len] = '\0';
+    line->len = 0;
+    if (!may_match(l, from)) {
+        l->skipped++;
+        return;
+    }
+    bool is_step = steppattern_match(&l->pattern, line->text, &step);
+    uint64_t now = l->c.now_ns();
+    l->save_ns -= now > from ? (double)(now - from) : 0;
+    if (is_step)
+        rank_sees(l, rank, k, step, t_ns);
+}
+
+/* Its beginning is kept; a NUL would hide what follows it. */
+static void line_add(struct log_line *line, const char *data, size_t len)
+{
+    size_t room = STEPLOG_LINE - 1 - line->len;
+    len = len < room ? len : room;
+    memcpy(line->text + line->len, data, len);
+    for (size_t i = line->len; i < line->len + len; i++)
+        line->text[i] = line->text[i] ? line->text[i] : ' ';
+    line->len += len;
+}
+
+/* Progress bars end their lines by going back to the beginning. */
+static const char *end_of_line(const char *at, const char *end)
+{
+    const char *lf = memchr(at, '\n', (size_t)(end - at));
+    const char *cr = memchr(at, '\r', (size_t)((lf ? lf : end) - at));
+    return cr ? cr : lf;
+}
+
+void steplog_add(struct steplog *l, uint32_t rank, unsigned stream, const void *data,
+                 size_t len, uint64_t t_ns)
+{
+    if (rank - l->c.first_rank >= l->c.n_ranks)
+        return;
+    struct log_rank *k = &l->ranks[rank - l->c.first_rank];
+    struct log_line *line = &k->line[stream & 1];
+    const char *at = data, *end = len > 0 ? at + len : at;
+    if (len == 0)
+        line->len = 0;
+    while (at < end) {
+        const char *stop = end_of_line(at, end);
+        line_add(line, at, (size_t)((stop ? stop : end) - at));
+        if (stop)
+            line_end(l, rank, k, line, t_ns);
+        at = stop ? stop + 1 : end;
+    }
+    if (k->known)
+        rank_tell(l, rank, k, t_ns);
+}
