@@ -76,7 +76,7 @@ AGENT   := $(BUILD)/libagent.a
 DESCRIBE := $(BUILD)/libdescribe.a
 AUDIT   := $(BUILD)/libaudit.a
 
-PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so \
+PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so $(BUILD)/libnccl-profiler-aolani.so \
             $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(SLURM),$(BUILD)/aolani-slurm) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(wildcard agent/audit/main.c),$(BUILD)/aolani-audit) \
             $(if $(MPICC),$(BUILD)/trainer-cpu)
 MAN_SCD  := $(wildcard doc/*.scd)
@@ -132,6 +132,13 @@ $(BUILD)/aolani-audit: $(BUILD)/agent/audit/main.o $(AUDIT) $(WIRE) $(BASE)
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \
 	  -Wl,-z,now -o $@ $(filter %.o,$^) && ln -sf libaolani.so $@.1
+
+# NCCL unloads a plug-in with its last communicator; ours may then still be called by a
+# thread of CUDA's, and so stays.
+NCCL_SRC  := $(call src,proto/client/nccl) proto/wire/collrec.c proto/base/cur.c
+NCCL_LINK := -shared -Wl,--version-script=proto/client/nccl/profiler.map -Wl,-z,now -Wl,-z,nodelete
+$(BUILD)/libnccl-profiler-aolani.so: $(NCCL_SRC:%.c=$(BUILD)/pic/%.o) proto/client/nccl/profiler.map
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(NCCL_LINK) -o $@ $(filter %.o,$^)
 
 # Compiled in one go: mpicc adds flags of its own to every step.
 trainer_src  = $(call src,agent/workload) $(wildcard agent/workload/*.h)
@@ -211,7 +218,7 @@ UNITS  := $(notdir $(wildcard scripts/systemd/*.service scripts/systemd/*.timer)
 install: all
 	install -d $(bindir) $(libdir)/aolani $(incdir) $(docdir)/examples
 	install -m 755 $(BUILD)/aolani-run $(bindir)/aolani-run
-	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-slurm $(BUILD)/aolani-describe $(BUILD)/aolani-audit) $(libdir)/aolani
+	install -m 755 $(BUILD)/aolani-agent $(wildcard $(BUILD)/aolani-pmix $(BUILD)/aolani-slurm $(BUILD)/aolani-describe $(BUILD)/aolani-audit $(BUILD)/libnccl-profiler-aolani.so) $(libdir)/aolani
 	install -m 755 $(BUILD)/libaolani.so $(libdir)/libaolani.so.1
 	ln -sf libaolani.so.1 $(libdir)/libaolani.so
 	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so.1
