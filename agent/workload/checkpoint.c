@@ -66,10 +66,37 @@ static struct header header_of(const struct checkpoint *k)
 {
     struct header h = {
         .magic = MAGIC, .version = VERSION, .order = ORDER, .step = k->step, .n = k->n};
-    for (unsigned i = 0; i < CHECKPOINT_ARRAYS; i++)
-        h.arrays |= (uint64_t)(k->array[i] != NULL) << i;
+    for (unsigned i = 0; i < k->arrays; i++)
+        h.arrays |= (uint64_t)1 << i;
     memcpy(h.identity, k->identity, sizeof h.identity);
     return h;
+}
+
+/* How much of an array passes at once. */
+enum { PIECE = 1 << 16 };
+
+/* Calls one for each piece of each array with a buffer for it; false as soon as one is. */
+static bool each_piece(struct file *c, const struct checkpoint *k,
+                       bool (*one)(struct file *, const struct checkpoint *, unsigned,
+                                   size_t, double *, size_t))
+{
+    double *piece = malloc(PIECE * sizeof *piece);
+    bool good = piece != NULL;
+    for (unsigned i = 0; good && i < k->arrays; i++)
+        for (uint64_t at = 0; good && at < k->n; at += PIECE)
+            good = one(c, k, i, at, piece, k->n - at < PIECE ? k->n - at : PIECE);
+    free(piece);
+    return good;
+}
+
+static bool write_piece(struct file *c, const struct checkpoint *k, unsigned array,
+                        size_t at, double *piece, size_t n)
+{
+    if (k->get(k->arg, array, at, piece, n) < 0) {
+        errno = EIO;
+        return false;
+    }
+    return file_put(c, piece, n * sizeof *piece);
 }
 
 static bool write_all(struct file *c, const struct checkpoint *k)
@@ -78,9 +105,8 @@ static bool write_all(struct file *c, const struct checkpoint *k)
     crc_start(c);
     if (!file_put(c, &h, sizeof h))
         return false;
-    for (unsigned i = 0; i < CHECKPOINT_ARRAYS; i++)
-        if (k->array[i] && !file_put(c, k->array[i], k->n * sizeof(double)))
-            return false;
+    if (!each_piece(c, k, write_piece))
+        return false;
     uint32_t crc = c->crc;
     return fwrite(&crc, sizeof crc, 1, c->f) == 1 && fflush(c->f) == 0 &&
            fsync(fileno(c->f)) == 0;
@@ -150,12 +176,18 @@ static bool header_fits(const struct header *h, const struct checkpoint *k,
     return true;
 }
 
+static bool read_piece(struct file *c, const struct checkpoint *k, unsigned array,
+                       size_t at, double *piece, size_t n)
+{
+    return file_get(c, piece, n * sizeof *piece) &&
+           k->put(k->arg, array, at, piece, n) == 0;
+}
+
 static bool read_arrays(struct file *c, struct checkpoint *k)
 {
     uint32_t crc;
-    for (unsigned i = 0; i < CHECKPOINT_ARRAYS; i++)
-        if (k->array[i] && !file_get(c, k->array[i], k->n * sizeof(double)))
-            return false;
+    if (!each_piece(c, k, read_piece))
+        return false;
     return fread(&crc, sizeof crc, 1, c->f) == 1 && crc == c->crc && fgetc(c->f) == EOF;
 }
 

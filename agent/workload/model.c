@@ -10,30 +10,41 @@
 
 #include "agent/workload/model.h"
 
-enum { BYTES = 256 };
+enum { BYTES = MODEL_BYTES };
 
-static size_t layer_in(const struct model_shape *s, uint32_t layer)
+size_t model_in(const struct model_shape *s, uint32_t layer)
 {
     return layer == 0 ? (size_t)s->context * s->embed : s->hidden;
 }
 
-static size_t layer_out(const struct model_shape *s, uint32_t layer)
+size_t model_out(const struct model_shape *s, uint32_t layer)
 {
     return layer == s->layers ? BYTES : s->hidden;
 }
 
 static size_t layer_size(const struct model_shape *s, uint32_t layer)
 {
-    return (layer_in(s, layer) + 1) * layer_out(s, layer); /* and the bias */
+    return (model_in(s, layer) + 1) * model_out(s, layer); /* and the bias */
+}
+
+size_t model_at(const struct model_shape *s, uint32_t layer)
+{
+    size_t at = (size_t)BYTES * s->embed;
+    for (uint32_t l = 0; l < layer; l++)
+        at += layer_size(s, l);
+    return at;
+}
+
+size_t model_size(const struct model_shape *s)
+{
+    return model_at(s, s->layers + 1);
 }
 
 int model_create(struct model *m, const struct model_shape *shape)
 {
     const struct model_shape *s = shape;
-    size_t activations = layer_in(s, 0) + (size_t)s->layers * s->hidden + BYTES;
-    *m = (struct model){.shape = *s, .n = (size_t)BYTES * s->embed};
-    for (uint32_t l = 0; l <= s->layers; l++)
-        m->n += layer_size(s, l);
+    size_t activations = model_in(s, 0) + (size_t)s->layers * s->hidden + BYTES;
+    *m = (struct model){.shape = *s, .n = model_size(s)};
     m->w = calloc(m->n, sizeof *m->w);
     m->work = calloc(2 * activations, sizeof *m->work);
     if (!m->w || !m->work) {
@@ -50,30 +61,51 @@ void model_destroy(struct model *m)
     *m = (struct model){0};
 }
 
-/* splitmix64; uniform in [-a, a). No libm, whose last bits differ between systems. */
-static double random_in(uint64_t *state, double a)
+/* Number k of splitmix64, so that any part of the weights can be made alone; uniform in
+ * [-a, a). No libm, whose last bits differ between systems. */
+static double random_in(uint64_t seed, uint64_t k, double a)
 {
-    uint64_t z = *state += 0x9e3779b97f4a7c15u;
+    uint64_t z = seed + (k + 1) * 0x9e3779b97f4a7c15u;
     z = (z ^ z >> 30) * 0xbf58476d1ce4e5b9u;
     z = (z ^ z >> 27) * 0x94d049bb133111ebu;
     z ^= z >> 31;
     return a * ((double)(z >> 11) * 0x1p-52 - 1.0);
 }
 
+struct first {
+    uint64_t seed, k; /* k: of the next matrix's first number */
+    size_t here;      /* where that is among the weights */
+    size_t at, n;     /* the part that is wanted */
+    double *w;
+};
+
+/* The wanted part of the next n_matrix numbers from [-a, a) and of n_zero zeros. */
+static void first_fill(struct first *f, size_t n_matrix, double a, size_t n_zero)
+{
+    size_t end = f->here + n_matrix + n_zero, stop = f->at + f->n;
+    size_t i = f->here > f->at ? f->here : f->at;
+    for (; i < end && i < stop; i++)
+        f->w[i - f->at] =
+            i - f->here < n_matrix ? random_in(f->seed, f->k + (i - f->here), a) : 0;
+    f->k += n_matrix;
+    f->here = end;
+}
+
+void model_first(const struct model_shape *s, uint64_t seed, size_t at, double *w,
+                 size_t n)
+{
+    struct first f = {.seed = seed, .at = at, .n = n, .w = w};
+    first_fill(&f, (size_t)BYTES * s->embed, 0.5, 0);
+    for (uint32_t l = 0; l <= s->layers; l++) {
+        size_t in = model_in(s, l), out = model_out(s, l);
+        double a = sqrt(3.0 / (double)in); /* sqrt is exact everywhere: IEEE 754 */
+        first_fill(&f, in * out, l == s->layers ? 0.1 * a : a, out);
+    }
+}
+
 void model_init(struct model *m, uint64_t seed)
 {
-    double *w = m->w;
-    uint64_t state = seed;
-    for (size_t i = 0; i < (size_t)BYTES * m->shape.embed; i++)
-        *w++ = random_in(&state, 0.5);
-    for (uint32_t l = 0; l <= m->shape.layers; l++) {
-        size_t in = layer_in(&m->shape, l), out = layer_out(&m->shape, l);
-        double a = sqrt(3.0 / (double)in); /* sqrt is exact everywhere: IEEE 754 */
-        for (size_t i = 0; i < in * out; i++)
-            *w++ = random_in(&state, l == m->shape.layers ? 0.1 * a : a);
-        memset(w, 0, out * sizeof *w);
-        w += out;
-    }
+    model_first(&m->shape, seed, 0, m->w, m->n);
 }
 
 /* ---- rows: what the time goes into */
@@ -148,8 +180,8 @@ static double forward(struct model *m, const uint8_t *context, uint8_t target,
         memcpy(x + (size_t)c * s->embed, m->w + (size_t)context[c] * s->embed,
                s->embed * sizeof *x);
     for (uint32_t l = 0; l <= s->layers; l++) {
-        size_t in = layer_in(s, l);
-        layer_forward(w, x, in, x + in, layer_out(s, l), l < s->layers);
+        size_t in = model_in(s, l);
+        layer_forward(w, x, in, x + in, model_out(s, l), l < s->layers);
         w += layer_size(s, l);
         x += in;
     }
@@ -161,12 +193,12 @@ double model_learn(struct model *m, const uint8_t *context, uint8_t target,
 {
     const struct model_shape *s = &m->shape;
     double loss = forward(m, context, target, scale);
-    size_t at = m->n, activations = layer_in(s, 0) + (size_t)s->layers * s->hidden;
+    size_t at = m->n, activations = model_in(s, 0) + (size_t)s->layers * s->hidden;
     double *x = m->work + activations; /* the gradient by the logits */
     double *dx = x + BYTES;            /* the second half: gradients by inputs */
     const double *dy = x;
     for (uint32_t l = s->layers + 1; l-- > 0;) {
-        size_t in = layer_in(s, l), out = layer_out(s, l);
+        size_t in = model_in(s, l), out = model_out(s, l);
         at -= layer_size(s, l);
         x -= in;
         layer_backward(m->w + at, grad + at, x, in, dx, dy, out);

@@ -8,7 +8,7 @@
 
 #include "agent/workload/optim.h"
 
-static const double beta1 = 0.9, beta2 = 0.999, epsilon = 1e-8;
+const struct optim_adamw optim_adamw = {.beta1 = 0.9, .beta2 = 0.999, .epsilon = 1e-8};
 
 int optim_create(struct optim *p, const struct options *o, size_t n)
 {
@@ -43,15 +43,23 @@ static double power(double base, uint64_t n)
     return r;
 }
 
+void optim_fixes(uint64_t step, double *ret_fix1, double *ret_fix2)
+{
+    *ret_fix1 = 1 / (1 - power(optim_adamw.beta1, step));
+    *ret_fix2 = 1 / (1 - power(optim_adamw.beta2, step));
+}
+
 static void adamw(struct optim *p, uint64_t step, double *restrict w,
                   const double *restrict grad)
 {
-    double fix1 = 1 / (1 - power(beta1, step)), fix2 = 1 / (1 - power(beta2, step));
+    const double beta1 = optim_adamw.beta1, beta2 = optim_adamw.beta2;
+    double fix1, fix2;
+    optim_fixes(step, &fix1, &fix2);
     for (size_t i = 0; i < p->n; i++) {
         double g = grad[i];
         p->m[i] = beta1 * p->m[i] + (1 - beta1) * g;
         p->v[i] = beta2 * p->v[i] + (1 - beta2) * g * g;
-        w[i] -= p->lr * (p->m[i] * fix1 / (sqrt(p->v[i] * fix2) + epsilon) +
+        w[i] -= p->lr * (p->m[i] * fix1 / (sqrt(p->v[i] * fix2) + optim_adamw.epsilon) +
                          p->weight_decay * w[i]);
     }
 }

@@ -7,6 +7,13 @@
 
 #include "agent/workload/options.h"
 
+struct optim_adamw {
+    double beta1, beta2, epsilon;
+};
+extern const struct optim_adamw optim_adamw;
+/* What AdamW's means of a step (from 1) are multiplied with, for they began at zero. */
+void optim_fixes(uint64_t step, double *ret_fix1, double *ret_fix2);
+
 struct optim {
     enum optimizer kind;
     double lr, weight_decay, momentum;

@@ -10,7 +10,15 @@
 
 #include "agent/workload/options.h"
 
-enum kind { KIND_TEXT, KIND_U64, KIND_U32, KIND_REAL, KIND_OPTIMIZER, KIND_SWITCH };
+enum kind {
+    KIND_TEXT,
+    KIND_U64,
+    KIND_U32,
+    KIND_REAL,
+    KIND_OPTIMIZER,
+    KIND_PRECISION,
+    KIND_SWITCH
+};
 
 struct flag {
     const char *name;
@@ -51,6 +59,29 @@ static const struct flag flags[] = {
 };
 #define N_FLAGS (sizeof flags / sizeof *flags)
 
+static const struct flag gpu_flags[] = {
+    {"--precision", KIND_PRECISION, AT(precision), 0, 0,
+     "NAME  of matrix products: fp64, fp32, tf32 or bf16; sums in fp32, or fp64"},
+    {"--bucket-mb", KIND_U32, AT(bucket_mb), 1, 65536,
+     "N     MiB of gradients to sum at once, beside the backward pass"},
+    {"--verify-sum", KIND_U64, AT(verify_every), 1, 4e9,
+     "N     every N steps compare NCCL's sums with sums of the CPU"},
+    {"--graph", KIND_SWITCH, AT(graph), 0, 0, "      make a step one CUDA graph"},
+    {"--peak-tflops", KIND_REAL, AT(peak_tflops), 1e-3, 1e6,
+     "X     of one GPU, for MFU (default: by its name)"},
+    {"--no-marks", KIND_SWITCH, AT(no_marks), 0, 0,
+     "      do not mark steps for aolani-run"},
+};
+#define N_GPU_FLAGS (sizeof gpu_flags / sizeof *gpu_flags)
+
+static const char *const precisions[] = {
+    [PRECISION_FP64] = "fp64",
+    [PRECISION_FP32] = "fp32",
+    [PRECISION_TF32] = "tf32",
+    [PRECISION_BF16] = "bf16",
+};
+enum { N_PRECISIONS = sizeof precisions / sizeof *precisions };
+
 static const struct options defaults = {
     .steps = 200,
     .checkpoint_every = 100,
@@ -66,6 +97,8 @@ static const struct options defaults = {
     .lr = 1e-2,
     .weight_decay = 0.01,
     .momentum = 0.9,
+    .precision = PRECISION_TF32,
+    .bucket_mb = 25,
 };
 
 /* Some text that is on every Debian, and on most other systems. */
@@ -84,12 +117,25 @@ static const char *default_text(void)
     return paths[0];
 }
 
-static void help(void)
+static void help_gpu(void)
 {
-    printf("usage: trainer [flags]\n"
+    printf("\nof a GPU:\n");
+    for (size_t i = 0; i < N_GPU_FLAGS; i++)
+        printf("  %-19s%s\n", gpu_flags[i].name, gpu_flags[i].help);
+    printf(
+        "\ndefaults: --precision %s --bucket-mb %u\n"
+        "The ranks meet at MASTER_ADDR and MASTER_PORT, where rank 0 listens; rank and "
+        "number of\nranks are those of RANK, WORLD_SIZE and LOCAL_RANK.\n",
+        precisions[defaults.precision], defaults.bucket_mb);
+}
+
+static void help(const struct options_program *program)
+{
+    printf("usage: %s [flags]\n"
            "Train a byte-level language model on all ranks of the job. The global "
            "batch is\n"
-           "streams * positions targets, the same for any number of ranks.\n\n");
+           "streams * positions targets, the same for any number of ranks.\n\n",
+           program->name);
     for (size_t i = 0; i < N_FLAGS; i++)
         printf("  %-19s%s\n", flags[i].name, flags[i].help);
     printf("  %-19s      this text\n", "--help");
@@ -101,6 +147,8 @@ static void help(void)
            defaults.lr, defaults.weight_decay, defaults.momentum,
            (unsigned long long)defaults.seed, (unsigned long long)defaults.log_every,
            (unsigned long long)defaults.checkpoint_every);
+    if (program->gpu)
+        help_gpu();
 }
 
 static bool parse_number(const struct flag *f, const char *text, double *ret)
@@ -111,6 +159,17 @@ static bool parse_number(const struct flag *f, const char *text, double *ret)
     *ret = strtod(text, &end);
     return !errno && end != text && !*end && isfinite(*ret) && *ret >= f->min &&
            *ret <= f->max && (!whole || (*ret == floor(*ret) && !strpbrk(text, "xX")));
+}
+
+static bool set_precision(const char *text, struct options *o)
+{
+    for (unsigned i = 0; i < N_PRECISIONS; i++) {
+        if (strcmp(text, precisions[i]) != 0)
+            continue;
+        o->precision = (enum precision)i;
+        return true;
+    }
+    return false;
 }
 
 static bool set_value(const struct flag *f, const char *text, struct options *o)
@@ -124,6 +183,8 @@ static bool set_value(const struct flag *f, const char *text, struct options *o)
     case KIND_OPTIMIZER:
         o->optimizer = strcmp(text, "sgd") == 0 ? OPTIMIZER_SGD : OPTIMIZER_ADAMW;
         return strcmp(text, "sgd") == 0 || strcmp(text, "adamw") == 0;
+    case KIND_PRECISION:
+        return set_precision(text, o);
     case KIND_SWITCH:
         *(bool *)at = true;
         return true;
@@ -141,74 +202,85 @@ static bool set_value(const struct flag *f, const char *text, struct options *o)
     return true;
 }
 
-static void complain(bool speak, const struct flag *f, const char *value)
+static void complain(const char *program, const struct flag *f, const char *value)
 {
-    if (!speak)
-        return;
+    fprintf(stderr, "%s: %s", program, f->name);
     if (f->kind == KIND_U64 || f->kind == KIND_U32)
-        fprintf(stderr,
-                "trainer: %s \"%s\": not a whole number between %.0f and %.0f\n",
-                f->name, value, f->min, f->max);
+        fprintf(stderr, " \"%s\": not a whole number between %.0f and %.0f\n", value,
+                f->min, f->max);
     else if (f->kind == KIND_REAL)
-        fprintf(stderr, "trainer: %s \"%s\": not a number between %g and %g\n", f->name,
-                value, f->min, f->max);
+        fprintf(stderr, " \"%s\": not a number between %g and %g\n", value, f->min,
+                f->max);
     else if (f->kind == KIND_OPTIMIZER)
-        fprintf(stderr, "trainer: %s \"%s\": neither \"adamw\" nor \"sgd\"\n", f->name,
-                value);
+        fprintf(stderr, " \"%s\": neither \"adamw\" nor \"sgd\"\n", value);
+    else if (f->kind == KIND_PRECISION)
+        fprintf(stderr, " \"%s\": not one of fp64, fp32, tf32, bf16\n", value);
     else
-        fprintf(stderr, "trainer: %s: the value is empty\n", f->name);
+        fprintf(stderr, ": the value is empty\n");
 }
 
 /* "--name", or "--name=value" with *ret_value at the value. */
-static const struct flag *find_flag(const char *arg, const char **ret_value)
+static const struct flag *find_flag(const char *arg, bool gpu, const char **ret_value)
 {
     size_t len = strcspn(arg, "=");
     *ret_value = arg[len] == '=' ? arg + len + 1 : NULL;
-    for (size_t i = 0; i < N_FLAGS; i++)
-        if (strlen(flags[i].name) == len && memcmp(flags[i].name, arg, len) == 0)
-            return &flags[i];
+    for (size_t i = 0; i < N_FLAGS + (gpu ? N_GPU_FLAGS : 0); i++) {
+        const struct flag *f = i < N_FLAGS ? &flags[i] : &gpu_flags[i - N_FLAGS];
+        if (strlen(f->name) == len && memcmp(f->name, arg, len) == 0)
+            return f;
+    }
     return NULL;
 }
 
-static bool whole_is_sound(const struct options *o, bool speak)
+/* argv[*at] and its value, which may be argv[*at + 1]. False: it has been said why not. */
+static bool take_flag(char **argv, int *at, const struct options_program *program,
+                      bool speak, struct options *o)
+{
+    const char *arg = argv[*at], *value;
+    const struct flag *f = find_flag(arg, program->gpu, &value);
+    if (!f || (f->kind == KIND_SWITCH && value)) {
+        if (speak)
+            fprintf(stderr, "%s: %s: %s; --help lists the flags\n", program->name, arg,
+                    f ? "this flag takes no value" : "no such flag");
+        return false;
+    }
+    if (f->kind != KIND_SWITCH && !value && !(value = argv[++*at])) {
+        if (speak)
+            fprintf(stderr, "%s: %s: the value is missing\n", program->name, f->name);
+        return false;
+    }
+    if (set_value(f, value, o))
+        return true;
+    if (speak)
+        complain(program->name, f, value);
+    return false;
+}
+
+static bool whole_is_sound(const struct options *o, const char *program, bool speak)
 {
     bool missing = o->resume && !o->checkpoint;
     if (missing && speak)
-        fprintf(stderr,
-                "trainer: --resume: needs --checkpoint DIR to know from where\n");
+        fprintf(stderr, "%s: --resume: needs --checkpoint DIR to know from where\n",
+                program);
     return !missing;
 }
 
-enum options_result options_parse(int argc, char **argv, bool speak,
+enum options_result options_parse(int argc, char **argv,
+                                  const struct options_program *program, bool speak,
                                   struct options *ret)
 {
     struct options o = defaults;
     o.text = default_text();
     for (int i = 1; i < argc; i++) {
-        const char *value;
         if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
             if (speak)
-                help();
+                help(program);
             return OPTIONS_EXIT_OK;
         }
-        const struct flag *f = find_flag(argv[i], &value);
-        if (!f || (f->kind == KIND_SWITCH && value)) {
-            if (speak)
-                fprintf(stderr, "trainer: %s: %s; --help lists the flags\n", argv[i],
-                        f ? "this flag takes no value" : "no such flag");
+        if (!take_flag(argv, &i, program, speak, &o))
             return OPTIONS_EXIT_USAGE;
-        }
-        if (f->kind != KIND_SWITCH && !value && !(value = argv[++i])) {
-            if (speak)
-                fprintf(stderr, "trainer: %s: the value is missing\n", f->name);
-            return OPTIONS_EXIT_USAGE;
-        }
-        if (!set_value(f, value, &o)) {
-            complain(speak, f, value);
-            return OPTIONS_EXIT_USAGE;
-        }
     }
-    if (!whole_is_sound(&o, speak))
+    if (!whole_is_sound(&o, program->name, speak))
         return OPTIONS_EXIT_USAGE;
     *ret = o;
     return OPTIONS_RUN;

@@ -1,43 +1,63 @@
 /* SPDX-License-Identifier: MIT */
-/* trainer.c - learn, sum over the ranks, update; log, keep checkpoints, stop when asked.
+/* trainer.c - learn, sum over the ranks, update; log, keep checkpoints, stop when asked. How
+ * that is computed, and by what the ranks are summed, is the back end's.
  *
- * The sum that carries the gradient also carries the loss and each rank's wish to stop, so
- * that all ranks leave after the same step and no further message is needed. The batch of
- * a step depends on its number alone: a run that is resumed, or has another number of
- * ranks, sees the same bytes.
+ * All ranks leave after the same step, because their wishes to stop are summed with the
+ * gradients. The batch of a step depends on its number alone: a run that is resumed, or has
+ * another number of ranks, sees the same bytes.
  */
+#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 #include "agent/workload/checkpoint.h"
 #include "agent/workload/data.h"
-#include "agent/workload/model.h"
-#include "agent/workload/optim.h"
 #include "agent/workload/trainer.h"
 #include "proto/client/aolani.h"
 
-/* Behind the gradient in the vector that is summed. */
-enum { TAIL_LOSS, TAIL_STOP, TAIL };
-
 struct trainer {
     const struct options *o;
+    const struct backend *b;
     const struct comm *comm;
+    void *own; /* the back end's */
     struct data data;
-    struct model model;
-    struct optim optim;
-    double *sum; /* model.n + TAIL */
     FILE *losses;
     uint64_t step, saved_step; /* finished */
-    double loss;
-    bool stop;
-    char why[512];
+    struct step_result last;
+    uint64_t steps_here;      /* in this process */
+    uint64_t timed, timed_ns; /* of those, warm ones; checkpoints left out */
+    struct why why;
 };
+
+int why_set(struct why *w, const char *fmt, ...)
+{
+    va_list ap;
+    va_start(ap, fmt);
+    vsnprintf(w->text, sizeof w->text, fmt, ap);
+    va_end(ap);
+    return -1;
+}
 
 static bool fail(const struct trainer *t)
 {
-    fprintf(stderr, "trainer: rank %d: %s\n", t->comm->rank, t->why);
+    fprintf(stderr, "%s: rank %d: %s\n", t->b->program, t->comm->rank, t->why.text);
     return false;
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* When the others may be waiting for this rank already. */
+static void __attribute__((noreturn)) give_up(const struct trainer *t)
+{
+    fail(t);
+    comm_abort(t->comm, 1);
 }
 
 /* ---- checkpoints: rank 0 alone reads and writes, so no file system need be shared */
@@ -50,8 +70,11 @@ static struct checkpoint checkpoint_of(const struct trainer *t)
         .identity_name = {"--context", "--embed", "--hidden", "--layers",
                           "--optimizer"},
         .identity = {o->context, o->embed, o->hidden, o->layers, o->optimizer},
-        .n = t->model.n,
-        .array = {t->model.w, t->optim.m, t->optim.v},
+        .n = t->b->size(t->own),
+        .arrays = t->b->arrays(t->own),
+        .get = t->b->get,
+        .put = t->b->put,
+        .arg = t->own,
     };
 }
 
@@ -63,9 +86,9 @@ static bool save(struct trainer *t)
     t->saved_step = t->step;
     bool good = true;
     if (t->comm->rank == 0 &&
-        checkpoint_save(t->o->checkpoint, &c, t->why, sizeof t->why) < 0)
+        checkpoint_save(t->o->checkpoint, &c, t->why.text, sizeof t->why.text) < 0)
         good = fail(t);
-    return comm_first_bad(good) < 0;
+    return comm_first_bad(t->comm, good) < 0;
 }
 
 static bool resume(struct trainer *t)
@@ -74,17 +97,17 @@ static bool resume(struct trainer *t)
     double found[2] = {0,
                        0}; /* checkpoint_load's answer, and the step: exact to 2^53 */
     if (t->comm->rank == 0) {
-        found[0] = checkpoint_load(t->o->checkpoint, &c, t->why, sizeof t->why);
+        found[0] =
+            checkpoint_load(t->o->checkpoint, &c, t->why.text, sizeof t->why.text);
         found[1] = (double)c.step;
         if (found[0] < 0)
             fail(t);
     }
-    comm_from_first(found, 2);
+    comm_from_first(t->comm, found, 2);
     if (found[0] <= 0)
         return found[0] == 0;
-    for (unsigned i = 0; i < CHECKPOINT_ARRAYS; i++)
-        if (c.array[i])
-            comm_from_first(c.array[i], t->model.n);
+    if (t->b->share(t->own, &t->why) < 0)
+        give_up(t);
     t->step = t->saved_step = (uint64_t)found[1];
     if (t->comm->rank == 0)
         printf("resumed after step %llu\n", (unsigned long long)t->step);
@@ -95,31 +118,13 @@ static bool resume(struct trainer *t)
 
 static void learn(struct trainer *t, uint64_t step)
 {
-    const struct options *o = t->o;
-    double scale = 1.0 / ((double)o->streams * o->positions), loss = 0;
-    memset(t->sum, 0, (t->model.n + TAIL) * sizeof *t->sum);
     for (uint32_t i = 0; i < t->data.n; i++) {
-        const uint8_t *text = data_window(&t->data, i, step - 1, t->why, sizeof t->why);
-        if (!text) {
-            fail(t);
-            comm_abort(1); /* the others are in the sum already */
-        }
-        for (uint32_t p = 0; p < o->positions; p++)
-            loss +=
-                model_learn(&t->model, text + p, text[p + o->context], scale, t->sum);
+        const uint8_t *text =
+            data_window(&t->data, i, step - 1, t->why.text, sizeof t->why.text);
+        if (!text)
+            give_up(t);
+        t->b->learn(t->own, step, i, text);
     }
-    t->sum[t->model.n + TAIL_LOSS] = loss * scale;
-}
-
-static void sum_over_ranks(struct trainer *t)
-{
-    size_t from = 0;
-#ifdef TRAINER_NO_ALLREDUCE
-    from = t->model.n; /* for the test that must fail when gradients are not summed */
-#endif
-    comm_sum(t->sum + from, t->model.n + TAIL - from);
-    t->loss = t->sum[t->model.n + TAIL_LOSS];
-    t->stop = t->sum[t->model.n + TAIL_STOP] > 0;
 }
 
 static void report(struct trainer *t)
@@ -128,26 +133,44 @@ static void report(struct trainer *t)
     if (t->comm->rank != 0)
         return;
     if (t->losses)
-        fprintf(t->losses, "%llu %.17g\n", (unsigned long long)t->step, t->loss);
-    if (every > 0 && (t->step % every == 0 || t->step == t->o->steps || t->stop))
-        printf("step %llu loss %.13f\n", (unsigned long long)t->step, t->loss);
+        fprintf(t->losses, "%llu %.17g\n", (unsigned long long)t->step, t->last.loss);
+    if (every > 0 &&
+        (t->step % every == 0 || t->step == t->o->steps || t->last.stop))
+        printf("step %llu loss %.13f\n", (unsigned long long)t->step, t->last.loss);
+}
+
+/* Marks of a step; on request there are none. */
+static void mark_step(const struct trainer *t, void (*mark)(void))
+{
+    if (!t->o->no_marks)
+        mark();
+}
+
+static bool checkpoint_is_due(const struct trainer *t)
+{
+    return t->o->checkpoint && t->step % t->o->checkpoint_every == 0;
 }
 
 static bool step(struct trainer *t, const volatile sig_atomic_t *stop)
 {
     bool good = true;
-    uint64_t n = t->step + 1;
-    aolani_step_begin(n);
+    uint64_t n = t->step + 1, from = now_ns();
+    if (!t->o->no_marks)
+        aolani_step_begin(n);
     learn(t, n);
-    t->sum[t->model.n + TAIL_STOP] = *stop || aolani_stop_requested();
-    sum_over_ranks(t);
-    optim_step(&t->optim, n, t->model.w, t->sum);
+    if (t->b->finish(t->own, n, *stop || aolani_stop_requested(), &t->last, &t->why) <
+        0)
+        give_up(t);
     t->step = n;
-    if (t->o->checkpoint && n % t->o->checkpoint_every == 0) {
-        aolani_step_checkpoint();
+    if (t->steps_here++ >= t->b->steps_warm) {
+        t->timed++;
+        t->timed_ns += now_ns() - from;
+    }
+    if (checkpoint_is_due(t)) {
+        mark_step(t, aolani_step_checkpoint);
         good = save(t); /* ends with all ranks together: no wait leaks into the next */
     }
-    aolani_step_end();
+    mark_step(t, aolani_step_end);
     report(t);
     return good;
 }
@@ -158,19 +181,16 @@ static bool open_all(struct trainer *t)
 {
     const struct options *o = t->o;
     const struct comm *c = t->comm;
-    struct model_shape shape = {o->context, o->embed, o->hidden, o->layers};
     if (data_open(&t->data, o->text, o->streams, o->context, o->positions,
-                  (uint32_t)c->rank, (uint32_t)c->size, t->why, sizeof t->why) < 0)
+                  (uint32_t)c->rank, (uint32_t)c->size, t->why.text,
+                  sizeof t->why.text) < 0)
         return false;
-    if (model_create(&t->model, &shape) < 0 ||
-        optim_create(&t->optim, o, t->model.n) < 0 ||
-        !(t->sum = malloc((t->model.n + TAIL) * sizeof *t->sum))) {
-        snprintf(t->why, sizeof t->why, "out of memory for the model");
+    if (t->b->create(&t->own, o, c, &t->why) < 0)
         return false;
-    }
     if (o->loss_file && c->rank == 0 &&
         !(t->losses = fopen(o->loss_file, o->resume ? "a" : "w"))) {
-        snprintf(t->why, sizeof t->why, "--loss-file \"%s\": %m", o->loss_file);
+        snprintf(t->why.text, sizeof t->why.text, "--loss-file \"%s\": %m",
+                 o->loss_file);
         return false;
     }
     return true;
@@ -179,15 +199,16 @@ static bool open_all(struct trainer *t)
 static bool start(struct trainer *t)
 {
     bool good = open_all(t);
-    int first_bad = comm_first_bad(good);
+    int first_bad = comm_first_bad(t->comm, good);
     if (first_bad >= 0) /* one speaks: what is wrong is mostly wrong on every rank */
         return first_bad == t->comm->rank ? fail(t) : false;
-    if (!comm_is_same(t->data.size)) {
-        snprintf(t->why, sizeof t->why, "--text \"%s\": not the same size on all nodes",
-                 t->o->text);
+    if (!comm_is_same(t->comm, t->data.size)) {
+        snprintf(t->why.text, sizeof t->why.text,
+                 "--text \"%s\": not the same size on all nodes", t->o->text);
         return t->comm->rank == 0 ? fail(t) : false;
     }
-    model_init(&t->model, t->o->seed);
+    if (t->b->join(t->own, &t->why) < 0)
+        give_up(t);
     return !t->o->resume || resume(t);
 }
 
@@ -196,45 +217,56 @@ static void greet(const struct trainer *t)
     const struct options *o = t->o;
     if (t->comm->rank == 0)
         printf("training %zu weights on \"%s\" with %d ranks, %u targets a step\n",
-               t->model.n, o->text, t->comm->size, o->streams * o->positions);
+               t->b->size(t->own), o->text, t->comm->size, o->streams * o->positions);
+}
+
+static void speed(const struct trainer *t)
+{
+    char text[256] = "";
+    if (t->timed > 0)
+        t->b->describe(t->own, (double)t->timed_ns / (double)t->timed * 1e-9, text,
+                       sizeof text);
+    if (*text)
+        printf("%s\n", text);
 }
 
 static bool finish(struct trainer *t)
 {
     bool good = save(t);
     if (good && t->losses && fflush(t->losses) != 0) {
-        snprintf(t->why, sizeof t->why, "--loss-file \"%s\": %m", t->o->loss_file);
+        snprintf(t->why.text, sizeof t->why.text, "--loss-file \"%s\": %m",
+                 t->o->loss_file);
         good = fail(t);
     }
-    if (good && t->stop && t->comm->rank == 0)
+    if (good && t->comm->rank == 0)
+        speed(t);
+    if (good && t->last.stop && t->comm->rank == 0)
         printf("stopped as asked after step %llu%s%s\n", (unsigned long long)t->step,
                t->o->checkpoint ? ", checkpoint in " : "",
                t->o->checkpoint ? t->o->checkpoint : "");
     return good;
 }
 
-int trainer_run(const struct options *o, const struct comm *comm,
-                const volatile sig_atomic_t *stop)
+int trainer_run(const struct options *o, const struct backend *b,
+                const struct comm *comm, const volatile sig_atomic_t *stop)
 {
-    struct trainer t = {.o = o, .comm = comm, .data.fd = -1};
+    struct trainer t = {.o = o, .b = b, .comm = comm, .data.fd = -1};
     if (o->streams % (uint32_t)comm->size != 0) {
         if (comm->rank == 0)
-            fprintf(stderr, "trainer: --streams %u: not a multiple of the %d ranks\n",
-                    o->streams, comm->size);
+            fprintf(stderr, "%s: --streams %u: not a multiple of the %d ranks\n",
+                    b->program, o->streams, comm->size);
         return 2;
     }
     bool good = start(&t);
     if (good)
         greet(&t);
-    while (good && !t.stop && t.step < o->steps)
+    while (good && !t.last.stop && t.step < o->steps)
         good = step(&t, stop);
     if (good)
         good = finish(&t);
     if (t.losses)
         fclose(t.losses);
-    free(t.sum);
-    optim_destroy(&t.optim);
-    model_destroy(&t.model);
+    b->destroy(t.own);
     data_close(&t.data);
     return good ? 0 : 1;
 }

@@ -29,13 +29,39 @@ static int teardown(void **state)
     return rmdir(dir); /* no temporary file is left */
 }
 
-static struct checkpoint of(double w[N], double m[N], double v[N])
+static int get(void *arg, unsigned array, size_t at, double *piece, size_t n)
+{
+    double **arrays = arg;
+    memcpy(piece, arrays[array] + at, n * sizeof *piece);
+    return 0;
+}
+
+static int put(void *arg, unsigned array, size_t at, const double *piece, size_t n)
+{
+    double **arrays = arg;
+    memcpy(arrays[array] + at, piece, n * sizeof *piece);
+    return 0;
+}
+
+static int refuse(void *arg, unsigned array, size_t at, double *piece, size_t n)
+{
+    (void)arg;
+    (void)at;
+    (void)piece;
+    (void)n;
+    return array == 1 ? -1 : 0;
+}
+
+static struct checkpoint of(double *arrays[3])
 {
     return (struct checkpoint){.step = 7,
                                .identity_name = {"--a", "--b", "--c", "--d", "--e"},
                                .identity = {1, 2, 3, 4, 5},
                                .n = N,
-                               .array = {w, m, v}};
+                               .arrays = 3,
+                               .get = get,
+                               .put = put,
+                               .arg = arrays};
 }
 
 static void test_bit_for_bit(void **state)
@@ -44,7 +70,8 @@ static void test_bit_for_bit(void **state)
     char why[256];
     double w[N] = {0.1, -0.0, 1e-310, 1e300, 3}, m[N] = {1, 2, 3, 4, 5}, v[N] = {9};
     double w2[N], m2[N], v2[N];
-    struct checkpoint a = of(w, m, v), b = of(w2, m2, v2);
+    double *from[] = {w, m, v}, *to[] = {w2, m2, v2};
+    struct checkpoint a = of(from), b = of(to);
     b.step = 0;
     assert_int_equal(checkpoint_load(dir, &b, why, sizeof why), 0);
     for (a.step = 7; a.step < 9; a.step++) { /* over an older one, too */
@@ -72,7 +99,8 @@ static void test_damage_is_seen(void **state)
     (void)state;
     char why[256];
     double w[N] = {1}, m[N] = {2}, v[N] = {3};
-    struct checkpoint c = of(w, m, v);
+    double *arrays[] = {w, m, v};
+    struct checkpoint c = of(arrays);
     static const struct {
         long flip, cut;
         const char *says;
@@ -103,13 +131,14 @@ static void test_another_model_is_refused(void **state)
     (void)state;
     char why[256];
     double w[N] = {1}, m[N] = {2}, v[N] = {3};
-    struct checkpoint c = of(w, m, v), other = c;
+    double *arrays[] = {w, m, v};
+    struct checkpoint c = of(arrays), other = c;
     assert_int_equal(checkpoint_save(dir, &c, why, sizeof why), 0);
     other.identity[2] = 33;
     assert_int_equal(checkpoint_load(dir, &other, why, sizeof why), -1);
     assert_non_null(strstr(why, "is of --c 3, this run of 33"));
     other = c;
-    other.array[2] = NULL;
+    other.arrays = 2;
     assert_int_equal(checkpoint_load(dir, &other, why, sizeof why), -1);
     assert_non_null(strstr(why, "another model"));
 }
@@ -119,9 +148,13 @@ static void test_save_fails_with_the_path(void **state)
     (void)state;
     char why[256];
     double w[N] = {1}, m[N] = {2}, v[N] = {3};
-    struct checkpoint c = of(w, m, v);
+    double *arrays[] = {w, m, v};
+    struct checkpoint c = of(arrays);
     assert_int_equal(checkpoint_save("/nonexistent/a/b", &c, why, sizeof why), -1);
     assert_non_null(strstr(why, "\"/nonexistent/a/b\": No such file"));
+    c.get = refuse; /* as a device that failed */
+    assert_int_equal(checkpoint_save(dir, &c, why, sizeof why), -1);
+    assert_non_null(strstr(why, "Input/output error"));
 }
 
 int main(void)
@@ -130,7 +163,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_bit_for_bit, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_another_model_is_refused, setup, teardown),
-        cmocka_unit_test(test_save_fails_with_the_path),
+        cmocka_unit_test_setup_teardown(test_save_fails_with_the_path, setup, teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

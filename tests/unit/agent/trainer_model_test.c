@@ -52,8 +52,34 @@ static void test_first_weights_are_fixed(void **state)
     assert_memory_equal(a.w, b.w, a.n * sizeof *a.w);
     model_init(&b, 2);
     assert_memory_not_equal(a.w, b.w, a.n * sizeof *a.w);
+    assert_int_equal(a.n, model_size(&shapes[2]));
+    /* Any part alone has the same bits, and nothing beside it is written. */
+    for (size_t at = 0; at < a.n; at += 7) {
+        double part[16];
+        size_t n = a.n - at < 11 ? a.n - at : 11;
+        part[n] = 77;
+        model_first(&shapes[2], 1, at, part, n);
+        assert_memory_equal(part, a.w + at, n * sizeof *part);
+        assert_true(part[n] == 77);
+    }
     model_destroy(&a);
     model_destroy(&b);
+}
+
+/* What the first version of the trainer began with, so that its checkpoints stay its own. */
+static void test_first_weights_are_those_of_always(void **state)
+{
+    (void)state;
+    double w[4];
+    uint64_t z = 1;
+    model_first(&shapes[1], 1, 0, w, 4);
+    for (int i = 0; i < 4; i++) { /* splitmix64 as published: one state that goes on */
+        uint64_t x = z += 0x9e3779b97f4a7c15u;
+        x = (x ^ x >> 30) * 0xbf58476d1ce4e5b9u;
+        x = (x ^ x >> 27) * 0x94d049bb133111ebu;
+        x ^= x >> 31;
+        assert_true(w[i] == 0.5 * ((double)(x >> 11) * 0x1p-52 - 1.0));
+    }
 }
 
 static void test_optimisers_go_downhill(void **state)
@@ -81,6 +107,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_gradient_agrees_with_differences),
         cmocka_unit_test(test_first_weights_are_fixed),
+        cmocka_unit_test(test_first_weights_are_those_of_always),
         cmocka_unit_test(test_optimisers_go_downhill),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
