@@ -70,6 +70,7 @@ struct job_rank {
 #define JOB_PHASE_RUN 3
 
 struct job_variance;
+struct job_coll;
 struct job_audit;
 
 struct job {
@@ -80,6 +81,7 @@ struct job {
     struct outfiles *outfiles;
     struct steps *steps;
     struct job_variance *variance; /* with steps */
+    struct job_coll *coll;         /* likewise */
     struct ledger ledger;
     struct stdinfeed *input; /* with --stdin, while ranks run */
     bool sent_input;         /* which no other attempt can have again */
@@ -210,6 +212,21 @@ void job_variance_finish(struct job *j, uint64_t now_ms); /* no record follows *
 /* By what the rank is slow, in words; NULL: not known. There are steps. */
 const char *job_why_slow(const struct job *j, uint32_t rank, uint32_t step);
 void job_variance_fill(struct job *j, struct summary *s);
+
+/* Some rank is slow, or near to being called so. */
+bool job_variance_is_uneasy(const struct job *j);
+
+/* ---- job_coll.c ---- */
+int job_coll_create(struct job *j); /* before the first record. -ENOMEM */
+void job_coll_destroy(struct job_coll *c);
+/* Steps of NCCL may be held until it is known what their ranks waited; others pass. */
+void job_coll_record(struct job *j, const struct steprec *r, uint64_t now_ms);
+int job_on_coll_anchors(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                        struct err *e);
+int job_on_coll_times(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                      struct err *e);
+void job_coll_tick(struct job *j, uint64_t now_ms);
+void job_coll_finish(struct job *j); /* nothing is held any longer */
 
 /* ---- job_limits.c ---- */
 void job_compare_limits(struct job *j);

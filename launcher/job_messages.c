@@ -188,7 +188,7 @@ static int on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
         struct steprec r;
         steprec_decode(m->records.data + at, &r);
         r.rank = m->rank; /* what the rank itself wrote there counts for nothing */
-        steps_add(j->steps, &r, now);
+        job_coll_record(j, &r, now);
         j->saw_steps = true;
     }
     steps_dropped(j->steps, m->rank, m->dropped);
@@ -308,6 +308,8 @@ static const struct {
     {MSG_OUTPUT_GAP, &aolani__output_gap__descriptor, on_output_gap},
     {MSG_OUTPUT_END, &aolani__output_end__descriptor, on_output_end},
     {MSG_STEPS, &aolani__steps__descriptor, on_steps},
+    {MSG_COLL_ANCHORS, &aolani__coll_anchors__descriptor, job_on_coll_anchors},
+    {MSG_COLL_TIMES, &aolani__coll_times__descriptor, job_on_coll_times},
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
     {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor, job_on_signals},
     {MSG_AUDIT_SAID, &aolani__audit_said__descriptor, job_on_audit_said},

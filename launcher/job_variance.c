@@ -164,6 +164,8 @@ int job_variance_create(struct job *j)
     if (rc == 0)
         rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup, &ops, &j->steps);
     if (rc == 0)
+        rc = job_coll_create(j);
+    if (rc == 0)
         steps_done_before(j->steps, j->config.done_steps);
     return rc; /* the job destroys what there is */
 }
@@ -182,6 +184,8 @@ void job_variance_destroy(struct job_variance *v)
     free(v->commons);
     free(v->spells);
     free(v->sums);
+    job_coll_destroy(v->job->coll);
+    v->job->coll = NULL;
     free(v);
 }
 
@@ -260,6 +264,7 @@ void job_variance_tick(struct job *j, uint64_t now_ms)
     struct job_variance *v = j->variance;
     if (!v)
         return;
+    job_coll_tick(j, now_ms);
     steps_tick(j->steps, now_ms);
     attribute_tick(v->attribute, now_ms);
     say_spells(v, now_ms, false);
@@ -269,6 +274,11 @@ void job_variance_tick(struct job *j, uint64_t now_ms)
             now_ms - s->since_ms >= signalsum_every_ms(j->n_nodes, s->written))
             write_sum(v, i);
     }
+}
+
+bool job_variance_is_uneasy(const struct job *j)
+{
+    return j->variance && attribute_is_uneasy(j->variance->attribute);
 }
 
 static bool is_telling(enum mechanism m)
@@ -321,6 +331,7 @@ void job_variance_finish(struct job *j, uint64_t now_ms)
     struct job_variance *v = j->variance;
     if (!v)
         return;
+    job_coll_finish(j);
     steps_finish(j->steps);
     attribute_finish(v->attribute, now_ms);
     say_spells(v, now_ms, true);

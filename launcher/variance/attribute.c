@@ -68,6 +68,8 @@ void attribute_record(void *arg, const struct steprec *r, uint32_t attempt)
 {
     struct attribute *a = arg;
     (void)attempt; /* what a rank usually does, it does after a restart, too */
+    if (r->flags & STEPREC_HOST_PACED)
+        return; /* its wall is not its own */
     if (r->rank < a->world_size && !is_frozen(&a->ranks[r->rank]))
         attribute_learn(&a->ranks[r->rank], r);
 }
@@ -142,7 +144,7 @@ static void charge_late(struct attribute *a, const struct steps_closed *c, size_
         .deadline_ms = c->now_ms + ATTRIBUTE_WAIT_MS,
         .r = *r,
         .excess_us = excess_of(c, k, r),
-        .loss_us = (int32_t)r->rank == c->slowest ? c->loss : 0,
+        .loss_us = (int32_t)r->rank == c->slowest ? (double)c->charged : 0,
         .attempt = c->attempt,
     };
     attribute_usual(a, k, &charge.usual);
@@ -223,6 +225,8 @@ void attribute_step(void *arg, const struct steps_closed *c)
         return;
     a->steps++;
     a->t_us += c->t;
+    if (c->paced)
+        return;
     attribute_peers(a);
     find_culprits(a, c, &culprits);
     charge_culprits(a, c, &culprits);
@@ -244,6 +248,14 @@ void attribute_finish(struct attribute *a, uint64_t now_ms)
     charge_settle(a, now_ms, true);
     for (uint32_t i = 0; i < a->world_size; i++)
         draws_settle(a, &a->ranks[i]);
+}
+
+bool attribute_is_uneasy(const struct attribute *a)
+{
+    for (uint32_t i = 0; i < a->world_size; i++)
+        if (cusum_is_doubtful(&a->ranks[i].cusum))
+            return true;
+    return false;
 }
 
 /* By what is not of this job. */

@@ -106,6 +106,8 @@ void attribute_step(void *arg, const struct steps_closed *c);
 void attribute_tick(struct attribute *a, uint64_t now_ms);
 void attribute_finish(struct attribute *a,
                       uint64_t now_ms); /* spells that last are not over */
+/* Some rank is slow, or near to being called so. */
+bool attribute_is_uneasy(const struct attribute *a);
 void attribute_result(struct attribute *a, struct attribution *ret);
 
 #endif

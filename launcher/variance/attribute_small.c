@@ -35,7 +35,7 @@ void small_step(struct attribute *a, const struct steps_closed *c,
     if (of->is[0]) /* the slowest is the first of the late ones */
         return;
     if (c->loss <= NOTICEABLE * c->median) {
-        a->small_us += c->loss;
+        a->small_us += (double)c->charged;
         return;
     }
     struct charge charge = {
@@ -43,7 +43,7 @@ void small_step(struct attribute *a, const struct steps_closed *c,
         .deadline_ms = c->now_ms + ATTRIBUTE_WAIT_MS,
         .r = c->late[0],
         .excess_us = c->loss,
-        .loss_us = c->loss,
+        .loss_us = (double)c->charged,
         .attempt = c->attempt,
     };
     usual_of_others(a, c, &charge.usual);
@@ -52,10 +52,10 @@ void small_step(struct attribute *a, const struct steps_closed *c,
 
 void small_charge(struct attribute *a, const struct charge *c, const struct excess *x)
 {
-    double left = c->loss_us;
+    double left = c->loss_us, times = c->loss_us / c->excess_us;
     for (int i = 0; i <= MECH_FAULTS; i++) {
-        a->loss_us[i] += x->part[i];
-        left -= x->part[i];
+        a->loss_us[i] += x->part[i] * times;
+        left -= x->part[i] * times;
     }
     a->small_us += fmax(left, 0);
 }

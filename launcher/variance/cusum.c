@@ -251,6 +251,11 @@ bool cusum_is_well(const struct cusum *c)
     return !c->slow && !c->verifying && c->sum <= 0 && c->usual.n >= CUSUM_VERIFY;
 }
 
+bool cusum_is_doubtful(const struct cusum *c)
+{
+    return c->slow || c->verifying || c->sum > LIMIT / 2;
+}
+
 static void sum_up(struct cusum *c, uint32_t step, double x)
 {
     remember(c, step, x);

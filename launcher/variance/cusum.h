@@ -61,5 +61,7 @@ enum cusum_news cusum_add(struct cusum *c, uint32_t step, double x);
 double cusum_size(const struct cusum *c);
 /* Neither slow nor near to being called so. */
 bool cusum_is_well(const struct cusum *c);
+/* Slow, or half way to being called so. */
+bool cusum_is_doubtful(const struct cusum *c);
 
 #endif

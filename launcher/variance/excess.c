@@ -140,9 +140,17 @@ static bool is_of_gpu(const struct split *s)
            s->r->flags & STEPREC_HOST_PACED || isfinite(s->seen->gpu_mhz);
 }
 
+/* Of what a step known by its collectives took on the host nothing is known, so it is not
+ * the GPU's by elimination. */
+static bool is_blind(const struct split *s)
+{
+    return s->r->source == STEPREC_NCCL && s->r->flags & STEPREC_PARTIAL &&
+           s->r->cpu_us == 0;
+}
+
 static void left_over(struct split *s)
 {
-    if (!is_of_gpu(s))
+    if (!is_of_gpu(s) || (is_blind(s) && s->seen->link_errors == 0))
         (void)take(s, MECH_UNKNOWN, s->left);
     else if (s->seen->link_errors > 0)
         (void)take(s, MECH_LINK, s->left);

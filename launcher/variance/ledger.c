@@ -94,6 +94,15 @@ static void productive_add(struct ledger *l, uint64_t us, double usual_us)
     row_add(l, LEDGER_PRODUCTIVE, us);
 }
 
+/* Of the steps before that were not compared, as far as they are productive. */
+static void straggler_move(struct ledger *l, uint64_t us)
+{
+    uint64_t *from = &l->us[LEDGER_PRODUCTIVE];
+    us = us < *from ? us : *from;
+    *from -= us;
+    row_add(l, LEDGER_STRAGGLER, us);
+}
+
 void ledger_step(struct ledger *l, const struct steps_closed *c, double usual_us)
 {
     enum ledger_row row = row_of(c);
@@ -107,6 +116,8 @@ void ledger_step(struct ledger *l, const struct steps_closed *c, double usual_us
         loss = c->loss < c->lead_wall ? c->loss : c->lead_wall;
     row_add(l, LEDGER_STRAGGLER, loss);
     productive_add(l, c->lead_wall - loss, usual_us);
+    if (c->counted && c->charged > c->loss)
+        straggler_move(l, c->charged - c->loss);
 }
 
 static uint64_t us_of(uint64_t ms)

@@ -22,12 +22,15 @@
 #define RANK_PRECISION 5    /* 1.56 %, 10 KiB a rank */
 #define SLOW_PERCENT   105  /* of the median: a rank counts as slowest above it */
 #define LOG_CHANCE     6.9  /* -ln 0.001: how often alike ranks may seem to differ */
+#define STANDS_FOR     64u  /* steps like it that one compared step may speak for */
 
 struct rank {
     bool known; /* has reported, and has histograms */
     uint32_t attempt, last_step, warm;
     uint64_t n, dropped, loss_sum, slowest_n;
-    uint64_t wait_sum, cpu_sum, rundelay_sum, throttled_sum, blocked_sum, stolen_sum;
+    uint64_t busy_sum, wait_sum, cpu_sum, rundelay_sum, throttled_sum, blocked_sum,
+        stolen_sum;
+    uint64_t paced_sum; /* of wall, in which it is not known yet what was waiting */
     struct hist wall, busy, wait;
     double mean, m2; /* Welford's, of wall */
 };
@@ -35,7 +38,7 @@ struct rank {
 struct recent {
     uint32_t step, t, loss, median, lead;
     int32_t slowest;
-    uint64_t lead_end_ns;
+    uint64_t charged, lead_end_ns;
     bool counted;
 };
 
@@ -48,6 +51,7 @@ struct steps {
     uint32_t *scratch; /* world_size */
     struct hist t;
     uint64_t closed, special, loss_sum;
+    uint64_t paced_sum; /* of t, since a step was compared */
     double loss_squares;
     struct recent recent[RECENT];
     uint64_t n_recent; /* ever */
@@ -116,13 +120,34 @@ static bool rank_is_ready(struct steps *s, struct rank *k)
     return true;
 }
 
+/* The part of `of` that is like `part` of `whole`: no more than STANDS_FOR of them. */
+static uint64_t as_much(uint64_t of, uint32_t part, uint32_t whole)
+{
+    uint64_t most = (uint64_t)whole * STANDS_FOR;
+    double share = whole > 0 ? (double)part / whole : 0;
+    return (uint64_t)((double)(of < most ? of : most) * share);
+}
+
+static void rank_count_wait(struct rank *k, const struct steprec *r)
+{
+    uint32_t busy = steprec_busy_us(r);
+    uint64_t waited = as_much(k->paced_sum, r->wait_us, r->wall_us);
+    waited = waited < k->paced_sum ? waited : k->paced_sum;
+    hist_add(&k->busy, busy);
+    hist_add(&k->wait, r->wait_us);
+    k->busy_sum += busy + (k->paced_sum - waited);
+    k->wait_sum += r->wait_us + waited;
+    k->paced_sum = 0;
+}
+
 static void rank_count(struct rank *k, const struct steprec *r)
 {
     hist_add(&k->wall, r->wall_us);
-    hist_add(&k->busy, steprec_busy_us(r));
-    hist_add(&k->wait, r->wait_us);
     k->n++;
-    k->wait_sum += r->wait_us;
+    if (r->flags & STEPREC_HOST_PACED)
+        k->paced_sum += r->wall_us;
+    else
+        rank_count_wait(k, r);
     k->cpu_sum += r->cpu_us;
     k->rundelay_sum += r->rundelay_us;
     k->throttled_sum += r->throttled_us;
@@ -179,10 +204,11 @@ static void charge(struct steps *s, struct open_step *o)
     if (busy <= c->median)
         return;
     c->loss = busy - c->median;
+    c->charged = c->loss + as_much(s->paced_sum, c->loss, c->t);
     c->slowest = (int32_t)top;
-    s->loss_sum += c->loss;
-    s->loss_squares += (double)c->loss * c->loss;
-    s->ranks[top].loss_sum += c->loss;
+    s->loss_sum += c->charged;
+    s->loss_squares += (double)c->charged * (double)c->charged;
+    s->ranks[top].loss_sum += c->charged;
     if ((uint64_t)busy * 100 > (uint64_t)c->median * SLOW_PERCENT)
         s->ranks[top].slowest_n++;
 }
@@ -204,13 +230,16 @@ static void step_close(struct steps *s, struct open_step *o)
         s->special++;
     } else if (!c->warming) {
         c->counted = true;
-        charge(s, o);
+        if (!c->paced)
+            charge(s, o);
+        s->paced_sum = c->paced ? s->paced_sum + c->t : 0;
         hist_add(&s->t, c->t);
         s->closed++;
     }
     s->recent[s->n_recent++ % RECENT] = (struct recent){.step = c->step,
                                                         .t = c->t,
                                                         .loss = c->loss,
+                                                        .charged = c->charged,
                                                         .median = c->median,
                                                         .lead = c->lead,
                                                         .lead_end_ns = c->lead_end_ns,
@@ -391,17 +420,20 @@ static void recent_slowest(const struct recent *c, size_t n, uint32_t world_size
     struct losses l = {.t_sum = t_sum};
     ret->slowest_rank = -1;
     for (size_t i = 0; i < n; i++) {
-        uint64_t loss = 0, median = 0, top = l.top;
+        uint64_t loss = 0, median = 0, charged = 0, top = l.top;
         bool seen = c[i].slowest < 0;
-        l.all += c[i].loss;
-        l.squares += (double)c[i].loss * c[i].loss;
+        l.all += c[i].charged;
+        l.squares += (double)c[i].charged * (double)c[i].charged;
         for (size_t j = 0; j < i && !seen; j++)
             seen = c[j].slowest == c[i].slowest;
         for (size_t j = i; j < n && !seen; j++) {
-            loss += c[j].slowest == c[i].slowest ? c[j].loss : 0;
-            median += c[j].slowest == c[i].slowest ? c[j].median : 0;
+            if (c[j].slowest != c[i].slowest)
+                continue;
+            loss += c[j].loss;
+            median += c[j].median;
+            charged += c[j].charged;
         }
-        losses_take(&l, loss);
+        losses_take(&l, charged);
         if (l.top == top)
             continue;
         ret->slowest_rank = c[i].slowest;
@@ -467,9 +499,9 @@ void steps_rank(const struct steps *s, uint32_t rank, struct steps_rank *ret)
     ret->max = k->wall.max;
     ret->mean = k->mean;
     ret->cv = k->mean > 0 ? sqrt(k->m2 / (double)k->n) / k->mean : 0;
-    ret->busy_p50 = hist_quantile(&k->busy, 0.5);
-    ret->wait_p50 = hist_quantile(&k->wait, 0.5);
-    ret->busy_sum = k->busy.sum;
+    ret->busy_p50 = k->busy.count ? hist_quantile(&k->busy, 0.5) : ret->p50;
+    ret->wait_p50 = k->wait.count ? hist_quantile(&k->wait, 0.5) : 0;
+    ret->busy_sum = k->busy_sum + k->paced_sum;
     ret->wait_sum = k->wait_sum;
     ret->wall_sum = k->wall.sum;
     ret->cpu_sum = k->cpu_sum;

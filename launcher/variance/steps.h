@@ -10,6 +10,11 @@
  * ranks have reported it, or 2 s after its first record when 90 % have (of those that ever
  * reported anything). The first `warmup` steps of a rank, again after a restart, and
  * special steps stay out of histograms and loss.
+ *
+ * Of a step that is known by the pace of the hosts alone (STEPREC_HOST_PACED) nobody knows
+ * who waited: hosts that run ahead of their GPUs are late or early by chance. Its time
+ * counts, its ranks are not compared; the next step that can be compared stands for it, in
+ * the loss and in what ranks waited.
  */
 #ifndef LAUNCHER_VARIANCE_STEPS_H
 #define LAUNCHER_VARIANCE_STEPS_H
@@ -41,15 +46,17 @@ struct steps_closed {
     size_t n_late;
     struct steps_sums sums;
     uint32_t t, median, loss; /* largest wall; of busy; E */
-    uint32_t min_wait;        /* of any rank: what the collectives took by themselves */
-    int32_t slowest;          /* -1: no loss */
-    uint32_t lead;            /* lowest rank that has reported */
+    uint64_t charged;  /* E, and as much of the steps before that were not compared */
+    uint32_t min_wait; /* of any rank: what the collectives took by themselves */
+    int32_t slowest;   /* -1: no loss */
+    uint32_t lead;     /* lowest rank that has reported */
     uint32_t lead_wall;
     uint64_t lead_end_ns;
     uint16_t flags; /* of any rank: STEPREC_SPECIAL and its kinds */
     bool enough;    /* 90 % of the ranks have reported */
     bool warming;   /* for some rank */
     bool counted;   /* in the statistics: enough, not special, not warming */
+    bool paced;     /* of some rank it is not known what it waited: not compared */
     bool repeated;  /* an earlier attempt had done this step */
 };
 

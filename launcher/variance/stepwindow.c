@@ -121,6 +121,7 @@ void open_step_add(struct open_step *o, const struct steprec *r, bool warming)
     c->t = r->wall_us > c->t ? r->wall_us : c->t;
     c->min_wait = r->wait_us < c->min_wait ? r->wait_us : c->min_wait;
     c->flags |= r->flags;
+    c->paced = c->paced || r->flags & STEPREC_HOST_PACED;
     c->warming = c->warming || warming;
     if (r->rank < c->lead) {
         c->lead = r->rank;
