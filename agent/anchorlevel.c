@@ -1,0 +1,229 @@
+/* SPDX-License-Identifier: MIT */
+#include "agent/anchorlevel.h"
+
+#include <math.h>
+
+#define RATIOS_LEAST 3.0 /* periods, before anything is said of what is in them */
+#define EXACT_LEAST  0.6 /* of them with the same number of shorter ones in them */
+#define PARTS_MOST   64u /* micro-batches in a step, where little tells of them */
+#define LOG_EVERY    10u /* people log every tenth step, machines have 8 parts */
+#define YOUNG        16u /* calls, before it has shown whether it takes over */
+#define LONE_WAIT    64u /* periods with hardly anything in them: layers look so */
+#define PART_WAIT    64u /* that may be parts of a step */
+#define LAYERS_MOST  512u
+#define BARE_WAIT    512u /* in which nothing is reduced */
+#define BULK         0.2  /* of all bytes that are reduced */
+#define GAPS_LEAST   0.15 /* of the time, to make a burst of what has others beside it */
+#define UNCOVERED    0.22 /* of the time: evaluations take less */
+#define STRETCH      0.75 /* of a part, for the optimizer */
+#define STRETCH_EACH 0.04 /* and for what noise does to medians */
+
+bool anchorlevel_is_small(const struct anchorsig *s)
+{
+    return s->sig.func == COLL_ALLREDUCE && s->sig.size_class <= ANCHORLEVEL_SMALL;
+}
+
+static bool is_large_reduction(const struct anchorsig *s)
+{
+    bool reduces = s->sig.func == COLL_ALLREDUCE || s->sig.func == COLL_REDUCESCATTER ||
+                   s->sig.func == COLL_REDUCE;
+    return reduces && s->sig.size_class > ANCHORLEVEL_SMALL;
+}
+
+/* What comes in each of the shorter periods (fast), and what only in the longer. */
+struct contents {
+    bool has_gaps;
+    bool fast_reduces, fast_small, fast_all_reduces, fast_sends;
+    bool slow_reduces, slow_small, slow_reduces_elsewhere;
+    double fast_bytes, slow_bytes; /* reduced */
+};
+
+enum pace { RARE, SLOW, FAST };
+
+static enum pace pace_of(const struct anchorviews *v, const struct anchorlevel *fast,
+                         const struct anchorlevel *slow, const struct anchorsig *s)
+{
+    if (anchorviews_share(v, fast->view, s) >= ANCHORVIEW_USUAL)
+        return FAST;
+    return anchorviews_share(v, slow->view, s) >= ANCHORVIEW_USUAL ? SLOW : RARE;
+}
+
+static void add(struct contents *c, enum pace pace, const struct anchorsig *s)
+{
+    bool large = is_large_reduction(s), small = anchorlevel_is_small(s);
+    if (pace == FAST) {
+        c->fast_reduces |= large;
+        c->fast_small |= small;
+        c->fast_sends |= s->sig.func == COLL_SEND || s->sig.func == COLL_RECV;
+        c->fast_all_reduces |= large && s->sig.func == COLL_ALLREDUCE;
+        c->fast_bytes += large ? s->bytes : 0;
+    } else if (pace == SLOW) {
+        c->slow_reduces |= large;
+        c->slow_small |= small;
+        c->slow_bytes += large ? s->bytes : 0;
+    }
+}
+
+/* Communicators, by their hash: one taken for another makes a step be overlooked at worst,
+ * and there may be hundreds. */
+struct comms {
+    uint64_t bit[16];
+};
+
+static uint64_t *word_of(struct comms *c, uint64_t comm, uint64_t *ret_mask)
+{
+    uint64_t h = comm * 0x9e3779b97f4a7c15u;
+    *ret_mask = UINT64_C(1) << (h >> 58);
+    return &c->bit[h >> 54 & 15];
+}
+
+static void note_comms(const struct anchorviews *v, const struct anchorlevel *fast,
+                       const struct anchorlevel *slow, struct comms *ret)
+{
+    uint64_t mask;
+    for (size_t i = 0; i < v->n_sigs; i++) {
+        const struct anchorsig *s = &v->sigs[i];
+        if (s->count == 0 || !is_large_reduction(s) ||
+            pace_of(v, fast, slow, s) != FAST)
+            continue;
+        uint64_t *word = word_of(ret, s->comm, &mask);
+        *word |= mask;
+    }
+}
+
+/* Are there large reductions of the slow kind in a communicator with none of the fast? */
+static bool reduces_elsewhere(const struct anchorviews *v,
+                              const struct anchorlevel *fast,
+                              const struct anchorlevel *slow)
+{
+    struct comms used = {0};
+    uint64_t mask;
+    note_comms(v, fast, slow, &used);
+    for (size_t i = 0; i < v->n_sigs; i++) {
+        const struct anchorsig *s = &v->sigs[i];
+        if (s->count == 0 || !is_large_reduction(s) ||
+            pace_of(v, fast, slow, s) != SLOW)
+            continue;
+        if (!(*word_of(&used, s->comm, &mask) & mask))
+            return true;
+    }
+    return false;
+}
+
+static struct contents look(const struct anchorviews *v, const struct anchorlevel *fast,
+                            const struct anchorlevel *slow)
+{
+    struct contents c = {0};
+    for (size_t i = 0; i < v->n_sigs; i++)
+        if (v->sigs[i].count > 0)
+            add(&c, pace_of(v, fast, slow, &v->sigs[i]), &v->sigs[i]);
+    if (c.slow_reduces)
+        c.slow_reduces_elsewhere = reduces_elsewhere(v, fast, slow);
+    return c;
+}
+
+/* Layers, or buckets: they come in a burst, and the rest of the step is something else. */
+static bool is_burst(const struct anchorsig *fast, const struct anchorsig *slow,
+                     uint32_t k)
+{
+    double covered = k * anchorsig_mean(fast) / slow->median;
+    return fast->usual < ANCHORSIG_FEW && 1 - covered >= UNCOVERED;
+}
+
+/* A few parts, all alike, and a small all-reduce after the last. */
+static bool are_parts(const struct contents *c, const struct anchorsig *fast,
+                      const struct anchorsig *slow, uint32_t k, double share)
+{
+    if (!c->slow_small || c->fast_small || c->fast_all_reduces)
+        return false;
+    if (k > PARTS_MOST || k % LOG_EVERY == 0 || share < ANCHORVIEW_USUAL)
+        return false;
+    double longer = slow->median / anchorsig_mean(fast) - k;
+    return longer <= STRETCH + STRETCH_EACH * k;
+}
+
+static bool takes_over(const struct anchorviews *v, const struct anchorlevel *fast,
+                       const struct anchorlevel *slow)
+{
+    double share, n;
+    uint32_t k = anchorviews_ratio(v, fast->view, slow->view, &share, &n);
+    if (n < RATIOS_LEAST || share < EXACT_LEAST)
+        return false;
+    struct contents c = look(v, fast, slow);
+    if (k == 0) /* not a part of it at all */
+        return c.slow_reduces || !c.fast_reduces;
+    if (c.slow_reduces && !c.fast_reduces)
+        return true;
+    if (c.slow_bytes >= BULK * (c.slow_bytes + c.fast_bytes) && c.slow_reduces)
+        return true;
+    return c.slow_reduces_elsewhere || is_burst(fast->rep, slow->rep, k) ||
+           are_parts(&c, fast->rep, slow->rep, k, share);
+}
+
+bool anchorlevel_is_known(const struct anchorviews *v, const struct anchorlevel *l,
+                          size_t n)
+{
+    double share, least;
+    for (size_t i = 1; i < n; i++) {
+        (void)anchorviews_ratio(v, l[0].view, l[i].view, &share, &least);
+        if (least < RATIOS_LEAST)
+            return false;
+    }
+    return true;
+}
+
+/* Who could take over when more is known of it? */
+static bool is_rival(const struct contents *c, const struct anchorsig *s,
+                     struct comms *used)
+{
+    uint64_t mask;
+    if (c->has_gaps)
+        return true;
+    if (anchorlevel_is_small(s))
+        return !c->fast_small && !c->fast_all_reduces;
+    return is_large_reduction(s) &&
+           (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
+}
+
+static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
+                      const struct contents *c, uint64_t now_ns)
+{
+    struct comms used = {0};
+    note_comms(v, l, l, &used);
+    bool is_lone = l->rep->usual < ANCHORSIG_FEW;
+    double recent = l->rep->median * (is_lone ? LAYERS_MOST : PARTS_MOST);
+    for (size_t i = 0; i < v->n_sigs; i++) {
+        const struct anchorsig *s = &v->sigs[i];
+        bool is_young = s->count > 0 && s->count < YOUNG && now_ns >= s->last_ns &&
+                        (double)(now_ns - s->last_ns) <= recent;
+        if (is_young && pace_of(v, l, l, s) != FAST && is_rival(c, s, &used))
+            return true;
+    }
+    return false;
+}
+
+bool anchorlevel_is_early(const struct anchorviews *v, const struct anchorlevel *l,
+                          uint64_t now_ns)
+{
+    struct contents c = look(v, l, l);
+    const struct anchorsig_tally *t = &l->rep->tally;
+    bool is_lone = l->rep->usual < ANCHORSIG_FEW;
+    uint32_t wait = is_lone ? LONE_WAIT : 0;
+    c.has_gaps = is_lone && t->time - t->good_time >= GAPS_LEAST * t->time;
+    if (!c.fast_reduces && !c.fast_small)
+        wait = BARE_WAIT;
+    else if ((!c.fast_small && !c.fast_all_reduces) || c.fast_sends)
+        wait += PART_WAIT;
+    return v->view[l->view].n < RATIOS_LEAST || l->rep->count < wait ||
+           has_rival(v, l, &c, now_ns);
+}
+
+size_t anchorlevel_step(const struct anchorviews *v, const struct anchorlevel *l,
+                        size_t n)
+{
+    size_t at = 0;
+    for (size_t i = 1; i < n; i++)
+        if (takes_over(v, &l[at], &l[i]))
+            at = i;
+    return at;
+}
