@@ -220,6 +220,7 @@ static void enter_closed(struct job *j)
     job_variance_finish(j, now);
     job_conclude(j);
     job_finish_once(j);
+    job_steps_end(j);
 }
 
 static void enter_state(struct job *j)
@@ -378,6 +379,7 @@ void job_destroy(struct job *j)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);
     job_variance_destroy(j->variance);
+    stepsource_fini(&j->source);
     for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++) {
         free(j->ranks[i].cpus);
         binding_destroy(j->ranks[i].binding);

@@ -95,6 +95,17 @@ void job_journal_steps(struct job *j, const Aolani__Steps *m)
     (void)append(j, JOURNAL_STEPS, &js.base);
 }
 
+void job_journal_source(struct job *j)
+{
+    Aolani__JStepSource m = AOLANI__JSTEP_SOURCE__INIT;
+    m.attempt = j->config.attempt;
+    m.source = (char *)stepsource_name(j->source.chosen);
+    m.words = j->source_words;
+    m.why = j->source_why;
+    m.t_real_ns = clock_real_ns();
+    (void)append(j, JOURNAL_STEP_SOURCE, &m.base);
+}
+
 void job_journal_binding(struct job *j, const Aolani__Binding *m)
 {
     Aolani__JBinding b = AOLANI__JBINDING__INIT;

@@ -15,7 +15,7 @@
  * credit for may come on top. */
 #define BACKLOG_MAX (3 * OUTFILES_LOW_WATER)
 
-static int check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e)
+int job_check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e)
 {
     if (j->fences && rank >= j->plan.first_rank[node] &&
         rank < j->plan.first_rank[node + 1])
@@ -73,7 +73,7 @@ static int on_started(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     const Aolani__Started *m = (const void *)msg;
     for (size_t i = 0; i < m->n_ranks; i++) {
         const Aolani__Started__Rank *r = m->ranks[i];
-        int rc = check_rank(j, node, r->rank, e);
+        int rc = job_check_rank(j, node, r->rank, e);
         if (rc < 0)
             return rc;
         struct job_rank *mine = &j->ranks[r->rank];
@@ -90,7 +90,7 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
                         struct err *e)
 {
     const Aolani__RankExit *m = (const void *)msg;
-    int rc = check_rank(j, node, m->rank, e);
+    int rc = job_check_rank(j, node, m->rank, e);
     if (rc < 0)
         return rc;
     struct job_rank *r = &j->ranks[m->rank];
@@ -129,7 +129,7 @@ static int on_output(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                      struct err *e)
 {
     const Aolani__Output *m = (const void *)msg;
-    int rc = check_rank(j, node, m->rank, e);
+    int rc = job_check_rank(j, node, m->rank, e);
     if (rc < 0)
         return rc;
     int stream = m->stream == AOLANI__STREAM__STDERR;
@@ -149,7 +149,7 @@ static int on_output_gap(struct job *j, uint32_t node, const ProtobufCMessage *m
                          struct err *e)
 {
     const Aolani__OutputGap *m = (const void *)msg;
-    int rc = check_rank(j, node, m->rank, e);
+    int rc = job_check_rank(j, node, m->rank, e);
     if (rc < 0)
         return rc;
     int stream = m->stream == AOLANI__STREAM__STDERR;
@@ -168,32 +168,10 @@ static int on_output_end(struct job *j, uint32_t node, const ProtobufCMessage *m
                          struct err *e)
 {
     const Aolani__OutputEnd *m = (const void *)msg;
-    int rc = check_rank(j, node, m->rank, e);
+    int rc = job_check_rank(j, node, m->rank, e);
     if (rc == 0)
         outfiles_end(j->outfiles, m->rank, m->stream == AOLANI__STREAM__STDERR);
     return rc;
-}
-
-static int on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
-                    struct err *e)
-{
-    const Aolani__Steps *m = (const void *)msg;
-    int rc = check_rank(j, node, m->rank, e);
-    if (rc < 0)
-        return rc;
-    if (m->records.len % STEPREC_BYTES != 0)
-        return err_set(e, ERR_PROTO, "a batch of step records is cut");
-    uint64_t now = loop_now_ms(j->loop);
-    for (size_t at = 0; at < m->records.len; at += STEPREC_BYTES) {
-        struct steprec r;
-        steprec_decode(m->records.data + at, &r);
-        r.rank = m->rank; /* what the rank itself wrote there counts for nothing */
-        job_coll_record(j, &r, now);
-        j->saw_steps = true;
-    }
-    steps_dropped(j->steps, m->rank, m->dropped);
-    job_journal_steps(j, m);
-    return 0;
 }
 
 static int on_log(struct job *j, uint32_t node, const ProtobufCMessage *msg,
@@ -258,7 +236,7 @@ static int on_abort(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                     struct err *e)
 {
     const Aolani__Abort *m = (const void *)msg;
-    int rc = check_rank(j, node, m->rank, e);
+    int rc = job_check_rank(j, node, m->rank, e);
     if (rc < 0)
         return rc;
     j->ranks[m->rank].v.aborted = true;
@@ -307,7 +285,7 @@ static const struct {
     {MSG_OUTPUT, &aolani__output__descriptor, on_output},
     {MSG_OUTPUT_GAP, &aolani__output_gap__descriptor, on_output_gap},
     {MSG_OUTPUT_END, &aolani__output_end__descriptor, on_output_end},
-    {MSG_STEPS, &aolani__steps__descriptor, on_steps},
+    {MSG_STEPS, &aolani__steps__descriptor, job_on_steps},
     {MSG_COLL_ANCHORS, &aolani__coll_anchors__descriptor, job_on_coll_anchors},
     {MSG_COLL_TIMES, &aolani__coll_times__descriptor, job_on_coll_times},
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},

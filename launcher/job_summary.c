@@ -178,3 +178,4 @@ void job_summary(struct job *j, struct summary *ret)
     job_variance_fill(j, &s);
     *ret = s;
 }
+    job_steps_fill(j, &s);

@@ -93,7 +93,7 @@ static void on_closed(void *arg, const struct steps_closed *c)
         usual_add(&v->t, c->t);
     }
     ledger_step(&v->job->ledger, c, v->t.n ? v->t.median : 0);
-    if (c->enough)
+    if (c->enough && job_steps_are_counted(v->job))
         job_step_done(v->job, c->step);
 }
 
@@ -136,6 +136,22 @@ static bool ranks_share_cores(const struct plan *p)
     return shared;
 }
 
+/* What compares steps: made anew when other steps are to be compared. */
+static int make_statistics(struct job_variance *v, struct attribute **ret_attribute,
+                           struct steps **ret_steps)
+{
+    const struct job *j = v->job;
+    const struct attribute_ops found = {.culprit = on_culprit,
+                                        .spell = on_spell,
+                                        .where = on_where,
+                                        .arg = v,
+                                        .shared_cores = ranks_share_cores(&j->plan)};
+    const struct steps_ops ops = {.record = on_record, .closed = on_closed, .arg = v};
+    uint32_t n = j->plan.world_size, warmup = (uint32_t)j->config.spec->steps.warmup;
+    int rc = attribute_create(n, v->signals, &found, ret_attribute);
+    return rc < 0 ? rc : steps_create(n, warmup, &ops, ret_steps);
+}
+
 int job_variance_create(struct job *j)
 {
     struct job_variance *v = calloc(1, sizeof *v);
@@ -145,13 +161,6 @@ int job_variance_create(struct job *j)
     v->job = j;
     series_init(&v->series);
     usual_init(&v->t);
-    const struct attribute_ops found = {.culprit = on_culprit,
-                                        .spell = on_spell,
-                                        .where = on_where,
-                                        .arg = v,
-                                        .shared_cores = ranks_share_cores(&j->plan)};
-    const struct steps_ops ops = {.record = on_record, .closed = on_closed, .arg = v};
-    uint32_t n = j->plan.world_size;
     int rc = -ENOMEM;
     if ((v->sums = calloc(j->n_nodes, sizeof *v->sums)))
         rc = signals_create(j->n_nodes, &v->signals);
@@ -160,13 +169,11 @@ int job_variance_create(struct job *j)
     if (rc == 0)
         rc = read_factors(v);
     if (rc == 0)
-        rc = attribute_create(n, v->signals, &found, &v->attribute);
-    if (rc == 0)
-        rc = steps_create(n, (uint32_t)j->config.spec->steps.warmup, &ops, &j->steps);
+        rc = make_statistics(v, &v->attribute, &j->steps);
     if (rc == 0)
         rc = job_coll_create(j);
     if (rc == 0)
-        steps_done_before(j->steps, j->config.done_steps);
+        rc = job_steps_create(j);
     return rc; /* the job destroys what there is */
 }
 
@@ -260,6 +267,31 @@ static void say_spells(struct job_variance *v, uint64_t now_ms, bool last)
 }
 
 void job_variance_tick(struct job *j, uint64_t now_ms)
+int job_variance_anew(struct job *j)
+{
+    struct job_variance *v = j->variance;
+    struct attribute *attribute = NULL;
+    struct steps *steps = NULL;
+    int rc = make_statistics(v, &attribute, &steps);
+    if (rc < 0) {
+        attribute_destroy(attribute);
+        return rc;
+    }
+    uint64_t now_ms = loop_now_ms(j->loop);
+    steps_finish(j->steps);
+    attribute_finish(v->attribute, now_ms);
+    say_spells(v, now_ms, true);
+    steps_destroy(j->steps);
+    attribute_destroy(v->attribute);
+    j->steps = steps;
+    v->attribute = attribute;
+    v->result = (struct attribution){0};
+    series_init(&v->series);
+    usual_init(&v->t);
+    j->has_step = false;
+    return 0;
+}
+
 {
     struct job_variance *v = j->variance;
     if (!v)
@@ -368,9 +400,13 @@ void job_variance_fill(struct job *j, struct summary *s)
     if (!j->saw_steps)
         return;
     s->variance = &v->result;
+    struct steps_job all;
+    steps_job(j->steps, &all);
+    s->series = &v->series;
+    if (all.closed > 0 && all.uncompared == all.closed)
+        return; /* that no rank was late is not known either */
     s->spells = v->spells;
     s->n_spells = v->n_spells;
-    s->series = &v->series;
 }
 
 static uint64_t take(uint64_t *left, uint64_t want)

@@ -34,6 +34,7 @@ enum journal_type {
     JOURNAL_ATTEMPT = 13,  /* JAttempt */
     JOURNAL_PROGRESS = 14, /* JProgress: now and then, while ranks end steps */
 };
+    JOURNAL_STEP_SOURCE = 16, /* JStepSource */
 
 struct journal;
 /* Creates (or reopens at its end) path with mode 0600 and starts the writer. on_error is

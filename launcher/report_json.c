@@ -12,7 +12,9 @@
  *             no nodes were asked for), attempts (how many; history says more; but
  *             for the ledger all below is of the last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
  *             "" when it said nothing), audit (what the nodes were found to be, in words; ""
- *             when [audit] required nothing)
+ *             when [audit] required nothing), step_source ("client", "nccl", "log"; "":
+ *             no steps), step_source_words (that in words), step_source_why (why there
+ *             was no better one; "": it is the best)
  *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
  *             that were entered
  *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
@@ -50,7 +52,8 @@
  *   warnings  [text]
  *   steps     null when no rank marked steps, or {closed (steps compared), special,
  *             p50_us, p90_us, p99_us, max_us (of the slowest rank's wall in each step),
- *             t_sum_us (their sum), loss_sum_us, culprit_rank (null: none stands out)}
+ *             t_sum_us (their sum), loss_sum_us, uncompared (of closed: waiting of ranks
+ *             is not known in them), culprit_rank (null: none stands out)}
  *   variance  null when not known, or {steps (compared), t_us (their time), loss_us {name:
  *             us} (straggler loss by mechanism, see mechanism.c; null: nothing there
  *             measures it), small_us (straggler loss of no culprit: beside
@@ -112,6 +115,9 @@ static const struct field phase_fields[] = {
     {0},
 };
 
+    {"step_source", FIELD_TEXT | FIELD_LATER, V(step_source)},
+    {"step_source_words", FIELD_TEXT | FIELD_LATER, V(step_source_words)},
+    {"step_source_why", FIELD_TEXT | FIELD_LATER, V(step_source_why)},
 #define N(f) offsetof(struct view_node, f)
 static const struct field node_fields[] = {
     {"name", FIELD_TEXT, N(name)},
@@ -218,6 +224,7 @@ static int add_text(struct buf *out, const char *text)
 }
 
 /* Takes the value. */
+    {"uncompared", FIELD_U64 | FIELD_LATER, J(uncompared)},
 static int add_json(struct buf *out, json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;

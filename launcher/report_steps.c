@@ -29,6 +29,26 @@ static double percent(uint64_t part, uint64_t whole)
 
 /* ---- what it comes to */
 
+/* Nothing is known of who was late. */
+static bool is_uncompared(const struct report_view *v)
+{
+    return v->job.closed > 0 && v->job.uncompared == v->job.closed;
+}
+
+/* What marks steps, and why not from a better source. */
+static void page_source(struct page *p, const struct report_view *v)
+{
+    char text[1024];
+    const char *why = v->step_source_why;
+    if (!v->step_source_words[0])
+        return;
+    (void)snprintf(text, sizeof text, "steps: %.400s%s%.400s", v->step_source_words,
+                   why[0] ? "; " : "", why);
+    page_wrap(p, "  ", text);
+    if (is_uncompared(v))
+        page_printf(p, "  waiting is in them: which rank was late is not known\n");
+}
+
 static void page_job(struct page *p, const struct report_view *v)
 {
     const struct steps_job *j = &v->job;
@@ -40,7 +60,7 @@ static void page_job(struct page *p, const struct report_view *v)
     page_printf(p, "\n  step time: p50 %s, p90 %s, p99 %s, max %s\n",
                 format_us((double)j->p50, a), format_us((double)j->p90, b),
                 format_us((double)j->p99, c), format_us((double)j->max, d));
-    if (v->n_ranks < 2 || v->variance.known)
+    if (v->n_ranks < 2 || v->variance.known || is_uncompared(v))
         return;
     page_printf(p, "  straggler loss: %s per step, %.1f %% of step time, %s in all\n",
                 format_us(per(j->loss_sum, j->closed), a),
@@ -245,13 +265,14 @@ void page_steps(struct page *p, const struct report_view *v)
         return;
     }
     page_printf(p, "\nSteps\n");
+    page_source(p, v);
     if (v->job.closed == 0) {
         page_printf(
             p, "  none to compare: all were warm-up, special, or not marked by all "
                "ranks\n");
     } else {
         page_job(p, v);
-        if (!v->variance.known)
+        if (!v->variance.known && !is_uncompared(v))
             page_culprit(p, v);
     }
     if (usual_us(v) > 0) {

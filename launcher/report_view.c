@@ -58,6 +58,9 @@ void view_fini(struct report_view *v)
     free(v->audit);
     *v = (struct report_view){0};
 }
+    free(v->step_source);
+    free(v->step_source_words);
+    free(v->step_source_why);
 
 static bool copy_run(struct report_view *v, const struct summary *s)
 {
@@ -70,7 +73,12 @@ static bool copy_run(struct report_view *v, const struct summary *s)
            (v->started_utc = view_text(s->started_utc)) &&
            (v->sentence = view_text(s->sentence)) &&
            (v->nccl = view_text(s->nccl ? s->nccl : "")) &&
-           (v->audit = view_text(s->audit ? s->audit : ""));
+           (v->audit = view_text(s->audit ? s->audit : "")) &&
+           (v->step_source = view_text(s->step_source ? s->step_source : "")) &&
+           (v->step_source_words =
+                view_text(s->step_source_words ? s->step_source_words : "")) &&
+           (v->step_source_why =
+                view_text(s->step_source_why ? s->step_source_why : ""));
 }
 
 static bool copy_phases(struct report_view *v, const struct summary *s)

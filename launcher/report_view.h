@@ -103,6 +103,7 @@ struct report_view {
     uint64_t rotate_bytes, rotate_keep;
     struct view_output *outputs;
     size_t n_outputs;
+    char *step_source, *step_source_words, *step_source_why; /* as in summary; "" */
     struct view_warning *warnings;
     size_t n_phases, n_nodes, n_replaced, n_ranks, n_warnings;
     bool has_steps;

@@ -82,6 +82,8 @@ static const char schema[] =
     " sm_mhz_min INTEGER, flags INTEGER, source INTEGER, confidence INTEGER);"
     "CREATE TABLE step_dropped (attempt INTEGER, rank INTEGER, dropped INTEGER,"
     " PRIMARY KEY (attempt, rank)) WITHOUT ROWID;"
+    "CREATE TABLE step_source (attempt INTEGER, source TEXT, words TEXT, why TEXT,"
+    " t_real_ns INTEGER);"
     "CREATE TABLE head (epoch INTEGER, host TEXT, why TEXT, slurm_job INTEGER,"
     " slurm_restarts INTEGER, t_real_ns INTEGER);"
     "CREATE TABLE attempt (attempt INTEGER PRIMARY KEY, exit_status INTEGER,"
@@ -127,6 +129,7 @@ static const char *const put_sql[N_OWN_PUT] = {
     [PUT_STEP] =
         "INSERT INTO step VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_DROPPED] = "INSERT OR REPLACE INTO step_dropped VALUES (?,?,?)",
+    [PUT_SOURCE] = "INSERT INTO step_source VALUES (?,?,?,?,?)",
     [PUT_SUMMARY] = "INSERT OR REPLACE INTO summary (rowid, run_json) VALUES (1,?)",
     [PUT_END] = "INSERT OR REPLACE INTO end (rowid, exit_status, sentence, t_real_ns)"
                 " VALUES (1,?,?,?)",
@@ -308,6 +311,13 @@ static void put_steps(struct rundb *b, const ProtobufCMessage *base)
                   (int64_t)s->dropped);
 }
 
+static void put_step_source(struct rundb *b, const ProtobufCMessage *base)
+{
+    const Aolani__JStepSource *m = (const Aolani__JStepSource *)base;
+    rundb_put(b, PUT_SOURCE, "isssi", (int64_t)m->attempt, m->source, m->words, m->why,
+              (int64_t)m->t_real_ns);
+}
+
 static void put_summary(struct rundb *b, const ProtobufCMessage *base)
 {
     const Aolani__JSummary *m = (const Aolani__JSummary *)base;
@@ -341,6 +351,7 @@ static const struct {
     {JOURNAL_PHASE, &aolani__jphase__descriptor, put_phase},
     {JOURNAL_RANK, &aolani__jrank__descriptor, put_rank},
     {JOURNAL_STEPS, &aolani__jsteps__descriptor, put_steps},
+    {JOURNAL_STEP_SOURCE, &aolani__jstep_source__descriptor, put_step_source},
     {JOURNAL_SUMMARY, &aolani__jsummary__descriptor, put_summary},
     {JOURNAL_END, &aolani__jend__descriptor, put_end},
     {JOURNAL_BINDING, &aolani__jbinding__descriptor, put_binding},

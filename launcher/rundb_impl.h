@@ -20,6 +20,7 @@ enum put {
     PUT_CHECK,
     PUT_STEP,
     PUT_DROPPED,
+    PUT_SOURCE,
     PUT_SUMMARY,
     PUT_END,
     PUT_NO_END,

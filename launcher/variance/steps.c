@@ -50,7 +50,7 @@ struct steps {
     struct stepwindow window;
     uint32_t *scratch; /* world_size */
     struct hist t;
-    uint64_t closed, special, loss_sum;
+    uint64_t closed, special, uncompared, loss_sum;
     uint64_t paced_sum; /* of t, since a step was compared */
     double loss_squares;
     struct recent recent[RECENT];
@@ -233,6 +233,7 @@ static void step_close(struct steps *s, struct open_step *o)
         if (!c->paced)
             charge(s, o);
         s->paced_sum = c->paced ? s->paced_sum + c->t : 0;
+        s->uncompared += c->paced;
         hist_add(&s->t, c->t);
         s->closed++;
     }
@@ -473,6 +474,7 @@ void steps_job(const struct steps *s, struct steps_job *ret)
     *ret = (struct steps_job){
         .closed = s->closed,
         .special = s->special,
+        .uncompared = s->uncompared,
         .p50 = hist_quantile(&s->t, 0.5),
         .p90 = hist_quantile(&s->t, 0.9),
         .p99 = hist_quantile(&s->t, 0.99),

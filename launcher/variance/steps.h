@@ -93,6 +93,7 @@ struct steps_now {          /* for the live line */
 
 struct steps_job {
     uint64_t closed, special;    /* closed: those in the statistics */
+    uint64_t uncompared;         /* of these: nobody knows who waited in them */
     uint64_t p50, p90, p99, max; /* of T, the wall of the slowest rank of each step */
     uint64_t t_sum, loss_sum;
 };

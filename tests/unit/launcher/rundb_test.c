@@ -144,6 +144,13 @@ static void fill_steps(struct fixture *f)
     summary.run_json.data = (uint8_t *)"{}";
     summary.run_json.len = 2;
     assert_true(journal_append(f->j, JOURNAL_SUMMARY, &summary.base) > 0);
+    Aolani__JStepSource source = AOLANI__JSTEP_SOURCE__INIT;
+    source.attempt = 2;
+    source.source = "log";
+    source.words = "lines";
+    source.why = "it marks none";
+    source.t_real_ns = 77;
+    assert_true(journal_append(f->j, JOURNAL_STEP_SOURCE, &source.base) > 0);
     Aolani__JEnd end = AOLANI__JEND__INIT;
     end.exit_status = 3;
     end.sentence = "rank 0 on gpu1 ended with status 3";
@@ -253,6 +260,9 @@ static void expect_rows(struct fixture *f)
          " WHERE step = 1",
          "1001 601 32 1"},
         {"SELECT dropped FROM step_dropped WHERE rank = 1", "9"},
+        {"SELECT source || words || why || t_real_ns FROM step_source"
+         " WHERE attempt = 2",
+         "loglinesit marks none77"},
         {"SELECT rank || cpus || t_head_ns FROM binding", "10-177"},
         {"SELECT rank || what || state || text FROM binding_check",
          "1cpusdriftthread 5"},
@@ -284,7 +294,7 @@ static void expect_rows(struct fixture *f)
         {"SELECT run_json FROM summary", "{}"},
         {"SELECT sentence || exit_status FROM end",
          "rank 0 on gpu1 ended with status 33"},
-        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "21 1 0"},
+        {"SELECT records || ' ' || undecoded || ' ' || torn FROM journal", "22 1 0"},
         {"PRAGMA user_version", "1"},
         {"PRAGMA integrity_check", "ok"},
     };
