@@ -1,0 +1,322 @@
+/* SPDX-License-Identifier: MIT */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <cmocka.h>
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#include "agent/anchor.h"
+#include "agent/collrelay.h"
+#include "proto/wire/colltime.h"
+#include "tests/lib/collwriter.h"
+
+enum { MOST = 4096, STEP_NS = 100000000, BUCKETS = 3, COMM = 77 };
+
+struct fixture {
+    char dir[64];
+    struct collrelay *relay;
+    struct collfile *f;
+    uint64_t credit, now_ns;
+    uint32_t seq; /* of the next step */
+    struct steprec rec[MOST];
+    unsigned n_rec;
+    unsigned n_anchors, n_candidates;
+    bool lost;
+    struct anchor_class first; /* of the last list */
+    uint32_t times_step[MOST], times_missing[MOST];
+    struct colltime time[MOST][8];
+    unsigned n_time[MOST], n_times;
+};
+
+static int on_add(void *arg, uint32_t rank, const struct steprec *rec)
+{
+    struct fixture *x = arg;
+    assert_int_equal(rank, 5);
+    assert_true(x->n_rec < MOST);
+    x->rec[x->n_rec++] = *rec;
+    return 0;
+}
+
+static void take_times(struct fixture *x, const Aolani__CollTimes *m)
+{
+    unsigned i = x->n_times++, n = (unsigned)(m->records.len / COLLTIME_BYTES);
+    assert_true(i < MOST && n <= 8 && m->records.len % COLLTIME_BYTES == 0);
+    x->times_step[i] = m->step;
+    x->times_missing[i] = m->missing;
+    x->n_time[i] = n;
+    for (unsigned k = 0; k < n; k++)
+        colltime_decode(m->records.data + k * COLLTIME_BYTES, &x->time[i][k]);
+}
+
+static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage *m)
+{
+    struct fixture *x = arg;
+    const Aolani__CollAnchors *a = (const void *)m;
+    size_t bytes = protobuf_c_message_get_packed_size(m);
+    assert_true(bytes <= message_rule(type)->max_payload);
+    if (type == MSG_COLL_TIMES) {
+        assert_true(bytes <= x->credit);
+        take_times(x, (const void *)m);
+        return 1;
+    }
+    assert_int_equal(type, MSG_COLL_ANCHORS);
+    assert_int_equal(a->rank, 5);
+    x->n_anchors++;
+    x->n_candidates = (unsigned)a->n_candidates;
+    x->lost = a->lost;
+    if (a->n_candidates > 0) {
+        uint32_t key = a->candidates[0]->key;
+        x->first = (struct anchor_class){
+            {(uint8_t)(key >> 16), (uint8_t)(key >> 8), (uint8_t)key},
+            (uint16_t)a->candidates[0]->n_ranks};
+    }
+    return 1;
+}
+
+static uint64_t on_credit(void *arg)
+{
+    return ((struct fixture *)arg)->credit;
+}
+
+static int setup(void **state)
+{
+    struct fixture *x = calloc(1, sizeof *x);
+    const char *path;
+    struct err e;
+    struct stat st;
+    x->credit = 1u << 20;
+    x->now_ns = 1000ull * STEP_NS;
+    strcpy(x->dir, "/tmp/aolani-coll-XXXXXX");
+    assert_non_null(mkdtemp(x->dir));
+    struct collrelay_config c = {
+        .dir = x->dir, .up = {on_send, on_credit, x}, .add = on_add, .arg = x};
+    assert_int_equal(collrelay_create(&c, &x->relay, &e), 0);
+    assert_int_equal(collrelay_open_rank(x->relay, 5, &path, &e), 0);
+    assert_int_equal(stat(path, &st), 0);
+    x->f = collwriter_open(path);
+    *state = x;
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    struct fixture *x = *state;
+    collwriter_close(x->f);
+    collrelay_destroy(x->relay);
+    assert_int_equal(rmdir(x->dir), 0); /* the file is gone */
+    free(x);
+    return 0;
+}
+
+/* ---- a program that trains: in each step some buckets, then the norm of it all */
+
+static struct collrec record(struct fixture *x, unsigned kind, unsigned i)
+{
+    bool norm = i == BUCKETS;
+    uint64_t bytes = norm ? 4 : (uint64_t)1 << (20 + i);
+    return (struct collrec){.t_ns = x->now_ns,
+                            .comm = COMM,
+                            .bytes = bytes,
+                            .seq = x->seq,
+                            .dur_ns = kind == COLLREC_DONE ? 1000 * (i + 1) : 0,
+                            .n_ranks = 4,
+                            .kind = (uint8_t)kind,
+                            .sig = collsig_of(COLL_ALLREDUCE, 7, bytes)};
+}
+
+/* done: times are told of the first so many collectives. */
+static void train(struct fixture *x, unsigned steps, unsigned done)
+{
+    for (unsigned s = 0; s < steps; s++, x->seq++) {
+        for (unsigned i = 0; i <= BUCKETS; i++) {
+            struct collrec r = record(x, COLLREC_CALL, i);
+            assert_int_equal(collwriter_put(x->f, 0, &r), 0);
+            x->now_ns += STEP_NS / 10;
+            r = record(x, COLLREC_DONE, i);
+            if (i < done)
+                assert_int_equal(collwriter_put(x->f, 1, &r), 0);
+        }
+        x->now_ns += STEP_NS / 10 * (9 - BUCKETS);
+        collrelay_drain(x->relay, x->now_ns, false);
+    }
+}
+
+static uint32_t norm_key(void)
+{
+    return collsig_key(collsig_of(COLL_ALLREDUCE, 7, 4));
+}
+
+static void choose(struct fixture *x, uint32_t key, uint32_t every, uint32_t n)
+{
+    Aolani__CollAnchor m = AOLANI__COLL_ANCHOR__INIT;
+    struct err e;
+    m.key = key;
+    m.n_ranks = 4;
+    m.deep_every = every;
+    m.deep_n = n;
+    assert_int_equal(collrelay_choose(x->relay, &m, &e), 0);
+}
+
+/* ---- */
+
+static void test_candidates_come_and_steps_follow(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    assert_true(x->n_anchors > 0 && x->n_anchors <= 4 && x->n_candidates > 0);
+    assert_int_equal(x->n_rec, 0); /* nobody has chosen */
+    assert_int_equal(x->first.n_ranks, 4);
+    choose(x, norm_key(), 0, 0);
+    train(x, 30, 0);
+    assert_true(x->n_rec >= 28 && x->n_rec <= 30);
+    for (unsigned i = 0; i < x->n_rec; i++) {
+        const struct steprec *r = &x->rec[i];
+        assert_int_equal(r->source, STEPREC_NCCL);
+        assert_int_equal(r->flags, STEPREC_HOST_PACED | STEPREC_PARTIAL);
+        assert_int_equal(r->wall_us, STEP_NS / 1000);
+        assert_int_equal(r->n_coll, BUCKETS + 1);
+        assert_int_equal(r->payload_kib, 7 * 1024);
+        assert_true(r->confidence > 90);
+        assert_int_equal(r->step, x->rec[0].step + i);
+    }
+    assert_int_equal(x->rec[x->n_rec - 1].step, 59);
+    assert_int_equal(x->n_times, 0);
+}
+
+static void test_deep_steps_tell_their_times(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 8, 2);
+    train(x, 5, BUCKETS + 1); /* its wish is seen */
+    assert_int_equal(x->f->wish.anchor_comm, COMM);
+    assert_int_equal(x->f->wish.anchor_key, norm_key());
+    assert_int_equal(x->f->wish.deep_every, 8);
+    assert_int_equal(atomic_load(&x->f->wish.gen) % 2, 0);
+    train(x, 45, BUCKETS + 1);
+    assert_true(x->n_times >= 8);
+    for (unsigned i = 0; i < x->n_times; i++) {
+        uint32_t step = x->times_step[i];
+        bool first = (step - 1) % 8 == 0;
+        assert_true((step - 1) % 8 < 2);
+        assert_int_equal(x->times_missing[i], 0);
+        /* The call that begins the first of them was not timed. */
+        assert_int_equal(x->n_time[i], BUCKETS + !first);
+        for (unsigned k = 0; k < x->n_time[i]; k++) {
+            const struct colltime *t = &x->time[i][k];
+            bool norm = t->key == norm_key();
+            assert_int_equal(t->comm, COMM);
+            assert_int_equal(t->n_ranks, 4);
+            assert_int_equal(t->seq, norm ? step - 1 : step);
+            assert_int_equal(t->dur_ns % 1000, 0);
+        }
+    }
+    for (unsigned i = 0; i < x->n_rec; i++) {
+        bool told = false;
+        for (unsigned k = 0; k < x->n_times; k++)
+            told = told || x->times_step[k] == x->rec[i].step;
+        if (told != ((x->rec[i].flags & STEPREC_DEEP) != 0))
+            fail_msg("step %u is flagged %x", x->rec[i].step, x->rec[i].flags);
+    }
+}
+
+static void test_times_that_never_come(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 32, 2);
+    train(x, 40, 1); /* of one in each step it is told */
+    assert_true(x->n_times >= 2);
+    assert_int_equal(x->n_time[0], 1);
+    assert_int_equal(x->times_missing[0], BUCKETS - 1);
+    assert_int_equal(x->times_missing[1], BUCKETS);
+}
+
+static void test_short_credit_keeps_few(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 8, 2);
+    x->credit = 10;
+    train(x, 80, BUCKETS + 1);
+    assert_int_equal(x->n_times, 0);
+    assert_true(x->n_rec > 70); /* steps have their own */
+    x->credit = 1u << 20;
+    train(x, 1, BUCKETS + 1);
+    assert_true(x->n_times > 0 && x->n_times <= 4);
+    assert_true(x->times_step[0] > 80); /* the newest */
+}
+
+static void test_an_anchor_that_stops_is_told(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 0, 0);
+    train(x, 30, 0);
+    assert_false(x->lost);
+    collrelay_drain(x->relay, x->now_ns + 20ull * STEP_NS, false);
+    assert_true(x->lost);
+    x->now_ns += 30ull * STEP_NS;
+    train(x, 30, 0);
+    assert_false(x->lost);
+}
+
+static void test_young_records_are_left(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 0, 0);
+    train(x, 5, 0);
+    struct collrec r = record(x, COLLREC_CALL, BUCKETS);
+    unsigned before = x->n_rec;
+    assert_int_equal(collwriter_put(x->f, 0, &r), 0);
+    collrelay_drain(x->relay, x->now_ns, false);
+    assert_int_equal(x->n_rec, before);
+    collrelay_drain(x->relay, x->now_ns, true);
+    assert_int_equal(x->n_rec, before + 1);
+    assert_int_equal(collrelay_nccl(x->relay), 0);
+    atomic_store(&x->f->nccl_version, 5);
+    collrelay_drain(x->relay, x->now_ns, true);
+    assert_int_equal(collrelay_nccl(x->relay), 5);
+}
+
+static void test_choices_that_are_refused(void **state)
+{
+    static const struct {
+        uint32_t key, n_ranks;
+        int rc;
+    } t[] = {{1, 4, 0},
+             {1, 0, 0}, /* none */
+             {1u << 24, 4, ERR_PROTO},
+             {1, 65536, ERR_PROTO}};
+    struct fixture *x = *state;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        Aolani__CollAnchor m = AOLANI__COLL_ANCHOR__INIT;
+        struct err e;
+        m.key = t[i].key;
+        m.n_ranks = t[i].n_ranks;
+        assert_int_equal(collrelay_choose(x->relay, &m, &e), t[i].rc);
+    }
+    train(x, 3, 3);
+}
+
+#define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_candidates_come_and_steps_follow),
+        TEST(test_deep_steps_tell_their_times),
+        TEST(test_times_that_never_come),
+        TEST(test_short_credit_keeps_few),
+        TEST(test_an_anchor_that_stops_is_told),
+        TEST(test_young_records_are_left),
+        TEST(test_choices_that_are_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
