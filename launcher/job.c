@@ -219,8 +219,8 @@ static void enter_closed(struct job *j)
     j->phase_ms[j->phase] = now - j->phase_start_ms[j->phase];
     job_variance_finish(j, now);
     job_conclude(j);
-    job_finish_once(j);
     job_steps_end(j);
+    job_finish_once(j);
 }
 
 static void enter_state(struct job *j)
@@ -378,8 +378,8 @@ void job_destroy(struct job *j)
     if (j->outfiles)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);
-    job_variance_destroy(j->variance);
     stepsource_fini(&j->source);
+    job_variance_destroy(j->variance);
     for (uint32_t i = 0; j->ranks && i < j->plan.world_size; i++) {
         free(j->ranks[i].cpus);
         binding_destroy(j->ranks[i].binding);

@@ -20,8 +20,8 @@
 #include "launcher/variance/attribute.h"
 #include "launcher/variance/ledger.h"
 #include "launcher/variance/steps.h"
-#include "launcher/verdict.h"
 #include "launcher/variance/stepsource.h"
+#include "launcher/verdict.h"
 
 enum node_step { /* how far a node has come */
                  NODE_AWAITED,
@@ -105,10 +105,10 @@ struct job {
     uint32_t n_nodes;
     uint32_t master_port;
     bool saw_steps, held;
-    struct driftlines drifts;
     struct stepsource source; /* with steps */
     char nccl_steps[160]; /* what NCCL's steps go by, or why there are none; "" not known */
     char source_words[STEPSOURCE_TEXT], source_why[STEPSOURCE_TEXT]; /* once chosen */
+    struct driftlines drifts;
     struct job_audit *audit;   /* where something is required of the nodes */
     struct netwatch *netwatch; /* where a network is required, while ranks run */
     bool compared_nccl;
@@ -206,9 +206,6 @@ int job_on_stdin_taken(struct job *j, uint32_t node, const ProtobufCMessage *msg
                        struct err *e);
 void job_end_stdin(struct job *j);
 
-/* ---- job_variance.c ---- */
-int job_variance_create(struct job *j); /* and steps; once there are ranks. -ENOMEM */
-void job_variance_destroy(struct job_variance *v);
 /* ---- job_steps.c ---- */
 int job_steps_create(struct job *j); /* -ENOMEM; source may be finished all the same */
 int job_on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
@@ -220,12 +217,15 @@ bool job_steps_are_counted(const struct job *j);
 void job_steps_end(struct job *j); /* concluded: none came, and a source was asked for */
 void job_steps_fill(const struct job *j, struct summary *s);
 
-int job_on_signals(struct job *j, uint32_t node, const ProtobufCMessage *msg,
-                   struct err *e);
-void job_variance_tick(struct job *j, uint64_t now_ms);
+/* ---- job_variance.c ---- */
+int job_variance_create(struct job *j); /* and steps; once there are ranks. -ENOMEM */
+void job_variance_destroy(struct job_variance *v);
 /* Steps come from another source: with those before they are not compared. What was
  * written stays, and so does the ledger. -ENOMEM: all goes on as it was. */
 int job_variance_anew(struct job *j);
+int job_on_signals(struct job *j, uint32_t node, const ProtobufCMessage *msg,
+                   struct err *e);
+void job_variance_tick(struct job *j, uint64_t now_ms);
 void job_variance_finish(struct job *j, uint64_t now_ms); /* no record follows */
 /* By what the rank is slow, in words; NULL: not known. There are steps. */
 const char *job_why_slow(const struct job *j, uint32_t rank, uint32_t step);
@@ -253,6 +253,7 @@ void job_compare_limits(struct job *j);
 void job_compare_nccl(struct job *j); /* once the output is written; may warn */
 
 /* ---- job_messages.c ---- */
+int job_check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e);
 int job_message(struct job *j, uint32_t node, const struct envelope *v, struct err *e);
 extern const struct fence_ops job_fence_ops;
 
@@ -263,7 +264,6 @@ int job_on_reached(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 
 /* ---- job_summary.c ---- */
 void job_summary_fini(struct job *j);
-int job_check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e);
 void job_conclude(struct job *j); /* exit status and sentence */
 
 /* ---- job_journal.c ---- */
@@ -274,10 +274,10 @@ void job_journal_progress(struct job *j);
 void job_journal_replaced(struct job *j, const struct job_replaced *r);
 void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
 void job_journal_steps(struct job *j, const Aolani__Steps *m);
+void job_journal_source(struct job *j);
 void job_journal_binding(struct job *j, const Aolani__Binding *m);
 void job_journal_culprit(struct job *j, const struct culprit *c);
 void job_journal_spell(struct job *j, const struct spell *s, const char *common);
 void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
 
 #endif
-void job_journal_source(struct job *j);

@@ -176,6 +176,6 @@ void job_summary(struct job *j, struct summary *ret)
     s.n_warnings = j->n_warnings;
     s.steps = j->saw_steps ? j->steps : NULL;
     job_variance_fill(j, &s);
+    job_steps_fill(j, &s);
     *ret = s;
 }
-    job_steps_fill(j, &s);

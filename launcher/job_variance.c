@@ -266,7 +266,6 @@ static void say_spells(struct job_variance *v, uint64_t now_ms, bool last)
     spelllines_say(&v->lines, &words, now_ms);
 }
 
-void job_variance_tick(struct job *j, uint64_t now_ms)
 int job_variance_anew(struct job *j)
 {
     struct job_variance *v = j->variance;
@@ -292,6 +291,7 @@ int job_variance_anew(struct job *j)
     return 0;
 }
 
+void job_variance_tick(struct job *j, uint64_t now_ms)
 {
     struct job_variance *v = j->variance;
     if (!v)
@@ -399,12 +399,12 @@ void job_variance_fill(struct job *j, struct summary *s)
     s->signals = v->signals;
     if (!j->saw_steps)
         return;
-    s->variance = &v->result;
     struct steps_job all;
     steps_job(j->steps, &all);
     s->series = &v->series;
     if (all.closed > 0 && all.uncompared == all.closed)
         return; /* that no rank was late is not known either */
+    s->variance = &v->result;
     s->spells = v->spells;
     s->n_spells = v->n_spells;
 }

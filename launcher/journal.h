@@ -33,8 +33,8 @@ enum journal_type {
     JOURNAL_RESUME = 12,   /* JResume */
     JOURNAL_ATTEMPT = 13,  /* JAttempt */
     JOURNAL_PROGRESS = 14, /* JProgress: now and then, while ranks end steps */
-};
     JOURNAL_STEP_SOURCE = 16, /* JStepSource */
+};
 
 struct journal;
 /* Creates (or reopens at its end) path with mode 0600 and starts the writer. on_error is

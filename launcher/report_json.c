@@ -105,6 +105,9 @@ static const struct field run_fields[] = {
     {"attempts", FIELD_U32 | FIELD_LATER, V(attempts)},
     {"nccl", FIELD_TEXT | FIELD_LATER, V(nccl)},
     {"audit", FIELD_TEXT | FIELD_LATER, V(audit)},
+    {"step_source", FIELD_TEXT | FIELD_LATER, V(step_source)},
+    {"step_source_words", FIELD_TEXT | FIELD_LATER, V(step_source_words)},
+    {"step_source_why", FIELD_TEXT | FIELD_LATER, V(step_source_why)},
     {0},
 };
 
@@ -115,9 +118,6 @@ static const struct field phase_fields[] = {
     {0},
 };
 
-    {"step_source", FIELD_TEXT | FIELD_LATER, V(step_source)},
-    {"step_source_words", FIELD_TEXT | FIELD_LATER, V(step_source_words)},
-    {"step_source_why", FIELD_TEXT | FIELD_LATER, V(step_source_why)},
 #define N(f) offsetof(struct view_node, f)
 static const struct field node_fields[] = {
     {"name", FIELD_TEXT, N(name)},
@@ -213,6 +213,7 @@ static const struct field job_fields[] = {
     {"max_us", FIELD_U64, J(max)},
     {"t_sum_us", FIELD_U64, J(t_sum)},
     {"loss_sum_us", FIELD_U64, J(loss_sum)},
+    {"uncompared", FIELD_U64 | FIELD_LATER, J(uncompared)},
     {0},
 };
 
@@ -224,7 +225,6 @@ static int add_text(struct buf *out, const char *text)
 }
 
 /* Takes the value. */
-    {"uncompared", FIELD_U64 | FIELD_LATER, J(uncompared)},
 static int add_json(struct buf *out, json_t *value)
 {
     char *text = value ? json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY) : NULL;

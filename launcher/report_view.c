@@ -56,11 +56,11 @@ void view_fini(struct report_view *v)
     free(v->sentence);
     free(v->nccl);
     free(v->audit);
-    *v = (struct report_view){0};
-}
     free(v->step_source);
     free(v->step_source_words);
     free(v->step_source_why);
+    *v = (struct report_view){0};
+}
 
 static bool copy_run(struct report_view *v, const struct summary *s)
 {

@@ -91,6 +91,7 @@ struct view_variance {
 
 struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl, *audit;
+    char *step_source, *step_source_words, *step_source_why; /* as in summary; "" */
     int64_t exit_status;
     uint64_t wall_ms, queued_ms;
     uint32_t attempts;            /* 0: not known */
@@ -103,7 +104,6 @@ struct report_view {
     uint64_t rotate_bytes, rotate_keep;
     struct view_output *outputs;
     size_t n_outputs;
-    char *step_source, *step_source_words, *step_source_why; /* as in summary; "" */
     struct view_warning *warnings;
     size_t n_phases, n_nodes, n_replaced, n_ranks, n_warnings;
     bool has_steps;

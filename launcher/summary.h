@@ -93,12 +93,12 @@ struct summary {
     const char *const *warnings;
     size_t n_warnings;
     const struct steps *steps; /* NULL: no rank marked steps */
+    /* With steps: "client", "nccl", "log"; that in words; why no better one, "": best. */
+    const char *step_source, *step_source_words, *step_source_why;
     /* With steps; each may be NULL. */
     const struct attribution *variance;
     const struct summary_spell *spells; /* what is said of variance->spells, in order */
     size_t n_spells;
-    /* With steps: "client", "nccl", "log"; that in words; why no better one, "": best. */
-    const char *step_source, *step_source_words, *step_source_why;
     const struct series *series;
     const struct ledger *ledger; /* also without steps */
     const struct signals *signals;
