@@ -22,7 +22,7 @@
 #define LOOK_STEPS  32.0
 #define ODD_LEAST   8.0  /* steps, before a collective can be odd */
 #define ODD_SHARE   0.5  /* of the steps: who comes in fewer is */
-#define LOST_STEADY 500u /* of 1000 */
+#define LOST_STEADY 400u /* of 1000 */
 #define LOST_FEW    16u  /* periods, before steadiness says something */
 #define LOST_AFTER  3.0  /* longest periods */
 #define FADE_EVERY  65536u

@@ -3,13 +3,15 @@
 
 #include <math.h>
 
-#define RATIOS_LEAST 3.0 /* periods, before anything is said of what is in them */
-#define EXACT_LEAST  0.6 /* of them with the same number of shorter ones in them */
-#define PARTS_MOST   64u /* micro-batches in a step, where little tells of them */
-#define LOG_EVERY    10u /* people log every tenth step, machines have 8 parts */
-#define YOUNG        16u /* calls, before it has shown whether it takes over */
-#define LONE_WAIT    64u /* periods with hardly anything in them: layers look so */
-#define PART_WAIT    64u /* that may be parts of a step */
+#define RATIOS_LEAST 3.0   /* periods, before anything is said of what is in them */
+#define SHARES_LEAST 6.0   /* or of how often something is in them */
+#define RIVALS_MOST  4096u /* periods: nobody has taken over */
+#define EXACT_LEAST  0.6   /* of them with the same number of shorter ones in them */
+#define PARTS_MOST   64u   /* micro-batches in a step, where little tells of them */
+#define LOG_EVERY    10u   /* people log every tenth step, machines have 8 parts */
+#define YOUNG        16u   /* calls, before it has shown whether it takes over */
+#define LONE_WAIT    64u   /* periods with hardly anything in them: layers look so */
+#define PART_WAIT    64u   /* that may be parts of a step */
 #define LAYERS_MOST  512u
 #define BARE_WAIT    512u /* in which nothing is reduced */
 #define BULK         0.2  /* of all bytes that are reduced */
@@ -43,9 +45,9 @@ enum pace { RARE, SLOW, FAST };
 static enum pace pace_of(const struct anchorviews *v, const struct anchorlevel *fast,
                          const struct anchorlevel *slow, const struct anchorsig *s)
 {
-    if (anchorviews_share(v, fast->view, s) >= ANCHORVIEW_USUAL)
+    if (anchorviews_share(v, fast->view, s) > ANCHORVIEW_USUAL)
         return FAST;
-    return anchorviews_share(v, slow->view, s) >= ANCHORVIEW_USUAL ? SLOW : RARE;
+    return anchorviews_share(v, slow->view, s) > ANCHORVIEW_USUAL ? SLOW : RARE;
 }
 
 static void add(struct contents *c, enum pace pace, const struct anchorsig *s)
@@ -163,26 +165,29 @@ static bool takes_over(const struct anchorviews *v, const struct anchorlevel *fa
 bool anchorlevel_is_known(const struct anchorviews *v, const struct anchorlevel *l,
                           size_t n)
 {
-    double share, least;
+    double share, seen;
     for (size_t i = 1; i < n; i++) {
-        (void)anchorviews_ratio(v, l[0].view, l[i].view, &share, &least);
-        if (least < RATIOS_LEAST)
-            return false;
+        for (size_t k = 0; k < i; k++) {
+            (void)anchorviews_ratio(v, l[k].view, l[i].view, &share, &seen);
+            if (seen < RATIOS_LEAST)
+                return false;
+        }
     }
     return true;
 }
 
-/* Who could take over when more is known of it? */
+/* Who could take over when more is known of it? What reduces gradients elsewhere could at
+ * any age, others have shown it soon. */
 static bool is_rival(const struct contents *c, const struct anchorsig *s,
                      struct comms *used)
 {
     uint64_t mask;
-    if (c->has_gaps)
+    bool is_young = s->count < YOUNG, reduces = is_large_reduction(s);
+    if (is_young && c->has_gaps)
         return true;
-    if (anchorlevel_is_small(s))
+    if (is_young && anchorlevel_is_small(s))
         return !c->fast_small && !c->fast_all_reduces;
-    return is_large_reduction(s) &&
-           (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
+    return reduces && (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
 }
 
 static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
@@ -190,13 +195,13 @@ static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
 {
     struct comms used = {0};
     note_comms(v, l, l, &used);
-    bool is_lone = l->rep->usual < ANCHORSIG_FEW;
-    double recent = l->rep->median * (is_lone ? LAYERS_MOST : PARTS_MOST);
+    bool is_inner = c->fast_sends || !c->fast_reduces || l->rep->usual < ANCHORSIG_FEW;
+    double recent = l->rep->median * (is_inner ? LAYERS_MOST : PARTS_MOST);
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
-        bool is_young = s->count > 0 && s->count < YOUNG && now_ns >= s->last_ns &&
-                        (double)(now_ns - s->last_ns) <= recent;
-        if (is_young && pace_of(v, l, l, s) != FAST && is_rival(c, s, &used))
+        bool is_live = s->count > 0 && now_ns >= s->last_ns &&
+                       (double)(now_ns - s->last_ns) <= recent;
+        if (is_live && pace_of(v, l, l, s) != FAST && is_rival(c, s, &used))
             return true;
     }
     return false;
@@ -212,10 +217,11 @@ bool anchorlevel_is_early(const struct anchorviews *v, const struct anchorlevel 
     c.has_gaps = is_lone && t->time - t->good_time >= GAPS_LEAST * t->time;
     if (!c.fast_reduces && !c.fast_small)
         wait = BARE_WAIT;
-    else if ((!c.fast_small && !c.fast_all_reduces) || c.fast_sends)
+    else if (!c.fast_small && (!c.fast_all_reduces || c.fast_sends))
         wait += PART_WAIT;
-    return v->view[l->view].n < RATIOS_LEAST || l->rep->count < wait ||
-           has_rival(v, l, &c, now_ns);
+    if (v->view[l->view].n < SHARES_LEAST || l->rep->count < wait)
+        return true;
+    return l->rep->count < RIVALS_MOST && has_rival(v, l, &c, now_ns);
 }
 
 size_t anchorlevel_step(const struct anchorviews *v, const struct anchorlevel *l,

@@ -9,9 +9,11 @@
 
 #include "agent/anchorlevel.h"
 
-#define LEVELS     (ANCHORSIG_VIEWS - 1)
-#define SAME_LEVEL 1.4 /* times the shortest period of the level */
-#define PURE       0.9 /* of the periods alike: not called in evaluations, too */
+#define LEVELS        (ANCHORSIG_VIEWS - 1)
+#define SAME_LEVEL    1.4 /* times the shortest period of the level */
+#define SILENT        3.0 /* longest periods */
+#define AGAINST_LEAST 8u
+#define PURE          0.9 /* of the periods alike: not called in evaluations, too */
 
 struct level {
     size_t from, to; /* of the candidates */
@@ -207,6 +209,19 @@ static void offer(struct anchorpick *p, const struct anchorviews *v,
     p->n = m;
 }
 
+/* What is offered stays so as long as it is there, or may be so again, unless a longer
+ * period has taken over: a shorter one only after many looks. */
+static bool is_held(struct anchorpick *p, const struct anchorviews *v, size_t at,
+                    size_t old, size_t n, uint64_t now_ns)
+{
+    if (p->n == 0 || (old < n && at > old) || p->who[0] == ANCHORVIEW_NOBODY)
+        return false;
+    const struct anchorsig *s = &v->sigs[p->who[0]];
+    bool is_silent =
+        now_ns > s->last_ns && (double)(now_ns - s->last_ns) > SILENT * s->longest;
+    return !is_silent && ++p->against < AGAINST_LEAST;
+}
+
 void anchorpick_look(struct anchorpick *p, struct anchorviews *v, uint64_t now_ns)
 {
     struct anchorsig *c[ANCHOR_SIGNATURES];
@@ -216,11 +231,16 @@ void anchorpick_look(struct anchorpick *p, struct anchorviews *v, uint64_t now_n
     if (n == 0)
         return;
     assign_views(v, c, l, n, levels);
-    size_t offered = offered_level(p, v, c, l, n), at = offered;
-    if (at == n || anchorlevel_is_known(v, levels, n))
-        at = anchorlevel_step(v, levels, n);
-    if (at != offered && anchorlevel_is_early(v, &levels[at], now_ns))
-        return;
+    size_t at = anchorlevel_step(v, levels, n), old = offered_level(p, v, c, l, n);
+    if (at == old) {
+        p->against = 0;
+    } else if (!anchorlevel_is_known(v, levels, n) ||
+               anchorlevel_is_early(v, &levels[at], now_ns) ||
+               is_held(p, v, at, old, n, now_ns)) {
+        if (old == n)
+            return;
+        at = old;
+    }
     offer(p, v, c + l[at].from, l[at].to - l[at].from);
 }
 

@@ -16,6 +16,7 @@ struct anchorpick {
     /* what would be offered, if it is found so again */
     struct anchor_class next[ANCHOR_CANDIDATES];
     size_t n_next;
+    unsigned against; /* so often in a row another level was better */
 };
 
 struct anchor_class anchorpick_class(const struct anchorsig *s);

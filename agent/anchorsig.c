@@ -16,24 +16,38 @@
 #define TALLY_ANEW  900u /* of 1000: this steady it is now, whatever it was */
 #define ALIKE_LEAST 0.75
 #define ALIKE_SURE  0.9
+#define ALIKE_RICH  0.8
+#define RICH        8u /* calls in a period, so many times, that are alike by no chance */
+#define RICH_TIMES  16u
+#define RICH_STEADY 500u
 #define TIME_LEAST  0.65
 #define SURE_LEAST  0.6  /* lower bound of the share of good periods */
 #define SURE_Z2     12.0 /* its z, squared: 3.5 sigma, for there are many to look at */
 
 uint32_t anchorsig_tolerance(uint32_t usual)
 {
-    /* A quarter of what Poisson would do. */
-    return usual < 8 ? 0 : 1 + (uint32_t)(sqrt(usual) / 4);
+    /* A quarter of what Poisson's would do. */
+    uint32_t some = (uint32_t)(sqrt(usual) / 4);
+    return some < usual / 16 ? some : usual / 16;
+}
+
+static bool is_alike(const struct anchorsig *s, uint32_t calls)
+{
+    uint32_t off = calls > s->usual ? calls - s->usual : s->usual - calls;
+    return off <= anchorsig_tolerance(s->usual);
+}
+
+static bool is_good(const struct anchorsig *s, double period)
+{
+    return fabs(period - s->median) <= s->median / 4;
 }
 
 static void tally_add(struct anchorsig *s, double period, uint32_t calls)
 {
     struct anchorsig_tally *t = &s->tally;
-    uint32_t off = calls > s->usual ? calls - s->usual : s->usual - calls;
-    bool good = fabs(period - s->median) <= s->median / 4;
-    bool alike = off <= anchorsig_tolerance(s->usual);
+    bool good = is_good(s, period), alike = is_alike(s, calls);
     t->n += 1;
-    t->good += good;
+    t->good += good && alike;
     t->alike += alike;
     t->time += period;
     t->good_time += good ? period : 0;
@@ -104,7 +118,7 @@ static int by_u32(const void *a, const void *b)
 static void measure(struct anchorsig *s, uint32_t n)
 {
     float period[ANCHORSIG_RING];
-    uint32_t calls[ANCHORSIG_RING], good = 0;
+    uint32_t calls[ANCHORSIG_RING], good = 0, alike = 0;
     memcpy(period, s->period, n * sizeof *period);
     memcpy(calls, s->calls, n * sizeof *calls);
     qsort(period, n, sizeof *period, by_float);
@@ -112,10 +126,13 @@ static void measure(struct anchorsig *s, uint32_t n)
     s->median = (double)period[n / 2];
     s->longest = (double)period[n - 1];
     s->usual = calls[n / 2];
-    for (uint32_t i = 0; i < n; i++)
-        good += fabs((double)period[i] - s->median) <= s->median / 4;
-    s->steady = good * 1000 / n;
-    double share = s->tally.n > 0 ? s->tally.good / s->tally.n : 0;
+    for (uint32_t i = 0; i < n; i++) {
+        bool is_ordinary = is_alike(s, s->calls[i]);
+        alike += is_ordinary;
+        good += is_ordinary && is_good(s, (double)s->period[i]);
+    }
+    s->steady = alike > 0 ? good * 1000 / alike : 0;
+    double share = s->tally.alike > 0 ? s->tally.good / s->tally.alike : 0;
     if (s->n > n && (s->steady < TALLY_ANEW || share * 1000 >= ANCHOR_STEADY))
         return;
     s->tally = (struct anchorsig_tally){0};
@@ -142,7 +159,7 @@ static bool is_loop(const struct anchorsig *s)
         return false;
     if (s->usual >= ANCHORSIG_FEW && t->alike >= ALIKE_SURE * t->n)
         return is_timely || t->alike_calls >= ALIKE_SURE * t->calls;
-    return is_timely && lower_bound(t->good, t->n) >= SURE_LEAST;
+    return is_timely && lower_bound(t->good, t->alike) >= SURE_LEAST;
 }
 
 void anchorsig_judge(struct anchorsig *s, uint64_t now_ns)
@@ -154,7 +171,10 @@ void anchorsig_judge(struct anchorsig *s, uint64_t now_ns)
     measure(s, n);
     bool is_there =
         now_ns <= s->last_ns || (double)(now_ns - s->last_ns) <= FORGOTTEN * s->longest;
-    s->is_candidate = is_there && s->steady >= ANCHOR_STEADY && is_loop(s);
+    bool is_rich = s->usual >= RICH && n >= RICH_TIMES &&
+                   s->tally.alike >= ALIKE_RICH * s->tally.n;
+    unsigned least = is_rich ? RICH_STEADY : ANCHOR_STEADY;
+    s->is_candidate = is_there && s->steady >= least && is_loop(s);
 }
 
 double anchorsig_mean(const struct anchorsig *s)

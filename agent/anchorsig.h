@@ -15,8 +15,8 @@
 #define ANCHORSIG_FEW \
     3u /* calls in a period: fewer are no evidence that it is a loop */
 
-/* Of the last few hundred periods. good: within a quarter of the median; alike: with as
- * many calls in them as usual. */
+/* Of the last few hundred periods. alike: with as many calls in them as usual; good: that,
+ * and within a quarter of the median. Times are of all within it. */
 struct anchorsig_tally {
     double n, good, alike;
     double time, good_time; /* nanoseconds */
@@ -38,7 +38,7 @@ struct anchorsig {
     /* as judged */
     double median, longest; /* nanoseconds; median 0: not known */
     uint32_t usual;         /* calls in a period */
-    unsigned steady;        /* of 1000 */
+    unsigned steady;        /* of 1000 that are alike, the good ones */
     bool is_candidate;
     struct anchorsig_tally tally;
     /* in how many periods of some others it has come */
