@@ -39,6 +39,7 @@ struct coll_rank {
     bool gap;                  /* the next record follows a loss */
     bool is_deep;              /* the step that goes on */
     uint64_t told_changes, told_ns;
+    uint32_t told_version;
     bool told_lost;
 };
 
@@ -199,7 +200,8 @@ static void send_anchors(struct collrelay *r, struct coll_rank *k)
     uint64_t changes;
     size_t n = anchors_candidates(k->anchors, c, &changes);
     bool lost = r->chosen && anchors_is_lost(k->anchors, r->now_ns);
-    bool is_news = changes != k->told_changes || lost != k->told_lost;
+    bool is_news = changes != k->told_changes || lost != k->told_lost ||
+                   k->file.nccl_version != k->told_version;
     if (!is_news || (k->told_ns && r->now_ns - k->told_ns < TELL_NS))
         return;
     for (size_t i = 0; i < n; i++) {
@@ -215,10 +217,12 @@ static void send_anchors(struct collrelay *r, struct coll_rank *k)
     m.candidates = list;
     m.n_candidates = n;
     m.lost = lost;
+    m.profiler = k->file.nccl_version;
     if (r->c.up.send(r->c.up.arg, MSG_COLL_ANCHORS, &m.base) < 0)
         return;
     k->told_changes = changes;
     k->told_lost = lost;
+    k->told_version = m.profiler;
     k->told_ns = r->now_ns;
 }
 

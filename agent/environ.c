@@ -121,6 +121,26 @@ static int environ_set_user(struct envlist *l, const struct environ_spec *s)
     return rc == 0 && s->rank ? envlist_set_pairs(l, s->rank->env, s->rank->n_env) : rc;
 }
 
+/* NCCL loads one profiler. The user's stays, or is called by ours where that is asked for. */
+static int environ_set_profiler(struct envlist *l, const struct environ_spec *s)
+{
+    int rc = 0;
+    if (!s->coll_path)
+        return 0;
+    const char *theirs = envlist_value(l, "NCCL_PROFILER_PLUGIN");
+    const char *chain = envlist_value(l, "AOLANI_NCCL_CHAIN");
+    bool chained = chain && strcmp(chain, "1") == 0;
+    if (theirs && theirs[0] && !chained)
+        return 0;
+    if (chained && theirs && theirs[0])
+        rc = envlist_set(l, "AOLANI_NCCL_CHAIN=%s", theirs);
+    else if (chained)
+        envlist_remove(l, "AOLANI_NCCL_CHAIN");
+    if (rc == 0)
+        rc = envlist_set(l, "AOLANI_COLL_PATH=%s", s->coll_path);
+    return rc == 0 ? envlist_set(l, "NCCL_PROFILER_PLUGIN=%s", s->profiler) : rc;
+}
+
 /* After the user's: appended, so that it is found and hides nothing. */
 static int environ_add_library_path(struct envlist *l, const struct environ_spec *s)
 {
@@ -153,6 +173,8 @@ int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
         rc = envlist_set_pairs(&l, s->pmix, s->n_pmix);
     if (rc == 0)
         rc = environ_set_identity(&l, s);
+    if (rc == 0)
+        rc = environ_set_profiler(&l, s);
     if (rc == 0)
         rc = environ_add_library_path(&l, s);
     if (rc < 0) {

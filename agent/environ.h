@@ -26,6 +26,8 @@ struct environ_spec {
     const char *master_addr;
     uint32_t master_port;
     const char *step_path; /* NULL: no ring */
+    const char *coll_path; /* NULL: NCCL's collectives are not followed */
+    const char *profiler;  /* libnccl-profiler-aolani.so, with coll_path */
     const char *library;   /* libaolani.so; NULL: none */
     const char *agent_dir; /* where it lies */
     const char *tmp_dir;   /* of this job on this node */

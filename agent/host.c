@@ -266,13 +266,14 @@ static int host_read_helpers(struct host *h, struct err *e)
     if (slash)
         *slash = '\0';
     h->dir = strdup(self);
-    h->info->helpers = calloc(4, sizeof *h->info->helpers);
+    h->info->helpers = calloc(5, sizeof *h->info->helpers);
     if (!h->dir || !h->info->helpers)
         return err_sys(e, -ENOMEM, "look for the agent's helpers");
     h->pmix_helper = host_find_helper(h->dir, "aolani-pmix", X_OK);
     h->describe_helper = host_find_helper(h->dir, "aolani-describe", X_OK);
     h->audit_helper = host_find_helper(h->dir, "aolani-audit", X_OK);
     h->library = host_find_helper(h->dir, "libaolani.so.1", R_OK);
+    h->profiler = host_find_helper(h->dir, "libnccl-profiler-aolani.so", R_OK);
     if (h->pmix_helper)
         h->info->helpers[h->info->n_helpers++] = strdup("aolani-pmix");
     if (h->describe_helper)
@@ -389,5 +390,6 @@ void host_fini(struct host *h)
     free(h->describe_helper);
     free(h->audit_helper);
     free(h->library);
+    free(h->profiler);
     *h = (struct host){0};
 }

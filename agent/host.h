@@ -22,6 +22,7 @@ struct host {
     char *describe_helper;  /* aolani-describe */
     char *audit_helper;     /* aolani-audit */
     char *library;          /* libaolani.so.1; NULL: not there */
+    char *profiler;         /* libnccl-profiler-aolani.so; likewise */
 };
 
 /* sysfs: "/sys", or a copied tree in tests. */

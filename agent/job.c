@@ -86,6 +86,7 @@ static int job_on_start(struct job *j, const struct envelope *v, ProtobufCMessag
                        jobstate_name(j->state));
     j->ops->phase(j->arg, PHASE_RUNNING);
     job_event(j, JOB_EV_START);
+    job_follow_nccl(j);
     return job_start(j, (const Aolani__Start *)m, e);
 }
 
@@ -180,6 +181,7 @@ int job_message(struct job *j, const struct envelope *v, struct err *e)
         {MSG_SIGNAL, &aolani__signal__descriptor, job_on_signal},
         {MSG_REACH, &aolani__reach__descriptor, job_on_reach},
         {MSG_AUDIT_ASK, &aolani__audit_ask__descriptor, job_on_audit},
+        {MSG_COLL_ANCHOR, &aolani__coll_anchor__descriptor, job_on_coll_anchor},
         {MSG_STDIN, &aolani__stdin__descriptor, job_on_stdin},
         {MSG_STOP, &aolani__stop__descriptor, job_on_stop},
         {MSG_END, &aolani__end__descriptor, job_on_end},
@@ -322,6 +324,7 @@ void job_destroy(struct job *j)
     oom_destroy(j->oom);
     shmleft_destroy(j->shm);
     steplog_destroy(j->steplog);
+    collrelay_destroy(j->coll);
     steprelay_destroy(j->steps);
     stdinpipe_destroy(j->input);
     ptyrelay_destroy(j->ptys);

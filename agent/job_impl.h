@@ -4,6 +4,7 @@
 #define AGENT_JOB_IMPL_H
 
 #include "agent/cgroup.h"
+#include "agent/collrelay.h"
 #include "agent/environ.h"
 #include "agent/folders.h"
 #include "agent/job.h"
@@ -53,6 +54,7 @@ struct job {
     struct stdinpipe *input; /* of the rank that reads the head's, if it is here */
     struct steprelay *steps;
     struct steplog *steplog; /* NULL: no steps are looked for in the output */
+    struct collrelay *coll;  /* NULL: nor in NCCL's collectives */
     struct pmixlink *pmix;
     struct upward pmix_up; /* ours, to see MPI_Abort go by */
     pid_t pmix_pid;        /* of the helper; 0: none */
@@ -92,6 +94,12 @@ void job_unfit(struct job *j, int code, const struct err *e);
 int job_start(struct job *j, const Aolani__Start *m, struct err *e);
 int job_open_shmleft(struct job *j, uint64_t since, struct err *e);
 int job_open_output(struct job *j, uint64_t spool_bytes, struct err *e);
+
+/* ---- job_coll.c ---- */
+void job_follow_nccl(struct job *j); /* for steps, before the ranks start */
+void job_drain_coll(struct job *j);  /* before steps are sent */
+int job_on_coll_anchor(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
+                       struct err *e);
 
 /* ---- job_steplog.c ---- */
 void job_watch_output(struct job *j); /* for steps; its parts are open */

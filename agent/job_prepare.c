@@ -155,6 +155,7 @@ static void job_look_stops(void *arg)
 {
     struct job *j = arg;
     reap_look_stops(j->reap);
+    job_drain_coll(j);
 }
 
 /* What fails here is the node's state; -ENOENT and the like would be taken for the
@@ -373,6 +374,7 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
                              .ptys = j->ptys,
                              .input = j->input,
                              .steps = j->steps,
+                             .coll = j->coll,
                              .shm = j->shm,
                              .pmix = j->pmix_ready ? j->pmix : NULL,
                              .attempt = j->attempt};

@@ -142,6 +142,7 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
                              .attempt = r->c.attempt,
                              .master_addr = master_addr,
                              .master_port = master_port,
+                             .profiler = r->c.host->profiler,
                              .library = r->c.host->library,
                              .agent_dir = r->c.host->dir,
                              .tmp_dir = r->c.folders->tmp,
@@ -152,6 +153,8 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
     if (steprelay_open_rank(r->c.steps, p->rank, &s.step_path, e) < 0 &&
         r->n_unmeasured++ == 0)
         log_warn("rank %u, and perhaps others, run unmeasured: %s", p->rank, e->text);
+    if (r->c.coll && collrelay_open_rank(r->c.coll, p->rank, &s.coll_path, e) < 0)
+        log_warn("NCCL is not followed: %s", e->text);
     if (r->c.pmix)
         pmixlink_env(r->c.pmix, p->rank, &s.pmix, &s.n_pmix);
     return environ_build(&s, ret, e);

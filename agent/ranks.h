@@ -7,6 +7,7 @@
 #include <stdint.h>
 
 #include "agent/cgroup.h"
+#include "agent/collrelay.h"
 #include "agent/folders.h"
 #include "agent/host.h"
 #include "agent/output.h"
@@ -42,6 +43,7 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     struct ptyrelay *ptys;   /* NULL: ranks write to the spool files */
     struct stdinpipe *input; /* NULL: no rank of this node reads */
     struct steprelay *steps;
+    struct collrelay *coll;      /* NULL: NCCL is not followed */
     struct shmleft *shm;         /* told of what is ended; NULL: nothing */
     const struct pmixlink *pmix; /* NULL: none */
     uint32_t attempt;

@@ -23,7 +23,8 @@
 #define BUNDLE_MAX (256u << 20)
 
 static const char *const file_names[] = {
-    "aolani-agent", "aolani-pmix", "aolani-describe", "aolani-audit", "libaolani.so.1"};
+    "aolani-agent", "aolani-pmix", "aolani-describe", "aolani-audit", "libaolani.so.1",
+    "libnccl-profiler-aolani.so"};
 
 static int read_file(const char *path, struct buf *out, struct err *e)
 {

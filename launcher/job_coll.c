@@ -3,6 +3,7 @@
  * choice for all, and times of collectives become waits, before a record is one like any
  * other. The parts that think are in launcher/variance. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "launcher/job_impl.h"
@@ -20,7 +21,26 @@ struct job_coll {
     struct collchoice choice; /* n_ranks 0: none yet */
     uint32_t deep_every;
     uint64_t uneasy_ms; /* when a rank last seemed to be slow; 0: never */
+    uint32_t profiler;  /* version of its interface that some rank's NCCL has loaded */
 };
+
+/* What the steps go by, or why there are none: for the choice of a source. */
+static void say_state(struct job *j)
+{
+    const struct job_coll *c = j->coll;
+    char *to = j->nccl_steps;
+    size_t size = sizeof j->nccl_steps;
+    if (!c->profiler)
+        (void)snprintf(to, size,
+                       "no profiler was loaded by NCCL, which the program may not use, "
+                       "or is older than 2.26");
+    else if (c->choice.n_ranks == 0)
+        (void)snprintf(to, size, "no collective of NCCL's comes in steps");
+    else
+        (void)snprintf(to, size, "each %s of 2^%u bytes and of %u ranks, profiler v%u",
+                       coll_func_name(c->choice.key >> 16), c->choice.key & 0xff,
+                       c->choice.n_ranks, c->profiler);
+}
 
 static void on_record(void *arg, const struct steprec *r, uint64_t now_ms)
 {
@@ -37,6 +57,7 @@ int job_coll_create(struct job *j)
     int rc = collagree_create(j->plan.world_size, &c->agree);
     if (rc == 0)
         rc = collwait_create(j->plan.world_size, on_record, j, &c->wait);
+    say_state(j);
     return rc; /* the job destroys what there is */
 }
 
@@ -73,7 +94,12 @@ int job_on_coll_anchors(struct job *j, uint32_t node, const ProtobufCMessage *ms
     int rc = check_rank(j, node, m->rank, e);
     if (rc < 0)
         return rc;
-    return collagree_told(j->coll->agree, m, e);
+    if ((rc = collagree_told(j->coll->agree, m, e)) == 0 &&
+        m->profiler > j->coll->profiler) {
+        j->coll->profiler = m->profiler;
+        say_state(j);
+    }
+    return rc;
 }
 
 int job_on_coll_times(struct job *j, uint32_t node, const ProtobufCMessage *msg,
@@ -116,12 +142,11 @@ void job_coll_tick(struct job *j, uint64_t now_ms)
         return;
     collwait_tick(c->wait, now_ms);
     bool chosen = collagree_decide(c->agree, now_ms, &c->choice);
-    if (chosen)
-        log_info(
-            "the steps of NCCL begin with each %s of class %u, communicators of %u "
-            "ranks, about every %.3f ms",
-            coll_func_name(c->choice.key >> 16), c->choice.key & 0xff,
-            c->choice.n_ranks, (double)c->choice.period_ns / 1e6);
+    if (chosen) {
+        say_state(j);
+        log_info("steps of NCCL: %s, about every %.3f ms", j->nccl_steps,
+                 (double)c->choice.period_ns / 1e6);
+    }
     if (c->choice.n_ranks == 0)
         return;
     uint32_t every = deep_every(j, now_ms);

@@ -138,6 +138,10 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->lease_ms = s->failure.head_lease_ms;
     m->spool_bytes = s->job.spool_bytes;
     m->step_pattern = step_pattern(s);
+    m->collectives = !strcmp(s->steps.source, "nccl") ? AOLANI__COLL_WISH__COLL_YES
+                     : !strcmp(s->steps.source, "auto")
+                         ? AOLANI__COLL_WISH__COLL_WHERE_GPUS
+                         : AOLANI__COLL_WISH__COLL_NO;
     m->umask = mask;
     m->unbuffered = s->job.unbuffered;
     m->has_stdin = s->stdin_rank >= 0;
