@@ -59,6 +59,17 @@ SLURM_HOME ?=
 SLURM_SO = $(if $(SLURM_HOME),$(firstword $(wildcard $(SLURM_HOME)/lib*/libslurm.so)),$(filter /%,$(shell $(CC) -print-file-name=libslurm.so)))
 SLURM   := $(if $(wildcard $(or $(SLURM_HOME),/usr)/include/slurm/slurm.h),$(SLURM_SO))
 MPICC   := $(shell command -v mpicc 2>/dev/null)
+# make CUDA_HOME=/opt/cuda NCCL_HOME=/opt/nccl; NCCL may lie with CUDA or the system's libraries.
+CUDA_HOME ?= /usr/local/cuda
+NCCL_HOME ?=
+NVCC    := $(or $(wildcard $(CUDA_HOME)/bin/nvcc),$(shell command -v nvcc 2>/dev/null))
+CUDA_AT := $(if $(NVCC),$(patsubst %/bin/,%,$(dir $(realpath $(NVCC)))))
+CUDA_INC := $(CUDA_AT)/include
+CUDA_LIB := $(patsubst %/libcublas.so,%,$(firstword $(wildcard $(CUDA_AT)/lib64/libcublas.so $(CUDA_AT)/lib/libcublas.so $(CUDA_AT)/targets/*/lib/libcublas.so)))
+NCCL_H  := $(firstword $(wildcard $(or $(NCCL_HOME),$(CUDA_AT))/include/nccl.h $(if $(NCCL_HOME),,/usr/include/nccl.h)))
+NCCL_SO := $(firstword $(wildcard $(if $(NCCL_HOME),$(NCCL_HOME)/lib*/libnccl.so,$(CUDA_LIB)/libnccl.so)) $(if $(NCCL_HOME),,$(filter /%,$(shell $(CC) -print-file-name=libnccl.so))))
+HOST_CXX := $(shell command -v $(if $(findstring clang,$(CC)),clang++,g++) 2>/dev/null)
+HAS_CUDA := $(and $(NVCC),$(CUDA_LIB),$(wildcard $(CUDA_INC)/cublas_v2.h),$(NCCL_H),$(NCCL_SO),$(HOST_CXX))
 SCDOC   := $(shell command -v scdoc 2>/dev/null)
 
 # ---- names
@@ -78,7 +89,7 @@ AUDIT   := $(BUILD)/libaudit.a
 
 PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so $(BUILD)/libnccl-profiler-aolani.so \
             $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(SLURM),$(BUILD)/aolani-slurm) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(wildcard agent/audit/main.c),$(BUILD)/aolani-audit) \
-            $(if $(MPICC),$(BUILD)/trainer-cpu)
+            $(if $(MPICC),$(BUILD)/trainer-cpu) $(if $(SAN),,$(if $(HAS_CUDA),$(BUILD)/trainer-cuda))
 MAN_SCD  := $(wildcard doc/*.scd)
 MAN      := $(if $(SCDOC),$(MAN_SCD:doc/%.scd=$(BUILD)/man/%))
 
@@ -147,6 +158,18 @@ trainer_link = mpicc $(our_cppflags) $(filter-out -MMD -MP,$(our_cflags)) $(LDFL
 $(BUILD)/trainer-cpu: $(trainer_src) $(BUILD)/libaolani.so
 	$(call say,MPICC,$@)$(trainer_link)
 
+# The trainer for CUDA: kernels by nvcc, the rest by the C compiler. CUDA's own libraries are
+# found again where they were, but for the runtime, which is linked in.
+trainer_gpu  = $(filter-out %/comm.o %/backend_cpu.o,$(call objs,agent/workload)) $(call objs,agent/workload/cuda)
+trainer_libs = -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN'
+NVCCFLAGS   ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_90,code=compute_90
+$(BUILD)/agent/workload/cuda/gpu_%.o: our_cppflags += -isystem $(CUDA_INC) $(NCCL_HOME:%=-isystem %/include)
+$(BUILD)/agent/workload/cuda/kernels.o: agent/workload/cuda/kernels.cu
+	$(call say,NVCC,$<)mkdir -p $(@D); $(NVCC) -std=c++17 -O2 -I. -Xcompiler -Wall,-Wextra $(NVCCFLAGS) --threads 3 -MMD -c -o $@ $<
+$(BUILD)/trainer-cuda: $(trainer_gpu) $(BUILD)/agent/workload/cuda/kernels.o $(BUILD)/libaolani.so
+	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(trainer_libs) -L$(CUDA_LIB) -Wl,-rpath,$(CUDA_LIB) \
+	  -lcublas $(NCCL_SO) -Wl,-rpath,$(dir $(NCCL_SO)) $(or $(wildcard $(CUDA_LIB)/libcudart_static.a),-lcudart) -lstdc++ -lpthread -ldl -lrt -lm
+
 $(BUILD)/agent/pmix/%.o: our_cppflags += $(PMIX_CF)
 $(BUILD)/proto/%.o: WARN += -Wconversion
 
@@ -190,10 +213,10 @@ help:
 #: make config     what was found on this machine, and what does not work without it
 #: make install    to PREFIX (/usr/local), below DESTDIR; make uninstall takes it away
 #: make clean      remove build/
-#: variables       CC CFLAGS BUILD PREFIX DESTDIR SLURM_HOME V=1 SAN=1 WERROR=1 DEPS=:
+#: variables       CC CFLAGS BUILD PREFIX DESTDIR SLURM_HOME CUDA_HOME NCCL_HOME V=1 SAN=1 WERROR=1 DEPS=:
 
 config:
-	@scripts/config '$(VERSION)' '$(CC)' '$(BUILD)' '$(SLURM)'
+	@scripts/config '$(VERSION)' '$(CC)' '$(BUILD)' '$(SLURM)' '$(NVCC)' '$(CUDA_LIB)' '$(and $(NCCL_H),$(NCCL_SO))' '$(HOST_CXX)'
 
 # What pkg-config finds is read when make starts: after scripts/deps it must start again.
 demo:

@@ -2,7 +2,7 @@
 # and those below; tests/fuzz/<name>_fuzz.c with everything.
 
 VERBS      := $(call lib,libibverbs)
-UNIT_SRC   := $(filter-out $(if $(HWLOC),,tests/unit/describe/%) $(if $(VERBS),,tests/unit/audit/pair_rdma%),$(wildcard tests/unit/*/*_test.c))
+UNIT_SRC   := $(filter-out $(if $(HOST_CXX),,tests/unit/agent/trainer_cuda%) $(if $(HWLOC),,tests/unit/describe/%) $(if $(VERBS),,tests/unit/audit/pair_rdma%),$(wildcard tests/unit/*/*_test.c))
 UNIT_BIN   := $(UNIT_SRC:%.c=$(BUILD)/%)
 FUZZ_NAMES := $(patsubst tests/fuzz/%_fuzz.c,%,$(wildcard tests/fuzz/*_fuzz.c))
 REPLAY_BIN := $(FUZZ_NAMES:%=$(BUILD)/tests/fuzz/%_replay)
@@ -42,6 +42,17 @@ $(VERBS_FAKE): tests/lib/verbs_fake.c
 	$(call say,FAKE,$@)mkdir -p $(@D); $(CC) -std=c11 -D_GNU_SOURCE $(WARN) $(CFLAGS) -fPIC -shared -Wl,-soname,libibverbs.so.1 -o $@ $< -lpthread
 $(filter $(BUILD)/tests/unit/audit/pair_rdma%,$(UNIT_BIN)): | $(VERBS_FAKE)
 
+# The trainer for CUDA with a GPU that is made of memory: its kernels are loops.
+GPU_HOST := $(BUILD)/libtrainer-host.a
+$(GPU_HOST): $(filter-out %/main.o %/gpu_cuda.o %/gpu_blas.o %/gpu_nccl.o,$(trainer_gpu)) \
+             $(BUILD)/tests/lib/gpu_host.o $(BUILD)/agent/workload/cuda/kernels-host.o
+	$(call say,AR,$@)rm -f $@; $(AR) rcs $@ $^
+$(BUILD)/agent/workload/cuda/kernels-host.o: agent/workload/cuda/kernels.cu
+	$(call say,CXX,$<)mkdir -p $(@D); $(HOST_CXX) -std=c++17 $(our_cppflags) $(CFLAGS) -Wall -Wextra $(san) -MMD -MP -c -o $@ -x c++ $<
+$(filter $(BUILD)/tests/unit/agent/trainer_cuda%,$(UNIT_BIN)): $(GPU_HOST)
+$(BUILD)/tests/e2e/trainer-host: $(BUILD)/agent/workload/main.o $(GPU_HOST) $(BUILD)/libaolani.so
+	$(call say,LINK,$@)mkdir -p $(@D); $(CC) $(LDFLAGS) $(san) -o $@ $(filter %.o %.a,$^) $(trainer_libs) -Wl,-rpath,'$$ORIGIN/../..' -lpthread -lm
+
 # A fuzz target under libFuzzer (clang, FUZZER=1), and with a main that only replays files.
 $(BUILD)/tests/fuzz/%_fuzz: tests/fuzz/%_fuzz.c $(LIBS_fuzz) | $(PB).h
 	$(call say,FUZZ,$@)mkdir -p $(@D); $(test_link) -fsanitize=fuzzer
@@ -50,7 +61,7 @@ $(BUILD)/tests/fuzz/%_replay: tests/fuzz/%_fuzz.c tests/lib/replay_main.c $(LIBS
 
 # Programs that only the end-to-end tests run: MPI programs that know nothing of us, and
 # the trainer with its all-reduce left out, which must be seen to fail.
-E2E_BIN := $(if $(MPICC),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c tests/e2e/mpi/*.c)) \
+E2E_BIN := $(if $(HOST_CXX),$(BUILD)/tests/e2e/trainer-host) $(if $(MPICC),$(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c tests/e2e/mpi/*.c)) \
            $(BUILD)/tests/e2e/trainer-no-allreduce)
 $(BUILD)/tests/e2e/%: tests/e2e/%.c
 	$(call say,MPICC,$@)mkdir -p $(@D); mpicc -std=c11 $(WARN) $(CFLAGS) -o $@ $<

@@ -40,6 +40,9 @@ struct backend {
     /* Every rank has created its own: they may now wait for each other. 0, -1. */
     int (*join)(void *b, struct why *why);
     void (*destroy)(void *b); /* NULL is fine */
+    /* Leave the others, who may be in the middle of a sum; the process ends after this.
+     * NULL: that end is enough. */
+    void (*abort)(void *b);
 
     size_t (*size)(const void *b); /* weights */
     /* The bytes of stream i of this rank in a step counted from 1; see data_window. */

@@ -57,6 +57,8 @@ static uint64_t now_ns(void)
 static void __attribute__((noreturn)) give_up(const struct trainer *t)
 {
     fail(t);
+    if (t->b->abort)
+        t->b->abort(t->own);
     comm_abort(t->comm, 1);
 }
 
@@ -134,8 +136,7 @@ static void report(struct trainer *t)
         return;
     if (t->losses)
         fprintf(t->losses, "%llu %.17g\n", (unsigned long long)t->step, t->last.loss);
-    if (every > 0 &&
-        (t->step % every == 0 || t->step == t->o->steps || t->last.stop))
+    if (every > 0 && (t->step % every == 0 || t->step == t->o->steps || t->last.stop))
         printf("step %llu loss %.13f\n", (unsigned long long)t->step, t->last.loss);
 }
 
