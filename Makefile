@@ -87,7 +87,7 @@ AGENT   := $(BUILD)/libagent.a
 DESCRIBE := $(BUILD)/libdescribe.a
 AUDIT   := $(BUILD)/libaudit.a
 
-PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so $(BUILD)/libnccl-profiler-aolani.so \
+PROGRAMS := $(BUILD)/aolani-run $(BUILD)/aolani-agent $(BUILD)/libaolani.so $(BUILD)/aolani.py $(BUILD)/libnccl-profiler-aolani.so \
             $(if $(PMIX),$(BUILD)/aolani-pmix) $(if $(SLURM),$(BUILD)/aolani-slurm) $(if $(HWLOC),$(BUILD)/aolani-describe) $(if $(wildcard agent/audit/main.c),$(BUILD)/aolani-audit) \
             $(if $(MPICC),$(BUILD)/trainer-cpu) $(if $(SAN),,$(if $(HAS_CUDA),$(BUILD)/trainer-cuda))
 MAN_SCD  := $(wildcard doc/*.scd)
@@ -143,6 +143,9 @@ $(BUILD)/aolani-audit: $(BUILD)/agent/audit/main.o $(AUDIT) $(WIRE) $(BASE)
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \
 	  -Wl,-z,now -o $@ $(filter %.o,$^) && ln -sf libaolani.so $@.1
+
+$(BUILD)/aolani.py: proto/client/aolani.py
+	$(call say,COPY,$@)mkdir -p $(@D); cp $< $@
 
 # NCCL unloads a plug-in with its last communicator; ours may then still be called by a
 # thread of CUDA's, and so stays.
@@ -246,6 +249,7 @@ install: all
 	ln -sf libaolani.so.1 $(libdir)/libaolani.so
 	ln -sf ../libaolani.so.1 $(libdir)/aolani/libaolani.so.1
 	install -m 644 proto/client/aolani.h $(incdir)/aolani.h
+	install -m 644 proto/client/aolani.py $(libdir)/aolani/aolani.py
 	install -m 644 LICENSE $(wildcard README.md CHANGELOG.md) $(docdir)
 	install -m 644 $(wildcard configs/*.toml) $(docdir)/examples
 	$(foreach m,$(MAN),install -D -m 644 $(m) $(mandir)/man$(lastword $(subst ., ,$(m)))/$(notdir $(m)) &&) true

@@ -142,14 +142,18 @@ static int environ_set_profiler(struct envlist *l, const struct environ_spec *s)
 }
 
 /* After the user's: appended, so that it is found and hides nothing. */
-static int environ_add_library_path(struct envlist *l, const struct environ_spec *s)
+static int append_path(struct envlist *l, const char *name, const char *folder)
 {
-    if (!s->library)
-        return 0;
-    const char *old = envlist_value(l, "LD_LIBRARY_PATH");
+    const char *old = envlist_value(l, name);
     /* An empty part would mean the working directory. */
-    return old && old[0] ? envlist_set(l, "LD_LIBRARY_PATH=%s:%s", old, s->agent_dir)
-                         : envlist_set(l, "LD_LIBRARY_PATH=%s", s->agent_dir);
+    return old && old[0] ? envlist_set(l, "%s=%s:%s", name, old, folder)
+                         : envlist_set(l, "%s=%s", name, folder);
+}
+
+static int environ_add_paths(struct envlist *l, const struct environ_spec *s)
+{
+    int rc = s->library ? append_path(l, "LD_LIBRARY_PATH", s->agent_dir) : 0;
+    return rc == 0 && s->python ? append_path(l, "PYTHONPATH", s->agent_dir) : rc;
 }
 
 int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
@@ -167,6 +171,9 @@ int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
         rc = environ_set_no_second_binding(&l, s);
     if (rc == 0 && s->omp_threads && !envlist_value(&l, "OMP_NUM_THREADS"))
         rc = envlist_set(&l, "OMP_NUM_THREADS=%u", s->omp_threads);
+    /* A line that waits in Python's buffer says nothing of when its step ended. */
+    if (rc == 0 && s->plan->step_pattern[0] && !envlist_value(&l, "PYTHONUNBUFFERED"))
+        rc = envlist_set(&l, "PYTHONUNBUFFERED=1");
     if (rc == 0)
         rc = environ_set_user(&l, s);
     if (rc == 0)
@@ -176,7 +183,7 @@ int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
     if (rc == 0)
         rc = environ_set_profiler(&l, s);
     if (rc == 0)
-        rc = environ_add_library_path(&l, s);
+        rc = environ_add_paths(&l, s);
     if (rc < 0) {
         envlist_fini(&l);
         return err_sys(e, rc, "build the environment of rank %u", s->rank->rank);

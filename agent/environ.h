@@ -29,7 +29,8 @@ struct environ_spec {
     const char *coll_path; /* NULL: NCCL's collectives are not followed */
     const char *profiler;  /* libnccl-profiler-aolani.so, with coll_path */
     const char *library;   /* libaolani.so; NULL: none */
-    const char *agent_dir; /* where it lies */
+    const char *python;    /* aolani.py; NULL: none */
+    const char *agent_dir; /* where they lie */
     const char *tmp_dir;   /* of this job on this node */
     const char *shm_dir;
     bool only_loopback;   /* the host has no other interface */

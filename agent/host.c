@@ -273,6 +273,7 @@ static int host_read_helpers(struct host *h, struct err *e)
     h->describe_helper = host_find_helper(h->dir, "aolani-describe", X_OK);
     h->audit_helper = host_find_helper(h->dir, "aolani-audit", X_OK);
     h->library = host_find_helper(h->dir, "libaolani.so.1", R_OK);
+    h->python = host_find_helper(h->dir, "aolani.py", R_OK);
     h->profiler = host_find_helper(h->dir, "libnccl-profiler-aolani.so", R_OK);
     if (h->pmix_helper)
         h->info->helpers[h->info->n_helpers++] = strdup("aolani-pmix");
@@ -390,6 +391,7 @@ void host_fini(struct host *h)
     free(h->describe_helper);
     free(h->audit_helper);
     free(h->library);
+    free(h->python);
     free(h->profiler);
     *h = (struct host){0};
 }

@@ -22,6 +22,7 @@ struct host {
     char *describe_helper;  /* aolani-describe */
     char *audit_helper;     /* aolani-audit */
     char *library;          /* libaolani.so.1; NULL: not there */
+    char *python;           /* aolani.py; likewise */
     char *profiler;         /* libnccl-profiler-aolani.so; likewise */
 };
 

@@ -57,6 +57,7 @@ static struct environ_spec rankbase_spec(const struct rankbase *b,
                                  .plan = plan,
                                  .workdir = b->workdir,
                                  .library = host->library,
+                                 .python = host->python,
                                  .agent_dir = host->dir};
 }
 

@@ -391,6 +391,11 @@ void aolani_step_evaluation(void)
     step_mark(STEPREC_SPECIAL | STEPREC_EVALUATION);
 }
 
+void aolani_step_waits_unknown(void)
+{
+    step_mark(STEPREC_HOST_PACED);
+}
+
 int aolani_stop_requested(void)
 {
     struct client *c = &client;

@@ -44,6 +44,10 @@ void aolani_step_special(void);
 void aolani_step_checkpoint(void);
 void aolani_step_evaluation(void);
 
+/* What the step in progress waited is not marked, or not all of it: its time counts, but
+ * ranks are not compared by it. */
+void aolani_step_waits_unknown(void);
+
 /* 1 once the job has been asked to stop: save a checkpoint and exit 0. */
 int aolani_stop_requested(void);
 

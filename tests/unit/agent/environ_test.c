@@ -53,6 +53,7 @@ static void set_up(struct fixture *f)
                                     .master_port = 4711,
                                     .step_path = "/dev/shm/x/rank-5",
                                     .library = "/cache/libaolani.so",
+                                    .python = "/cache/aolani.py",
                                     .agent_dir = "/cache",
                                     .tmp_dir = "/tmp/job/tmp",
                                     .shm_dir = "/dev/shm/job",
@@ -180,6 +181,7 @@ static void test_what_depends(void **state)
     f.spec.only_loopback = true;
     f.spec.step_path = NULL;
     f.spec.library = NULL;
+    f.spec.python = NULL;
     f.spec.omp_threads = 0;
     f.rank.cpus = (char *)""; /* not bound: whoever wants to may */
     char **env = build(&f);
@@ -192,8 +194,44 @@ static void test_what_depends(void **state)
     check(env, "AOLANI_STEP_PATH", NULL);
     check(env, "AOLANI_LIBRARY", NULL);
     check(env, "LD_LIBRARY_PATH", "/site/lib");
+    check(env, "PYTHONPATH", NULL);
+    check(env, "PYTHONUNBUFFERED", NULL);
     check(env, "OMP_NUM_THREADS", NULL);
     environ_free(env);
+}
+
+/* What aolani-run brings along for Python is found, and hides nothing of the user's. */
+static void test_python(void **state)
+{
+    static const struct {
+        const char *pattern, *set, *path, *unbuffered;
+    } rows[] = {
+        {"", NULL, "/cache", NULL},
+        {"", "PYTHONPATH=/mine:/too", "/mine:/too:/cache", NULL},
+        {"", "PYTHONPATH=", "/cache", NULL},
+        {"step ([0-9]+)", NULL, "/cache", "1"},
+        {"step ([0-9]+)", "PYTHONUNBUFFERED=", "/cache", ""},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        Aolani__KeyValue kv = AOLANI__KEY_VALUE__INIT, *list[] = {&kv};
+        char name[32] = "";
+        set_up(&f);
+        f.plan.step_pattern = (char *)rows[i].pattern;
+        if (rows[i].set) {
+            snprintf(name, sizeof name, "%.*s", (int)strcspn(rows[i].set, "="),
+                     rows[i].set);
+            kv.key = name;
+            kv.value = strchr(rows[i].set, '=') + 1;
+            f.plan.env = list;
+            f.plan.n_env = 1;
+        }
+        char **env = build(&f);
+        check(env, "PYTHONPATH", rows[i].path);
+        check(env, "PYTHONUNBUFFERED", rows[i].unbuffered);
+        environ_free(env);
+    }
 }
 
 static void test_no_second_binding(void **state)
@@ -255,6 +293,7 @@ int main(void)
         cmocka_unit_test(test_what_every_rank_gets),
         cmocka_unit_test(test_what_the_user_set_wins),
         cmocka_unit_test(test_what_depends),
+        cmocka_unit_test(test_python),
         cmocka_unit_test(test_no_second_binding),
         cmocka_unit_test(test_the_user_and_the_setup_text),
         cmocka_unit_test(test_mark),
