@@ -68,6 +68,20 @@ $(BUILD)/tests/e2e/%: tests/e2e/%.c
 $(BUILD)/tests/e2e/trainer-no-allreduce: $(trainer_src) $(BUILD)/libaolani.so
 	$(call say,MPICC,$@)mkdir -p $(@D); $(trainer_link) -DTRAINER_NO_ALLREDUCE -Wl,-rpath,'$$ORIGIN/../..'
 
+# What calls the profiler plug-in as NCCL would, and the plug-in sanitized for it: what a
+# compiler cannot sanitize is left out, and its test says so.
+nccl_san_tsan = -fsanitize=thread
+nccl_san_asan = -fsanitize=address,undefined -fno-sanitize-recover=undefined
+nccl_cc       = $(CC) $(filter-out -MMD -MP,$(our_cppflags) $(our_cflags)) $(nccl_san_$*) $(LDFLAGS)
+NCCL_DRIVERS := $(foreach s,plain tsan asan,$(BUILD)/tests/nccl/$s/driver)
+$(BUILD)/tests/nccl/%/driver: $(wildcard tests/nccl/*.[ch] proto/client/nccl/*) $(NCCL_SRC) proto/wire/collrec.h \
+    $(BUILD)/libnccl-profiler-aolani.so
+	$(call say,TEST,$@)mkdir -p $(@D); echo 'int main(void) { return 0; }' | \
+	  $(CC) $(nccl_san_$*) -x c -o $(@D)/probe - 2>/dev/null || exit 0; \
+	$(nccl_cc) -fPIC -shared -o $(@D)/libnccl-profiler-other.so tests/nccl/other.c && \
+	$(nccl_cc) -fPIC -fvisibility=hidden $(NCCL_LINK) -o $(@D)/libnccl-profiler-aolani.so $(NCCL_SRC) && \
+	$(nccl_cc) -o $@ $(filter-out %/other.c,$(wildcard tests/nccl/*.c)) proto/wire/collrec.c proto/base/cur.c -lpthread -ldl
+
 # What is known of a job of Slurm's.
 SLURM_FACTS := $(BUILD)/tests/lib/slurm-facts
 $(SLURM_FACTS): tests/lib/slurm_facts.c $(LIBS_launcher) | $(PB).h
@@ -83,7 +97,7 @@ $(BUILD)/tests/score/%: tests/score/%.c tests/score/shared.c tests/score/shared.
 
 .PHONY: unit unit-build replay-build fuzz-build e2e-build score-build
 score-build: $(SCORE_BIN)
-e2e-build: $(E2E_BIN) $(SLURM_FACTS)
+e2e-build: $(E2E_BIN) $(SLURM_FACTS) $(NCCL_DRIVERS)
 unit-build: $(UNIT_BIN)
 replay-build: $(REPLAY_BIN)
 fuzz-build: $(FUZZ_BIN) $(if $(HWLOC),$(BUILD)/aolani-describe)
