@@ -18,7 +18,8 @@ int plan_check(const Aolani__Prepare *p, const char *run_id, uint32_t node,
                        "node %u of run \"%s\"",
                        p->node_index, p->run_id, node, run_id);
     if (p->n_ranks > LIMIT_LOCAL_RANKS || p->world_size > LIMIT_RANKS ||
-        p->n_nodes > LIMIT_NODES || p->n_argv > LIMIT_ARGV || p->n_env > LIMIT_ENV ||
+        p->n_nodes > LIMIT_NODES || p->n_argv > LIMIT_ARGV ||
+        p->n_container > LIMIT_ARGV || p->n_env > LIMIT_ENV ||
         p->n_forwarded > LIMIT_ENV)
         return err_set(e, ERR_PROTO,
                        "take a plan with %zu ranks of %u, %zu arguments, %zu "

@@ -79,8 +79,11 @@ int rankbase_find_program(const struct rankbase *b, const Aolani__Prepare *plan,
         return rc;
     while (env.v[env.n])
         env.n++;
-    rc = program_find(plan->argv, plan->n_argv, envlist_value(&env, "PATH"), b->workdir,
-                      &p, e);
+    /* Of what is in a container, its tool will tell. */
+    bool contained = plan->n_container > 0;
+    rc = program_find(contained ? plan->container : plan->argv,
+                      contained ? plan->n_container : plan->n_argv,
+                      envlist_value(&env, "PATH"), b->workdir, &p, e);
     if (rc == 0)
         rc = envbase_fits(env.v, p.argv, b->limits.v[RLIMITS_STACK].rlim_cur, e);
     envlist_fini(&env);

@@ -8,6 +8,7 @@
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
 #include "proto/base/rankset.h"
+#include "proto/wire/container.h"
 
 #include <errno.h>
 #include <sched.h>
@@ -171,14 +172,32 @@ static int ranks_open_streams(struct ranks *r, uint32_t rank, int fd[2], struct 
     return rc;
 }
 
-static int ranks_fork(struct ranks *r, size_t i, char **env, struct err *e)
+/* What a rank finds at these paths on the node it finds there in its container. */
+static int ranks_contain(const struct ranks *r, char **env, char ***ret, struct err *e)
+{
+    const Aolani__Prepare *p = r->c.plan;
+    const struct container_lets lets = {
+        .folder = {{r->c.folders->base, true},
+                   {r->c.folders->shm, true},
+                   {r->c.host->dir, false}},
+        .n_folders = 3,
+        .workdir = r->c.base->workdir,
+        .env = env,
+        .is_root = geteuid() == 0,
+    };
+    return container_argv(p->container, p->n_container, &lets, p->argv, p->n_argv, ret,
+                          e);
+}
+
+static int ranks_fork(struct ranks *r, size_t i, char **env, char **words,
+                      struct err *e)
 {
     struct task *t = &r->tasks[i];
     int fd[2];
     struct bind bind;
     struct spawn_spec s = {.path = r->c.program->path,
-                           .argv = r->c.program->argv,
-                           .sh_argv = r->c.program->sh_argv,
+                           .argv = words ? words : r->c.program->argv,
+                           .sh_argv = words ? NULL : r->c.program->sh_argv,
                            .env = env,
                            .workdir = r->c.base->workdir,
                            .cgroup_entrance =
@@ -229,10 +248,13 @@ static void ranks_start_one(struct ranks *r, size_t i)
 {
     struct task *t = &r->tasks[i];
     struct err e;
-    char **env = NULL;
+    char **env = NULL, **words = NULL;
     int rc = ranks_environ(r, i, r->master_addr, r->master_port, &env, &e);
+    if (rc == 0 && r->c.plan->n_container > 0)
+        rc = ranks_contain(r, env, &words, &e);
     if (rc == 0)
-        rc = ranks_fork(r, i, env, &e);
+        rc = ranks_fork(r, i, env, words, &e);
+    container_free(words);
     environ_free(env);
     if (rc == 0)
         return;

@@ -73,13 +73,14 @@ static unsigned complain(bool sure, const char *fmt, ...)
 unsigned herecheck_program(const struct spec *s, bool sure)
 {
     struct stat st;
-    const char *program = s->job.command.items[0];
+    bool contained = s->job.container.n > 0;
+    const char *program = (contained ? &s->job.container : &s->job.command)->items[0];
     if (stat(s->job.workdir, &st) || !S_ISDIR(st.st_mode))
         return complain(sure, "%s: there is no folder \"%s\" to start the program in",
                         who(s, s->path, "job.workdir"), s->job.workdir);
     if (program_exists(program, s->job.workdir, rank_path(s)))
         return 0;
-    const char *by = who(s, s->path, "job.command");
+    const char *by = who(s, s->path, contained ? "job.container" : "job.command");
     if (s->job.setup) {
         log_warn("%s: there is no program \"%s\" here; [job] setup may bring it", by,
                  program);

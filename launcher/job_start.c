@@ -56,8 +56,10 @@ int job_make_ranks(struct job *j, struct err *e)
         outfiles_on_drain(j->outfiles, on_drained, j);
     if (rc == 0 && (rc = job_variance_create(j)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
-    bool watched = strcmp(j->config.spec->audit.require_net, "none") != 0;
-    if (rc == 0 && watched && !(j->netwatch = netwatch_create(n)))
+    const char *net = j->config.spec->audit.require_net;
+    bool watched = strcmp(net, "none") != 0;
+    if (rc == 0 && watched &&
+        !(j->netwatch = netwatch_create(n, strcmp(net, "ib+gdr") == 0)))
         rc = err_sys(e, -ENOMEM, "make room for %u ranks", n);
     if (rc == 0 && (rc = fences_create(j->n_nodes, j->plan.first_rank, &job_fence_ops,
                                        j, &j->fences)) < 0)
@@ -121,6 +123,8 @@ static void common_prepare(const struct job *j, Aolani__Prepare *m)
     m->world_size = j->plan.world_size;
     m->n_argv = s->job.command.n;
     m->argv = s->job.command.items;
+    m->n_container = s->job.container.n;
+    m->container = s->job.container.items;
     m->workdir = s->job.workdir;
     m->n_env = s->job.env.n;
     m->setup = s->job.setup ? s->job.setup : "";

@@ -40,6 +40,7 @@ struct spec {
     struct {
         char *name; /* default: the job file's name without .toml */
         struct strlist command;
+        struct strlist container; /* words that start one; none: no container */
         char *workdir;           /* default: where aolani-run was started */
         struct strlist env;      /* "NAME=value", each name once */
         char *setup;             /* shell text run before the program; NULL */
@@ -104,7 +105,7 @@ struct spec {
     } failure;
     struct {
         bool require_bare_metal;
-        char *require_net;   /* "none", "ib": InfiniBand or RoCE */
+        char *require_net;   /* "none", "ib": InfiniBand or RoCE, "ib+gdr" */
         struct strlist skip; /* ids of probes there are */
     } audit;
     struct {

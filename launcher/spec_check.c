@@ -15,6 +15,7 @@
 #include "launcher/variance/cost.h"
 #include "proto/base/limits.h"
 #include "proto/wire/auditlist.h"
+#include "proto/wire/container.h"
 #include "proto/wire/steppattern.h"
 
 #define CURRENCY_MAX (sizeof((struct cost *)0)->currency - 1)
@@ -203,6 +204,14 @@ static void check_currency(struct spec_loader *l)
             CURRENCY_MAX);
 }
 
+static void check_container(struct spec_loader *l)
+{
+    const struct strlist *words = &l->s->job.container;
+    struct err e = {0};
+    if (words->n > 0 && container_check(words->items, words->n, &e) < 0)
+        spec_complain_key(l, spec_key("job.container"), "%s (%s)", e.text, e.hint);
+}
+
 static void check_steps(struct spec_loader *l)
 {
     const struct spec *s = l->s;
@@ -275,6 +284,7 @@ int spec_resolve(struct spec_loader *l, char *const *extra_args)
     check_forward(l);
     check_binding(l);
     check_currency(l);
+    check_container(l);
     check_steps(l);
     check_audit(l);
     check_save(l);

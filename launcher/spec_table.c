@@ -18,6 +18,7 @@
 const struct spec_key spec_keys[] = {
     {"job", "name", SPEC_NAME, SPEC_JOB_ONLY, AT(job.name), NULL, NULL, 0, 0},
     {"job", "command", SPEC_ARGV, SPEC_JOB_ONLY, AT(job.command), NULL, NULL, 0, 0},
+    {"job", "container", SPEC_ARGV, 0, AT(job.container), NULL, NULL, 0, 0},
     {"job", "workdir", SPEC_PATH, 0, AT(job.workdir), ".", NULL, 0, 0},
     {"job", "env", SPEC_ENV, 0, AT(job.env), NULL, NULL, 0, 0},
     {"job", "setup", SPEC_STRING, 0, AT(job.setup), NULL, NULL, 0, 0},
@@ -95,8 +96,8 @@ const struct spec_key spec_keys[] = {
 
     {"audit", "require_bare_metal", SPEC_BOOL, 0, AT(audit.require_bare_metal), "false",
      NULL, 0, 0},
-    {"audit", "require_net", SPEC_WORD, 0, AT(audit.require_net), "none", "none|ib", 0,
-     0},
+    {"audit", "require_net", SPEC_WORD, 0, AT(audit.require_net), "none",
+     "none|ib|ib+gdr", 0, 0},
     {"audit", "skip", SPEC_LIST, 0, AT(audit.skip), NULL, NULL, 0, 0},
 
     {"cost", "gpu_hour", SPEC_FLOAT, 0, AT(cost.gpu_hour), "0", NULL, 0, 1e9},

@@ -1,0 +1,149 @@
+#!/usr/bin/env bats
+# SPDX-License-Identifier: MIT
+# Ranks in containers: what they need of their node reaches them, and they end with the job.
+# The image is the machine's own root, so that programs find their libraries in it.
+load ../lib/e2e
+
+setup_file()
+{
+    export D=$BATS_FILE_TMPDIR
+    mkdir -p "$D/bin" "$D/root" "$D/work"
+    # More than this user may have is what podman asks for else.
+    printf '[containers]\ndefault_ulimits=["nofile=1024:1024","nproc=1024:1024"]\n' >"$D/containers.conf"
+    cat >"$D/bin/podman" <<END
+#!/bin/sh
+CONTAINERS_CONF=$D/containers.conf exec podman --storage-driver=vfs --root "$D/store" --runroot "$D/run" \\
+    --events-backend=none "\$@"
+END
+    # crun refuses a machine that has both versions of control groups.
+    cat >"$D/enter" <<END
+#!/bin/sh
+! mountpoint -q /sys/fs/cgroup/unified || umount /sys/fs/cgroup/unified
+mount --bind / "$D/root" && exec "\$@"
+END
+    chmod +x "$D/bin/podman" "$D/enter"
+    export WHY_SKIPPED
+    command -v podman >/dev/null || { WHY_SKIPPED="there is no podman"; return 0; }
+    inside "$D/bin/podman" run --rm --network=host --ipc=host --pid=host --cgroups=no-conmon \
+        --rootfs "$D/root" true 2>"$D/why" ||
+        WHY_SKIPPED="podman cannot start a container here: $(tail -n 1 "$D/why")"
+}
+inside() { unshare --mount --propagation private "$D/enter" "$@"; }
+
+setup()
+{
+    work
+    export TEST_MARK=$W
+}
+teardown()
+{
+    [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
+    wait_for 20 nothing_left_here
+    [ -n "${WHY_SKIPPED-}" ] || [ -z "$(inside "$D/bin/podman" ps -a --noheading)" ]
+    no_sanitizer_words
+}
+
+# contained COMMAND_WORDS [KEYS_OF_JOB]: on 2 local nodes
+contained()
+{
+    job <<END
+[job]
+command = [$1]
+container = ["$D/bin/podman", "run", "--rm", "--rootfs", "$D/root"]
+${2-}
+[nodes]
+backend = "local"
+[local]
+nodes = 2
+[failure]
+grace = "2s"
+END
+}
+in_job()
+{
+    status=0
+    timeout -k 10 60 unshare --mount --propagation private "$D/enter" \
+        "$BUILD/aolani-run" job.toml </dev/null >stdout 2>stderr || status=$?
+    cat stdout stderr
+    stderr=$(cat stderr)
+}
+
+@test "a training in containers: MPI, steps, the curve of one without" {
+    maybe_skip
+    [ -x "$BUILD/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
+    contained "\"$BUILD/trainer-cpu\", \"--steps\", \"40\", \"--loss-file\", \"$W/loss\""
+    in_job
+    [ "$status" -eq 0 ]
+    [ "$(run_json '[.ranks[].steps] | map(. > 0) | all')" = true ]
+    sed -i '/^container/d; s/loss"/reference"/' job.toml
+    in_job
+    [ "$status" -eq 0 ]
+    same_losses loss reference 40 1e-12
+}
+
+@test "what a rank gets: its variables, its folder; its values stand in no command line" {
+    maybe_skip
+    cat >rank <<'END'
+#!/bin/sh
+[ -e /run/.containerenv ] || exit 1
+echo "$RANK of $WORLD_SIZE on $AOLANI_NODE: $SECRET in $(pwd)"
+[ -w "$AOLANI_STEP_PATH" ] && [ -r "$AOLANI_LIBRARY" ] && echo "lets in"
+cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >"words.$RANK"
+END
+    chmod +x rank
+    contained '"./rank"' 'env = { SECRET = "not for others" }'
+    in_job
+    [ "$status" -eq 0 ]
+    for r in 0 1; do
+        grep -qx "$r of 2 on $r: not for others in $W" "$(rank_file $r out)"
+        grep -qx "lets in" "$(rank_file $r out)"
+        grep -qx SECRET words.$r
+        [ "$(grep -c "not for others" words.$r)" = 0 ]
+    done
+}
+
+@test "the status of the program is that of the job; a signal reaches it" {
+    maybe_skip
+    contained '"sh", "-c", "exit 7"'
+    in_job
+    [ "$status" -eq 7 ]
+    contained '"sh", "-c", "trap '"'echo saving; exit 0'"' TERM; touch began.$RANK; while :; do sleep 0.1; done"'
+    unshare --mount --propagation private "$D/enter" "$BUILD/aolani-run" job.toml \
+        </dev/null >stdout 2>stderr 3>&- &
+    launcher=$!
+    wait_for 30 test -e began.0 -a -e began.1
+    kill -TERM $launcher
+    status=0
+    wait $launcher || status=$?
+    cat stderr
+    [ "$status" -eq 143 ]
+    grep -qx saving "$(rank_file 0 out)"
+}
+
+@test "a program that does not end is ended in its container, and nothing is left" {
+    maybe_skip
+    contained '"sh", "-c", "trap : TERM; touch began.$RANK; while :; do sleep 0.1; done"'
+    sed -i 's/^\[failure\]/[failure]\ngrace = "1s"/; 0,/grace = "2s"/{/grace = "2s"/d}' job.toml
+    unshare --mount --propagation private "$D/enter" "$BUILD/aolani-run" job.toml \
+        </dev/null >stdout 2>stderr 3>&- &
+    launcher=$!
+    wait_for 30 test -e began.0 -a -e began.1
+    kill -TERM $launcher
+    status=0
+    wait $launcher || status=$?
+    cat stderr
+    [ "$status" -eq 143 ]
+    nothing_left_here
+}
+
+@test "a tool that is not there, and one that is not known" {
+    contained '"true"'
+    sed -i "s,$D/bin/podman,$W/no/podman," job.toml
+    aolani job.toml
+    [ "$status" -eq 127 ]
+    [[ $stderr == *"$W/no/podman"* ]]
+    sed -i "s,$W/no/podman,docker," job.toml
+    aolani check --offline job.toml
+    [ "$status" -eq 2 ]
+    [[ $stderr == *'job.toml:3'*'"docker": it is none of podman, apptainer, singularity and enroot'* ]]
+}
