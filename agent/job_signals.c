@@ -4,7 +4,8 @@
  *
  * Steal and the ports of network cards cannot be provoked on a machine that has neither: for
  * tests, AOLANI_TEST_PROC and AOLANI_TEST_SYS in the agent's own environment name copies of
- * /proc and /sys that stand in. They are read as the user that the agent is, and all that
+ * /proc and /sys that stand in, and AOLANI_TEST_KMSG a file for /dev/kmsg, to which no process
+ * can write as the kernel. They are read as the user that the agent is, and all that
  * comes of them is numbers in the user's own report. */
 #include "agent/job_impl.h"
 
@@ -12,12 +13,14 @@
 #include "agent/proc.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 void job_watch_signals(struct job *j)
 {
     struct err e;
     char cmdline[4096];
     const char *proc = getenv("AOLANI_TEST_PROC"), *sys = getenv("AOLANI_TEST_SYS");
+    const char *kmsg = getenv("AOLANI_TEST_KMSG");
     struct nodesignals_config c = {.loop = j->c.loop,
                                    .up = j->c.up,
                                    .plan = j->plan,
@@ -26,6 +29,9 @@ void job_watch_signals(struct job *j)
                                    .gpus = j->gpus,
                                    .proc = proc ? proc : "/proc",
                                    .sys = sys ? sys : "/sys",
+                                   .kmsg = !j->gpus ? NULL
+                                           : kmsg   ? kmsg
+                                                    : "/dev/kmsg",
                                    .reopen = proc || sys,
                                    .every_ms = NODESIGNALS_EVERY_MS,
                                    .probe_ms = NODESIGNALS_PROBE_MS,
@@ -37,6 +43,10 @@ void job_watch_signals(struct job *j)
         return;
     if (nodesignals_create(&c, &j->signals, &e) < 0)
         job_log(j, LOG_WARN_, "no signals of this node: %s", e.text);
+    else if (nodesignals_kernel_error(j->signals) < 0)
+        job_log(j, LOG_INFO_,
+                "errors of GPUs (Xid) are not seen: %s cannot be read: %s", c.kmsg,
+                strerror(-nodesignals_kernel_error(j->signals)));
 }
 
 void job_unwatch_signals(struct job *j)

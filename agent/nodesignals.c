@@ -4,6 +4,7 @@
 #include "agent/nodesignals.h"
 
 #include "agent/nodesignals_cgroup.h"
+#include "agent/nodesignals_kernel.h"
 #include "agent/nodesignals_links.h"
 #include "agent/nodesignals_merge.h"
 #include "agent/nodesignals_ports.h"
@@ -44,6 +45,8 @@ struct nodesignals {
     struct nodesignals_cgroup quota;
     struct nodesignals_ports *ports;
     struct nodesignals_links *links;
+    struct nodesignals_kernel *kernel; /* NULL: it cannot be read, */
+    int kernel_error;                  /* because of this */
     struct gpuhelper_user *gpu;
     struct probe *probe;
     enum signals_step step;
@@ -96,6 +99,7 @@ static void signals_read(struct nodesignals *s)
     s->t_ns = clock_mono_ns();
     nodesignals_proc_read(s->proc, &s->now);
     nodesignals_cgroup_read(&s->quota, &s->now);
+    nodesignals_kernel_read(s->kernel, &s->now);
     nodesignals_ports_begin(s->ports);
 }
 
@@ -293,6 +297,8 @@ static int signals_open(struct nodesignals *s, struct err *e)
     if (rc == 0 && s->c.gpus &&
         !(s->gpu = gpuhelper_join(s->c.gpus, signals_on_gpus, s, GPUHELPER_COUNTS)))
         rc = -ENOMEM;
+    if (rc == 0 && s->c.kmsg)
+        s->kernel_error = nodesignals_kernel_open(s->c.kmsg, &s->kernel);
     int cpu =
         probe_choose_cpu(s->c.allowed, &ranks, s->c.info->cores, s->c.info->n_cores);
     rankset_fini(&ranks);
@@ -338,6 +344,11 @@ int nodesignals_create(const struct nodesignals_config *c, struct nodesignals **
     return 0;
 }
 
+int nodesignals_kernel_error(const struct nodesignals *s)
+{
+    return s->kernel_error;
+}
+
 void nodesignals_finish(struct nodesignals *s)
 {
     if (clock_mono_ns() - s->last_ns >= SIGNALS_LEAST_NS) {
@@ -359,6 +370,7 @@ void nodesignals_destroy(struct nodesignals *s)
     gpuhelper_leave(s->gpu);
     probe_destroy(s->probe);
     nodesignals_links_destroy(s->links);
+    nodesignals_kernel_close(s->kernel);
     nodesignals_ports_destroy(s->ports);
     nodesignals_cgroup_fini(&s->quota);
     nodesignals_proc_destroy(s->proc);

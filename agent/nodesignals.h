@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* nodesignals - what this node sees of itself while ranks run, once a second: time stolen of
- * its CPUs, waiting for CPUs, memory and I/O, throttling by quotas, interrupts, the GPUs, the
- * ports of its network cards; once a minute a probe (see probe.h) and the PCI links.
+ * its CPUs, waiting for CPUs, memory and I/O, throttling by quotas, interrupts, the GPUs and
+ * the kernel's words on them, the ports of its network cards; once a minute a probe (see probe.h) and the PCI links.
  *
  * Sent as NODE_SIGNALS. Without credit an interval becomes a part of the next; intervals in
  * which nothing happened are sent five at a time. What cannot be read, went back or vanished
@@ -39,6 +39,7 @@ struct nodesignals_config { /* by reference; must outlive the nodesignals */
     const Aolani__NodeInfo *info;  /* cores and topology */
     struct gpuhelper *gpus;        /* NULL: the plan names no GPU */
     const char *proc, *sys;        /* "/proc", "/sys" */
+    const char *kmsg;   /* "/dev/kmsg"; NULL: errors of GPUs are not looked for */
     bool reopen;        /* those are not the kernel's: files may be replaced */
     bool steal_is_told; /* see nodesignals_steal_is_told */
     uint64_t every_ms, probe_ms, quiet_ms;
@@ -47,6 +48,8 @@ struct nodesignals_config { /* by reference; must outlive the nodesignals */
 /* What happened before is not counted. */
 int nodesignals_create(const struct nodesignals_config *c, struct nodesignals **ret,
                        struct err *e);
+/* 0, or why the kernel's log cannot be read: -EPERM. Errors of GPUs are then not known. */
+int nodesignals_kernel_error(const struct nodesignals *s);
 /* The last interval, up to now, and all that is held back, as far as credit allows. */
 void nodesignals_finish(struct nodesignals *s);
 void nodesignals_destroy(struct nodesignals *s);

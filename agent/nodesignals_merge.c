@@ -25,6 +25,7 @@ void nodesignals_sum_fini(struct nodesignals_sum *s)
     free(s->gpus);
     free(s->ports);
     free(s->links);
+    free(s->faults);
     *s = (struct nodesignals_sum){0};
 }
 
@@ -35,7 +36,7 @@ void nodesignals_sum_clear(struct nodesignals_sum *s)
     s->from_ns = s->to_ns = s->throttled_us = s->interrupts = s->softirqs = 0;
     s->known = 0;
     s->holds = s->probed = false;
-    s->n_gpus = s->n_ports = s->n_links = 0;
+    s->n_gpus = s->n_ports = s->n_links = s->n_faults = 0;
 }
 
 /* ---- lists ---- */
@@ -83,6 +84,11 @@ static int32_t sum_highest(int32_t a, int32_t b)
     return b > a ? b : a;
 }
 
+static int64_t sum_reasons(int64_t a, int64_t b)
+{
+    return a < 0 ? b : b < 0 ? a : a | b;
+}
+
 static void sum_add_gpu(Aolani__GpuSignal *to, const Aolani__GpuSignal *g)
 {
     to->power_us = sum_count(to->power_us, g->power_us);
@@ -94,6 +100,14 @@ static void sum_add_gpu(Aolani__GpuSignal *to, const Aolani__GpuSignal *g)
     to->ecc_errors = sum_count(to->ecc_errors, g->ecc_errors);
     to->sm_mhz = sum_lowest(to->sm_mhz, g->sm_mhz);
     to->mem_mhz = sum_lowest(to->mem_mhz, g->mem_mhz);
+    to->sync_us = sum_count(to->sync_us, g->sync_us);
+    to->board_us = sum_count(to->board_us, g->board_us);
+    to->reliability_us = sum_count(to->reliability_us, g->reliability_us);
+    to->energy_mj = sum_count(to->energy_mj, g->energy_mj);
+    to->ecc_corrected = sum_count(to->ecc_corrected, g->ecc_corrected);
+    to->remapped_rows = sum_count(to->remapped_rows, g->remapped_rows);
+    to->reasons = sum_reasons(to->reasons, g->reasons);
+    to->mem_celsius = sum_highest(to->mem_celsius, g->mem_celsius);
     to->celsius = sum_highest(to->celsius, g->celsius);
     to->milliwatts = sum_highest(to->milliwatts, g->milliwatts);
     to->sm_max_mhz = sum_highest(to->sm_max_mhz, g->sm_max_mhz);
@@ -110,6 +124,13 @@ static Aolani__GpuSignal sum_believed_gpu(const Aolani__GpuSignal *g)
     b.pcie_replays = sum_believed(b.pcie_replays);
     b.nvlink_errors = sum_believed(b.nvlink_errors);
     b.ecc_errors = sum_believed(b.ecc_errors);
+    b.sync_us = sum_believed(b.sync_us);
+    b.board_us = sum_believed(b.board_us);
+    b.reliability_us = sum_believed(b.reliability_us);
+    b.energy_mj = sum_believed(b.energy_mj);
+    b.ecc_corrected = sum_believed(b.ecc_corrected);
+    b.remapped_rows = sum_believed(b.remapped_rows);
+    b.reasons = sum_believed(b.reasons);
     b.sm_mhz = sum_believed_mhz(b.sm_mhz);
     b.mem_mhz = sum_believed_mhz(b.mem_mhz);
     b.sm_max_mhz = sum_believed_mhz(b.sm_max_mhz);
@@ -175,6 +196,20 @@ int nodesignals_sum_link(struct nodesignals_sum *s, const char *text)
     return 0;
 }
 
+void nodesignals_sum_fault(struct nodesignals_sum *s, const struct xid *x, uint64_t n)
+{
+    for (size_t i = 0; i < s->n_faults; i++) {
+        struct nodesignals_fault *at = &s->faults[i];
+        if (at->x.number == x->number && strcmp(at->x.bus, x->bus) == 0) {
+            at->n += n;
+            return;
+        }
+    }
+    if (sum_room((void **)&s->faults, s->n_faults, &s->cap_faults, sizeof *s->faults,
+                 LIMIT_FAULTS) == 0)
+        s->faults[s->n_faults++] = (struct nodesignals_fault){.x = *x, .n = n};
+}
+
 /* ---- two become one ---- */
 
 static void sum_merge_lists(struct nodesignals_sum *into,
@@ -192,6 +227,8 @@ static void sum_merge_lists(struct nodesignals_sum *into,
         into->known &= ~(uint32_t)NODESIGNALS_PORTS;
     for (size_t i = 0; i < later->n_links; i++)
         (void)nodesignals_sum_link(into, later->links[i].text);
+    for (size_t i = 0; i < later->n_faults; i++)
+        nodesignals_sum_fault(into, &later->faults[i].x, later->faults[i].n);
 }
 
 void nodesignals_sum_merge(struct nodesignals_sum *into,
@@ -229,7 +266,8 @@ static bool sum_gpu_is_quiet(const Aolani__GpuSignal *g, int64_t little_us)
 {
     return g->power_us <= little_us && g->heat_us <= little_us &&
            g->brake_us <= little_us && g->other_us <= little_us &&
-           g->pcie_replays <= 0 && g->nvlink_errors <= 0 && g->ecc_errors <= 0;
+           g->pcie_replays <= 0 && g->nvlink_errors <= 0 && g->ecc_errors <= 0 &&
+           g->remapped_rows <= 0;
 }
 
 /* What a port sent, and how long it waited to, says something only against its usual: a
@@ -247,7 +285,7 @@ static bool sum_port_is_quiet(const struct nodesignals_port *p)
 bool nodesignals_sum_is_quiet(const struct nodesignals_sum *s)
 {
     uint64_t little_us = (s->to_ns - s->from_ns) / 1000 / QUIET_PART;
-    if (s->probed || s->n_links > 0 || s->throttled_us > 0)
+    if (s->probed || s->n_links > 0 || s->n_faults > 0 || s->throttled_us > 0)
         return false;
     for (size_t i = 0; i < s->n_cpus; i++)
         if (s->steal_us[i] > 0)
@@ -270,6 +308,7 @@ struct sum_lists { /* one block of memory */
     Aolani__CpuTime *steal, **steal_list;
     Aolani__GpuSignal *gpus, **gpu_list;
     Aolani__PortSignal *ports, **port_list;
+    Aolani__GpuFault *faults, **fault_list;
     char **links;
 };
 
@@ -286,6 +325,7 @@ static void *sum_make_lists(const struct nodesignals_sum *s, struct sum_lists *l
     size_t bytes = s->n_cpus * (sizeof *l->steal + sizeof(void *)) +
                    s->n_gpus * (sizeof *l->gpus + sizeof(void *)) +
                    s->n_ports * (sizeof *l->ports + sizeof(void *)) +
+                   s->n_faults * (sizeof *l->faults + sizeof(void *)) +
                    s->n_links * sizeof(void *);
     char *block = malloc(bytes + 1), *at = block;
     if (!block)
@@ -293,9 +333,11 @@ static void *sum_make_lists(const struct nodesignals_sum *s, struct sum_lists *l
     l->steal = sum_take(&at, s->n_cpus, sizeof *l->steal);
     l->gpus = sum_take(&at, s->n_gpus, sizeof *l->gpus);
     l->ports = sum_take(&at, s->n_ports, sizeof *l->ports);
+    l->faults = sum_take(&at, s->n_faults, sizeof *l->faults);
     l->steal_list = sum_take(&at, s->n_cpus, sizeof(void *));
     l->gpu_list = sum_take(&at, s->n_gpus, sizeof(void *));
     l->port_list = sum_take(&at, s->n_ports, sizeof(void *));
+    l->fault_list = sum_take(&at, s->n_faults, sizeof(void *));
     l->links = sum_take(&at, s->n_links, sizeof(void *));
     return block;
 }
@@ -345,6 +387,16 @@ static void sum_fill_devices(const struct nodesignals_sum *s, struct sum_lists *
     }
     for (size_t i = 0; i < s->n_links; i++)
         l->links[m->n_links++] = s->links[i].text;
+    for (size_t i = 0; i < s->n_faults; i++) {
+        Aolani__GpuFault *f = &l->faults[i];
+        aolani__gpu_fault__init(f);
+        f->bus_id = s->faults[i].x.bus;
+        f->xid = s->faults[i].x.number;
+        f->n = s->faults[i].n;
+        f->text = s->faults[i].x.text;
+        l->fault_list[m->n_faults++] = f;
+    }
+    m->faults = l->fault_list;
     m->gpus = l->gpu_list;
     m->ports = l->port_list;
     m->links = l->links;

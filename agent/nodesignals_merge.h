@@ -12,6 +12,7 @@
 #include <stdint.h>
 
 #include "agent/upward.h"
+#include "agent/xid.h"
 #include "proto/base/limits.h"
 #include "proto/wire/aolani.pb-c.h"
 
@@ -51,6 +52,11 @@ struct nodesignals_link {
     char text[LIMIT_DEVICE_NAME]; /* "0000:18:00.0 x16 -> x8" */
 };
 
+struct nodesignals_fault {
+    struct xid x; /* the first */
+    uint64_t n;   /* so many of this GPU and number */
+};
+
 struct nodesignals_sum {
     uint64_t from_ns, to_ns;
     uint32_t known;
@@ -69,6 +75,8 @@ struct nodesignals_sum {
     size_t n_ports, cap_ports;
     struct nodesignals_link *links;
     size_t n_links, cap_links;
+    struct nodesignals_fault *faults;
+    size_t n_faults, cap_faults;
 };
 
 int nodesignals_sum_init(struct nodesignals_sum *s, const uint32_t *cpus,
@@ -79,6 +87,8 @@ void nodesignals_sum_clear(struct nodesignals_sum *s);
 int nodesignals_sum_gpu(struct nodesignals_sum *s, const Aolani__GpuSignal *g);
 int nodesignals_sum_port(struct nodesignals_sum *s, const struct nodesignals_port *p);
 int nodesignals_sum_link(struct nodesignals_sum *s, const char *text);
+/* n of them. One there is no room for is not told. */
+void nodesignals_sum_fault(struct nodesignals_sum *s, const struct xid *x, uint64_t n);
 /* The one after it, of the same CPUs, becomes a part of `into`. What there is no room for
  * makes its kind unknown. */
 void nodesignals_sum_merge(struct nodesignals_sum *into,

@@ -116,7 +116,7 @@ static bool lacks_ib(const struct audit_node *n, struct reason *r)
             audit_probe_info(probes[i])->id, f ? f->evidence : "it was left out");
         (void)snprintf(r->hint, sizeof r->hint, "%s%.150s",
                        f && f->more[0] ? "more would tell: "
-                                       : "[audit] require_net = \"ib\" is set",
+                                       : "[audit] require_net is set",
                        f && f->more[0] ? f->more : "");
         return true;
     }

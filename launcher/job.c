@@ -208,6 +208,7 @@ void job_finish_once(struct job *j)
     if (j->finished || (j->outfiles && outfiles_unwritten(j->outfiles) > 0))
         return;
     j->finished = true;
+    job_prove_net(j);
     loop_timer_stop(j->tick);
     if (loop_defer(j->loop, deferred_finished, j) < 0)
         deferred_finished(j);
@@ -395,6 +396,8 @@ void job_destroy(struct job *j)
     free(j->node_of_rank);
     free(j->nodes);
     free(j->replaced);
+    free(j->nets);
+    gpufaults_fini(&j->faults);
     job_summary_fini(j);
     free(j);
 }

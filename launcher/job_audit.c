@@ -168,13 +168,14 @@ int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
                    size_t len)
 {
-    if (!j->netwatch || j->state != JOB_RUNNING ||
-        !netwatch_add(j->netwatch, rank, stream, data, len))
+    if (!j->netwatch || j->state != JOB_RUNNING)
+        return;
+    enum netproof_fault found = netwatch_add(j->netwatch, rank, stream, data, len);
+    if (found == NETPROOF_NONE)
         return;
     job_set_stop(j, STOP_ERROR, err_exit_status(ERR_REFUSED),
-                 "rank %u on %s: NCCL has taken sockets for its network, and [audit] "
-                 "require_net is \"%s\"",
-                 rank, job_node_name(j, j->plan.ranks[rank].node),
+                 "rank %u on %s: %s, and [audit] require_net is \"%s\"", rank,
+                 job_node_name(j, j->plan.ranks[rank].node), netproof_fault_text(found),
                  j->config.spec->audit.require_net);
     job_event(j, JOB_EV_FAILED);
 }

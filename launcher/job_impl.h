@@ -9,6 +9,7 @@
 
 #include "launcher/fence.h"
 #include "launcher/fleet.h"
+#include "launcher/gpufaults.h"
 #include "launcher/job.h"
 #include "launcher/job_binding.h"
 #include "launcher/jobstate.h"
@@ -111,8 +112,10 @@ struct job {
     struct driftlines drifts;
     struct job_audit *audit;   /* where something is required of the nodes */
     struct netwatch *netwatch; /* where a network is required, while ranks run */
+    struct gpufaults faults;
     bool compared_nccl;
     char nccl[200];  /* what it did, in words; "" not known */
+    struct netproof *nets; /* of each node, once compared; NULL: not known */
     bool told;       /* Slurm has told a node to end */
     bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
     int exit_status;
@@ -190,8 +193,8 @@ void job_audit_begin(struct job *j); /* AUDITED or FAILED follows, now or later 
 void job_audit_tick(struct job *j, uint64_t now_ms);
 void job_audit_destroy(struct job_audit *a);
 const char *job_audit_text(const struct job *j); /* for the report; "": not asked */
-/* Output of a rank as it comes: the job fails when NCCL says there that it uses sockets
- * where it must not. */
+/* Output of a rank as it comes: the job fails when NCCL says there that it uses a network
+ * that it must not. */
 void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
                    size_t len);
 int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
@@ -246,11 +249,18 @@ int job_on_coll_times(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 void job_coll_tick(struct job *j, uint64_t now_ms);
 void job_coll_finish(struct job *j); /* nothing is held any longer */
 
+/* ---- job_faults.c ---- */
+/* Errors of GPUs in signals that were taken. */
+void job_take_faults(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
+
 /* ---- job_limits.c ---- */
 void job_compare_limits(struct job *j);
 
 /* ---- job_nccl.c ---- */
 void job_compare_nccl(struct job *j); /* once the output is written; may warn */
+/* A job that went well and must prove its network has failed where its ranks have not
+ * said so. Once the output is written. */
+void job_prove_net(struct job *j);
 
 /* ---- job_messages.c ---- */
 int job_check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e);
@@ -278,6 +288,7 @@ void job_journal_source(struct job *j);
 void job_journal_binding(struct job *j, const Aolani__Binding *m);
 void job_journal_culprit(struct job *j, const struct culprit *c);
 void job_journal_spell(struct job *j, const struct spell *s, const char *common);
+void job_journal_fault(struct job *j, uint32_t node, const Aolani__GpuFault *f);
 void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
 
 #endif

@@ -167,6 +167,16 @@ void job_journal_spell(struct job *j, const struct spell *s, const char *common)
     (void)append(j, JOURNAL_SPELL, &m.base);
 }
 
+void job_journal_fault(struct job *j, uint32_t node, const Aolani__GpuFault *f)
+{
+    Aolani__JFault m = AOLANI__JFAULT__INIT;
+    m.attempt = j->config.attempt;
+    m.node = node;
+    m.t_real_ns = clock_real_ns();
+    m.fault = (Aolani__GpuFault *)f;
+    (void)append(j, JOURNAL_FAULT, &m.base);
+}
+
 void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m)
 {
     Aolani__JSignals s = AOLANI__JSIGNALS__INIT;

@@ -13,6 +13,7 @@
 #include "launcher/forward.h"
 #include "launcher/job_impl.h"
 #include "launcher/ncclcheck.h"
+#include "launcher/netproof.h"
 #include "proto/base/clock.h"
 
 #define READ_RANKS 1024u /* of a larger job, these ranks: more would take minutes */
@@ -140,8 +141,9 @@ static void read_stream(const struct job *j, uint32_t rank, const char *kind,
     ncclsaid_end(s);
 }
 
-static void check_rank(struct job *j, uint32_t rank, const struct prediction *p,
-                       struct ncclsaid *s, struct ncclcheck *check)
+/* s: what the rank said. */
+static void check_rank(const struct job *j, uint32_t rank, const struct prediction *p,
+                       const struct ncclsaid *s, struct ncclcheck *check)
 {
     const struct plan_rank *r = &j->plan.ranks[rank];
     const struct plan_node *node = &j->plan.nodes[r->node];
@@ -154,9 +156,6 @@ static void check_rank(struct job *j, uint32_t rank, const struct prediction *p,
                                    .t = node->topo,
                                    .choice = c};
     struct ncclcheck_result result;
-    memset(s, 0, sizeof *s);
-    read_stream(j, rank, "out", s);
-    read_stream(j, rank, "err", s);
     ncclcheck_judge(node->topo, c, s, &result);
     ncclcheck_add(check, &about, &result);
 }
@@ -166,6 +165,19 @@ static void on_warning(void *arg, const char *text)
     job_warn(arg, "%s", text);
 }
 
+static bool must_prove(const struct job *j)
+{
+    return strcmp(j->config.spec->audit.require_net, "ib+gdr") == 0;
+}
+
+static void hear_rank(const struct job *j, uint32_t rank, struct ncclsaid *ret)
+{
+    memset(ret, 0, sizeof *ret);
+    read_stream(j, rank, "out", ret);
+    read_stream(j, rank, "err", ret);
+    netproof_add(&j->nets[j->plan.ranks[rank].node], rank, ret);
+}
+
 /* Without NCCL_DEBUG, which a program may set by itself, the first rank tells whether it is
  * worth to read them all. */
 static void check_ranks(struct job *j, const struct nccl_vars *v)
@@ -173,16 +185,19 @@ static void check_ranks(struct job *j, const struct nccl_vars *v)
     struct ncclsaid *s = calloc(1, sizeof *s);
     struct ncclcheck check = {0};
     struct prediction p = {0};
-    uint32_t node = UINT32_MAX;
-    for (uint32_t i = 0; s && i < j->plan.world_size && i < READ_RANKS; i++) {
+    uint32_t node = UINT32_MAX, n = j->plan.world_size;
+    if (n > READ_RANKS && !must_prove(j))
+        n = READ_RANKS;
+    for (uint32_t i = 0; s && i < n; i++) {
         if (j->plan.ranks[i].node != node) {
             node = j->plan.ranks[i].node;
             prediction_fini(&p);
             if (predict(&j->plan.nodes[node], v, &p) < 0)
                 break;
         }
+        hear_rank(j, i, s);
         check_rank(j, i, &p, s, &check);
-        if (i == 0 && !v->debug && check.said == 0)
+        if (i == 0 && !v->debug && j->nets[node].silent > 0)
             break;
     }
     prediction_fini(&p);
@@ -243,10 +258,34 @@ void job_compare_nccl(struct job *j)
     if (!j->outfiles || !j->ranks || j->compared_nccl)
         return;
     j->compared_nccl = true;
-    if (forward_select(&j->config.spec->job.forward_env, environ, &f, &e) < 0)
+    if (!(j->nets = calloc(j->n_nodes, sizeof *j->nets)) ||
+        forward_select(&j->config.spec->job.forward_env, environ, &f, &e) < 0)
         return;
     take_vars(j, &f, &v);
     check_ranks(j, &v);
     check_dump(j, &v);
     forward_fini(&f);
+}
+
+void job_prove_net(struct job *j)
+{
+    char why[200];
+    if (!must_prove(j) || !j->ran || j->exit_status != 0 || !j->outfiles)
+        return;
+    outfiles_finish(j->outfiles);
+    job_compare_nccl(j);
+    for (uint32_t i = 0; i < j->n_nodes && j->exit_status == 0; i++) {
+        if (j->nets &&
+            (j->nets[i].n == 0 || netproof_holds(&j->nets[i], why, sizeof why)))
+            continue;
+        if (!j->nets)
+            (void)snprintf(why, sizeof why,
+                           "there is no memory to read what they said");
+        job_set_stop(j, STOP_ERROR, err_exit_status(ERR_REFUSED),
+                     "all ranks ended with status 0, but it is not proven that %s goes "
+                     "over InfiniBand with GPUDirect RDMA, as [audit] require_net "
+                     "demands: %s",
+                     job_node_name(j, i), why);
+        job_conclude(j);
+    }
 }

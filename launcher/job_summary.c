@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "launcher/job_impl.h"
+#include "launcher/netproof.h"
 #include "proto/base/clock.h"
 
 void job_conclude(struct job *j)
@@ -62,6 +63,9 @@ static void fill_nodes(struct job *j, struct summary *s)
             .clock_error_us = c->known ? (c->error_ns + 999) / 1000 : 0,
             .copied = fleet_was_copied(j->fleet, i),
             .limits = j->nodes[i].limits_text};
+        if (j->nets)
+            netproof_words(&j->nets[i], j->sum_nodes[i].net,
+                           sizeof j->sum_nodes[i].net);
         s->n_nodes++;
     }
     s->nodes = j->sum_nodes;
@@ -165,12 +169,14 @@ void job_summary(struct job *j, struct summary *ret)
     job_summary_fini(j); /* it may have been asked for before */
     struct summary s = {.exit_status = j->exit_status, .sentence = j->sentence};
     fill_phases(j, &s);
-    fill_nodes(j, &s);
     fill_replaced(j, &s);
     fill_ranks(j, &s);
     fill_outputs(j, &s);
     job_compare_nccl(j);
+    fill_nodes(j, &s);
     s.nccl = j->nccl;
+    s.faults = j->faults.all;
+    s.n_faults = j->faults.n;
     s.audit = job_audit_text(j);
     s.warnings = (const char *const *)j->warnings;
     s.n_warnings = j->n_warnings;

@@ -221,6 +221,7 @@ int job_on_signals(struct job *j, uint32_t node, const ProtobufCMessage *msg,
         return 0; /* which is no fault of the node's */
     if (rc < 0)
         return ERR_PROTO;
+    job_take_faults(j, node, m);
     struct node_sum *s = &v->sums[node];
     if (!signalsum_get(&s->sum))
         s->since_ms = loop_now_ms(j->loop);

@@ -32,6 +32,7 @@ enum journal_type {
     JOURNAL_SIGNALS = 11,  /* JSignals: merged, one a minute and node */
     JOURNAL_RESUME = 12,   /* JResume */
     JOURNAL_ATTEMPT = 13,  /* JAttempt */
+    JOURNAL_FAULT = 15,    /* JFault */
     JOURNAL_PROGRESS = 14, /* JProgress: now and then, while ranks end steps */
     JOURNAL_STEP_SOURCE = 16, /* JStepSource */
 };

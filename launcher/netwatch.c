@@ -3,7 +3,6 @@
 #include "launcher/netwatch.h"
 
 #include <stdlib.h>
-#include <string.h>
 
 #include "launcher/ncclsaid.h"
 #include "proto/base/limits.h"
@@ -13,17 +12,19 @@ struct stream {
     size_t len;
 };
 struct netwatch {
-    bool over;
+    bool over, gdr;
     uint32_t n;
     struct stream streams[][2];
 };
 
-struct netwatch *netwatch_create(uint32_t n_ranks)
+struct netwatch *netwatch_create(uint32_t n_ranks, bool gdr)
 {
     uint32_t n = n_ranks < NETWATCH_RANKS ? n_ranks : NETWATCH_RANKS;
     struct netwatch *w = calloc(1, sizeof *w + n * sizeof w->streams[0]);
-    if (w)
+    if (w) {
         w->n = n;
+        w->gdr = gdr;
+    }
     return w;
 }
 
@@ -36,33 +37,26 @@ void netwatch_destroy(struct netwatch *w)
     free(w);
 }
 
-static bool fell_back(const struct ncclsaid *s)
+enum netproof_fault netwatch_add(struct netwatch *w, uint32_t rank, int stream,
+                                 const void *data, size_t len)
 {
-    for (size_t i = 0; i < s->n_uses; i++) {
-        if (strcmp(s->uses[i].transport, "Socket") == 0)
-            return true;
-    }
-    return strcmp(s->network, "Socket") == 0;
-}
-
-bool netwatch_add(struct netwatch *w, uint32_t rank, int stream, const void *data,
-                  size_t len)
-{
+    enum netproof_fault found;
     if (w->over || rank >= w->n)
-        return false;
+        return NETPROOF_NONE;
     struct stream *s = &w->streams[rank][stream];
     if (s->len > LIMIT_NCCL_SAID)
-        return false;
+        return NETPROOF_NONE;
     if (!s->said)
         s->said = calloc(1, sizeof *s->said);
     if (!s->said) /* the report still says which network it was */
-        return false;
+        return NETPROOF_NONE;
     ncclsaid_add(s->said, data, len);
     s->len += len;
-    w->over = fell_back(s->said);
+    found = netproof_fault(s->said, w->gdr);
+    w->over = found != NETPROOF_NONE;
     if (s->len > LIMIT_NCCL_SAID) {
         free(s->said);
         s->said = NULL;
     }
-    return w->over;
+    return found;
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-/* netwatch - [audit] require_net = "ib" while ranks run: NCCL may find an HCA and yet not use
+/* netwatch - [audit] require_net while ranks run: NCCL may find an HCA and yet not use
  * it, and says which network it took when its communicators are made. Pure. Of each stream
  * only the beginning is read, as after the job (job_nccl.c), and of a large job only some
  * ranks: NCCL agrees on its network. */
@@ -10,14 +10,17 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "launcher/netproof.h"
+
 #define NETWATCH_RANKS 256u
 
 struct netwatch;
-struct netwatch *netwatch_create(uint32_t n_ranks); /* NULL: no memory */
-void netwatch_destroy(struct netwatch *w);          /* takes NULL */
-/* The next bytes of a stream (0, 1). true, once for all: NCCL has said that it uses
- * sockets. */
-bool netwatch_add(struct netwatch *w, uint32_t rank, int stream, const void *data,
-                  size_t len);
+/* gdr: as for netproof_fault. NULL: no memory. */
+struct netwatch *netwatch_create(uint32_t n_ranks, bool gdr);
+void netwatch_destroy(struct netwatch *w); /* takes NULL */
+/* The next bytes of a stream (0, 1). What NCCL has said against the demand, once for all;
+ * else NETPROOF_NONE. */
+enum netproof_fault netwatch_add(struct netwatch *w, uint32_t rank, int stream,
+                                 const void *data, size_t len);
 
 #endif

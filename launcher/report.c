@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/failures.h"
 #include "launcher/report.h"
 #include "launcher/report_history.h"
 #include "launcher/report_table.h"
@@ -265,10 +266,35 @@ static void page_audit(struct page *p, const struct report_view *v)
     page_wrap(p, "  ", v->audit);
 }
 
+/* "gpu[01-08]: NCCL goes over ib+gdr" */
+static void page_nets(struct page *p, const struct report_view *v)
+{
+    struct failure *all = calloc(v->n_nodes + 1, sizeof *all);
+    char text[1000];
+    size_t n = 0;
+    for (size_t i = 0; all && i < v->n_nodes; i++) {
+        if (v->nodes[i].net[0])
+            all[n++] = (struct failure){v->nodes[i].name, v->nodes[i].net, ""};
+    }
+    if (n > 0) {
+        (void)snprintf(text, sizeof text, "NCCL, between nodes: ");
+        size_t at = strlen(text);
+        failures_format(all, n, text + at, sizeof text - at);
+        page_wrap(p, "  ", text);
+    }
+    free(all);
+}
+
 static void page_nccl(struct page *p, const struct report_view *v)
 {
+    bool any = v->nccl[0] != '\0';
+    for (size_t i = 0; i < v->n_nodes; i++)
+        any = any || v->nodes[i].net[0];
+    if (any)
+        page_printf(p, "\nNetworks\n");
     if (v->nccl[0])
-        page_printf(p, "\nNetworks\n  %s\n", v->nccl);
+        page_printf(p, "  %s\n", v->nccl);
+    page_nets(p, v);
 }
 
 static void page_warnings(struct page *p, const struct report_view *v)
@@ -294,6 +320,7 @@ static int page_all(const struct report_view *v, struct buf *out)
     page_steps(&p, v);
     page_binding(&p, v);
     page_audit(&p, v);
+    page_gpus(&p, v);
     page_nccl(&p, v);
     page_warnings(&p, v);
     return p.rc;

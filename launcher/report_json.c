@@ -21,7 +21,9 @@
  *             "forced", "not clean", "not proven", "lost"), detail, clock_offset_us (node
  *             minus head), clock_error_us (0: not known), copied (the agent had to be
  *             copied there), limits (of its ranks, soft, in bytes or files:
- *             "memlock=unlimited stack=8388608 core=0 nofile=1024")}]; the index is what ranks refer to
+ *             "memlock=unlimited stack=8388608 core=0 nofile=1024"), net (over which NCCL
+ *             goes to other nodes, as it said: "ib+gdr", "ib", "sockets", see netproof.h;
+ *             "": it did not)}]; the index is what ranks refer to
  *   replaced  [{host, by (as typed: the spare in its place), why, node (its index), agent
  *             (on that host: "not started", "ended", "not proven")}], in order
  *   ranks     [{rank, node, cpus ("" not bound), end ("exit 0", "signal 9 (Killed)", ...),
@@ -75,6 +77,14 @@
  *             triad_lowest_mbytes, fault_ns, psi_cpu, psi_memory, psi_io, throttled_us,
  *             gpu_throttle_us, link_errors}], one a node; of all but the first null: the
  *             node does not say
+ *   gpus      [{node, uuid, seconds (told of), watts, watts_most, celsius, celsius_most,
+ *             mem_celsius_most, sm_mhz_least, sm_max_mhz, power_us, heat_us, brake_us,
+ *             sync_us, board_us, reliability_us (slowed down by), ecc_corrected,
+ *             ecc_errors (uncorrected), remapped_rows, pcie_replays, nvlink_errors,
+ *             reasons (bits, see signals.h)}], those that were told of; null: the GPU does
+ *             not say
+ *   faults    [{node, bus, whose ("rank 3", "not the job's"), xid, n (times), text (the
+ *             driver's)}], errors of GPUs that the kernels told of
  */
 #include <errno.h>
 #include <jansson.h>
@@ -128,6 +138,7 @@ static const struct field node_fields[] = {
     {"clock_error_us", FIELD_U64, N(clock_error_us)},
     {"copied", FIELD_BOOL, N(copied)},
     {"limits", FIELD_TEXT | FIELD_LATER, N(limits)},
+    {"net", FIELD_TEXT | FIELD_LATER, N(net)},
     {0},
 };
 
@@ -340,6 +351,7 @@ int view_to_json(const struct report_view *v, struct buf *out)
     rc = rc ? rc : add_text(out, ",\n\"steps\": ");
     rc = rc ? rc : add_json(out, steps_of(v));
     rc = rc ? rc : variance_to_json(v, out);
+    rc = rc ? rc : gpus_to_json(v, out);
     return rc ? rc : add_text(out, "}\n");
 }
 
@@ -482,7 +494,8 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     rc = rc ? rc : output_from_json(v, root, e);
     rc = rc ? rc : warnings_from_json(v, root, e);
     rc = rc ? rc : steps_from_json(v, root, e);
-    return rc ? rc : variance_from_json(v, root, e);
+    rc = rc ? rc : variance_from_json(v, root, e);
+    return rc ? rc : gpus_from_json(v, root, e);
 }
 
 int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e)

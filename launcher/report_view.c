@@ -26,6 +26,7 @@ void view_fini(struct report_view *v)
         free(v->nodes[i].teardown);
         free(v->nodes[i].detail);
         free(v->nodes[i].limits);
+        free(v->nodes[i].net);
     }
     for (size_t i = 0; v->replaced && i < v->n_replaced; i++) {
         free(v->replaced[i].host);
@@ -43,6 +44,7 @@ void view_fini(struct report_view *v)
     view_free_outputs(v);
     view_free_history(v);
     view_free_variance(v);
+    view_free_gpus(v);
     free(v->phases);
     free(v->nodes);
     free(v->replaced);
@@ -107,7 +109,7 @@ static bool copy_nodes(struct report_view *v, const struct summary *s)
             !(n->hostname = view_text(from->hostname)) ||
             !(n->teardown = view_text(from->teardown)) ||
             !(n->detail = view_text(from->detail)) ||
-            !(n->limits = view_text(from->limits)))
+            !(n->limits = view_text(from->limits)) || !(n->net = view_text(from->net)))
             return false;
     }
     return v->nodes != NULL;
@@ -170,7 +172,8 @@ int view_from_summary(struct report_view *v, const struct summary *s)
     *v = (struct report_view){.culprit = -1};
     if (!copy_run(v, s) || !copy_phases(v, s) || !copy_nodes(v, s) ||
         !copy_replaced(v, s) || !copy_ranks(v, s) || !copy_warnings(v, s) ||
-        view_copy_outputs(v, s) < 0 || view_copy_history(v, s) < 0) {
+        view_copy_outputs(v, s) < 0 || view_copy_history(v, s) < 0 ||
+        view_copy_gpus(v, s) < 0 || view_copy_faults(v, s) < 0) {
         view_fini(v);
         return -ENOMEM;
     }

@@ -21,7 +21,7 @@ struct view_phase {
 };
 
 struct view_node {
-    char *name, *hostname, *teardown, *detail, *limits;
+    char *name, *hostname, *teardown, *detail, *limits, *net;
     int64_t clock_offset_us;
     uint64_t clock_error_us;
     bool copied;
@@ -89,6 +89,18 @@ struct view_variance {
     struct hist excess; /* counts NULL: not known */
 };
 
+struct view_gpu {
+    uint32_t node;
+    char *uuid;
+    struct signals_gpu s; /* without a uuid of its own */
+};
+
+struct view_fault {
+    uint32_t node, xid;
+    uint64_t n;
+    char *bus, *whose, *text;
+};
+
 struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl, *audit;
     char *step_source, *step_source_words, *step_source_why; /* as in summary; "" */
@@ -115,7 +127,10 @@ struct report_view {
     struct ledger ledger;
     struct cost cost;             /* devices 0: not known */
     struct signals_node *signals; /* one a node; NULL: not known */
-    uint32_t ask_ranks;           /* what would so many cost? 0: nobody asked */
+    struct view_gpu *gpus;        /* in order of their nodes */
+    struct view_fault *faults;    /* errors of GPUs, in order */
+    size_t n_gpus, n_faults;
+    uint32_t ask_ranks; /* what would so many cost? 0: nobody asked */
 };
 
 int view_from_summary(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
@@ -136,6 +151,15 @@ void page_binding(struct page *p, const struct report_view *v);
 /* report_variance_view.c */
 int view_copy_variance(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
 void view_free_variance(struct report_view *v);
+
+/* report_gpus.c, report_gpus_json.c */
+int view_copy_gpus(struct report_view *v, const struct summary *s);   /* 0, -ENOMEM */
+int view_copy_faults(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
+void view_free_gpus(struct report_view *v);
+void page_gpus(struct page *p, const struct report_view *v);
+int gpus_to_json(const struct report_view *v, struct buf *out);
+struct json_t; /* jansson's */
+int gpus_from_json(struct report_view *v, const struct json_t *root, struct err *e);
 
 /* report_output.c */
 int view_copy_outputs(struct report_view *v, const struct summary *s);

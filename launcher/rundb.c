@@ -357,6 +357,7 @@ static const struct {
     {JOURNAL_BINDING, &aolani__jbinding__descriptor, put_binding},
     {JOURNAL_CULPRIT, &aolani__jculprit__descriptor, rundb_put_culprit},
     {JOURNAL_SPELL, &aolani__jspell__descriptor, rundb_put_spell},
+    {JOURNAL_FAULT, &aolani__jfault__descriptor, rundb_put_fault},
     {JOURNAL_SIGNALS, &aolani__jsignals__descriptor, rundb_put_signals},
 };
 

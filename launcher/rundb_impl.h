@@ -34,6 +34,7 @@ enum put {
     PUT_SIGNAL_GPU,
     PUT_SIGNAL_PORT,
     PUT_SIGNAL_LINK,
+    PUT_GPU_FAULT,
     N_PUT,
 };
 
@@ -46,6 +47,7 @@ void rundb_put(struct rundb *b, enum put which, const char *kinds, ...);
 extern const char rundb_variance_schema[], rundb_variance_finish[];
 extern const char *const rundb_variance_sql[N_PUT - N_OWN_PUT];
 void rundb_put_culprit(struct rundb *b, const ProtobufCMessage *base);
+void rundb_put_fault(struct rundb *b, const ProtobufCMessage *base);
 void rundb_put_spell(struct rundb *b, const ProtobufCMessage *base);
 void rundb_put_signals(struct rundb *b, const ProtobufCMessage *base);
 

@@ -33,7 +33,11 @@ const char rundb_variance_schema[] =
     " power_us INTEGER, heat_us INTEGER, brake_us INTEGER, other_us INTEGER,"
     " sm_mhz INTEGER, sm_max_mhz INTEGER, mem_mhz INTEGER, celsius INTEGER,"
     " milliwatts INTEGER, pcie_replays INTEGER, nvlink_errors INTEGER,"
-    " ecc_errors INTEGER);"
+    " ecc_errors INTEGER, mem_celsius INTEGER, sync_us INTEGER, board_us INTEGER,"
+    " reliability_us INTEGER, energy_mj INTEGER, ecc_corrected INTEGER,"
+    " remapped_rows INTEGER, reasons INTEGER);"
+    "CREATE TABLE gpu_fault (attempt INTEGER, node INTEGER, t_real_ns INTEGER,"
+    " bus TEXT, xid INTEGER, n INTEGER, text TEXT);"
     "CREATE TABLE signal_port (attempt INTEGER, node INTEGER, t_ns INTEGER, nic TEXT,"
     " port INTEGER, xmit_wait INTEGER, xmit_bytes INTEGER, rcv_bytes INTEGER,"
     " symbol_errors INTEGER, recoveries INTEGER, downs INTEGER, retransmits INTEGER,"
@@ -53,11 +57,12 @@ const char *const rundb_variance_sql[N_PUT - N_OWN_PUT] = {
                                " (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)"),
     [PUT_SIGNAL - N_OWN_PUT] =
         "INSERT INTO signal VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-    [PUT_SIGNAL_GPU - N_OWN_PUT] =
-        "INSERT INTO signal_gpu VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+    [PUT_SIGNAL_GPU - N_OWN_PUT] = "INSERT INTO signal_gpu VALUES "
+                                   "(?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_SIGNAL_PORT - N_OWN_PUT] =
         "INSERT INTO signal_port VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_SIGNAL_LINK - N_OWN_PUT] = "INSERT INTO signal_link VALUES (?,?,?,?)",
+    [PUT_GPU_FAULT - N_OWN_PUT] = "INSERT INTO gpu_fault VALUES (?,?,?,?,?,?,?)",
 };
 
 /* The part, 0 where an older version knew fewer of them. */
@@ -101,11 +106,13 @@ static void put_devices(struct rundb *b, int64_t attempt, int64_t node,
     int64_t t = (int64_t)s->t_ns;
     for (size_t i = 0; i < s->n_gpus; i++) {
         const Aolani__GpuSignal *g = s->gpus[i];
-        rundb_put(b, PUT_SIGNAL_GPU, "iiisuuuuuuuuuuuu", attempt, node, t, g->uuid,
-                  g->power_us, g->heat_us, g->brake_us, g->other_us, (int64_t)g->sm_mhz,
-                  (int64_t)g->sm_max_mhz, (int64_t)g->mem_mhz, (int64_t)g->celsius,
-                  (int64_t)g->milliwatts, g->pcie_replays, g->nvlink_errors,
-                  g->ecc_errors);
+        rundb_put(b, PUT_SIGNAL_GPU, "iiisuuuuuuuuuuuuuuuuuuuu", attempt, node, t,
+                  g->uuid, g->power_us, g->heat_us, g->brake_us, g->other_us,
+                  (int64_t)g->sm_mhz, (int64_t)g->sm_max_mhz, (int64_t)g->mem_mhz,
+                  (int64_t)g->celsius, (int64_t)g->milliwatts, g->pcie_replays,
+                  g->nvlink_errors, g->ecc_errors, (int64_t)g->mem_celsius, g->sync_us,
+                  g->board_us, g->reliability_us, g->energy_mj, g->ecc_corrected,
+                  g->remapped_rows, g->reasons);
     }
     for (size_t i = 0; i < s->n_ports; i++) {
         const Aolani__PortSignal *p = s->ports[i];
@@ -115,6 +122,16 @@ static void put_devices(struct rundb *b, int64_t attempt, int64_t node,
     }
     for (size_t i = 0; i < s->n_links; i++)
         rundb_put(b, PUT_SIGNAL_LINK, "iiis", attempt, node, t, s->links[i]);
+}
+
+void rundb_put_fault(struct rundb *b, const ProtobufCMessage *base)
+{
+    const Aolani__JFault *m = (const Aolani__JFault *)base;
+    const Aolani__GpuFault *f = m->fault;
+    if (f)
+        rundb_put(b, PUT_GPU_FAULT, "iiisiis", (int64_t)m->attempt, (int64_t)m->node,
+                  (int64_t)m->t_real_ns, f->bus_id, (int64_t)f->xid, (int64_t)f->n,
+                  f->text);
 }
 
 static int64_t known(const Aolani__NodeSignals *s, uint32_t bit, uint64_t value)

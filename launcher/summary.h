@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "launcher/binding.h"
+#include "launcher/gpufaults.h"
 #include "launcher/outrotate.h"
 #include "launcher/runstate.h"
 #include "launcher/variance/attribute.h"
@@ -34,6 +35,7 @@ struct summary_node {
     uint64_t clock_error_us;
     bool copied;        /* the agent had to be copied there */
     const char *limits; /* of its ranks, see nodelimits.h; "" not known */
+    char net[64];       /* NCCL's between nodes, see netproof.h; "" not said */
 };
 
 /* A host whose place a spare has taken. */
@@ -90,6 +92,8 @@ struct summary {
     size_t n_outputs;
     const char *audit; /* what the nodes were found to be; "" or NULL: not asked */
     const char *nccl;  /* which NICs it used, in words; "" or NULL: not known */
+    const struct gpufault *faults; /* errors of GPUs; node: index */
+    size_t n_faults;
     const char *const *warnings;
     size_t n_warnings;
     const struct steps *steps; /* NULL: no rank marked steps */

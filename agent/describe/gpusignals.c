@@ -13,6 +13,8 @@
 /* Drivers add to their counters of time in steps of 100 ms, and those of several reasons
  * overlap: a little more than the interval is all of it, much more is no such time. */
 #define SLACK_NS 1000000000u
+/* No GPU takes as much: what says so is no meter. */
+#define MOST_WATTS 20000u
 
 void gpusignals_begin(struct gpusignals *g, uint64_t now_ns, Aolani__GpuSample *s)
 {
@@ -68,6 +70,20 @@ static int64_t time_us(const struct gpusignals *g, const struct gpusignals_gpu *
 
 #define BIT(c) (1u << GPUSIGNALS_##c)
 
+/* Of the GPU's own meter; where it has none, as if it had taken all the time what it takes
+ * now. */
+static int64_t energy_mj(const struct gpusignals *g,
+                         const struct gpusignals_gpu *before,
+                         const struct gpusignals_reading *r)
+{
+    int64_t mj = growth(before, r, BIT(ENERGY));
+    if (mj >= 0 && (uint64_t)mj <= (g->interval_ns + SLACK_NS) / 1000000 * MOST_WATTS)
+        return mj;
+    return r->milliwatts < 0
+               ? -1
+               : (int64_t)((double)r->milliwatts * ((double)g->interval_ns / 1e9));
+}
+
 static void fill(const struct gpusignals *g, const struct gpusignals_gpu *b,
                  const struct gpusignals_reading *r, Aolani__GpuSignal *m)
 {
@@ -78,6 +94,14 @@ static void fill(const struct gpusignals *g, const struct gpusignals_gpu *b,
     m->pcie_replays = growth(b, r, BIT(PCIE));
     m->nvlink_errors = growth(b, r, BIT(NVLINK));
     m->ecc_errors = growth(b, r, BIT(ECC));
+    m->sync_us = time_us(g, b, r, BIT(SYNC));
+    m->board_us = time_us(g, b, r, BIT(BOARD));
+    m->reliability_us = time_us(g, b, r, BIT(RELIABILITY));
+    m->energy_mj = energy_mj(g, b, r);
+    m->ecc_corrected = growth(b, r, BIT(ECC_CORRECTED));
+    m->remapped_rows = growth(b, r, BIT(ROWS));
+    m->mem_celsius = r->mem_celsius;
+    m->reasons = r->reasons;
     m->sm_mhz = r->sm_mhz;
     m->mem_mhz = r->mem_mhz;
     m->sm_max_mhz = r->sm_max_mhz;

@@ -22,13 +22,18 @@ enum gpusignals_counter { /* nanoseconds: slowed down because of */
                           GPUSIGNALS_PCIE,
                           GPUSIGNALS_NVLINK,
                           GPUSIGNALS_ECC,
+                          GPUSIGNALS_ECC_CORRECTED,
+                          GPUSIGNALS_ROWS,   /* of memory, remapped */
+                          GPUSIGNALS_ENERGY, /* millijoules */
                           GPUSIGNALS_COUNTERS
 };
 struct gpusignals_reading {
     uint32_t known; /* a bit a counter */
     uint32_t parts; /* what they were added up from; another sum is another counter */
     uint64_t count[GPUSIGNALS_COUNTERS];
-    int32_t sm_mhz, mem_mhz, sm_max_mhz, celsius, milliwatts; /* -1: not known */
+    /* -1: not known */
+    int32_t sm_mhz, mem_mhz, sm_max_mhz, celsius, mem_celsius, milliwatts;
+    int64_t reasons; /* NVML's bits of what holds the clocks now */
 };
 struct gpusignals_gpu {
     char uuid[96];
@@ -44,8 +49,13 @@ struct gpusignals {
 
 static inline void gpusignals_reading_init(struct gpusignals_reading *r)
 {
-    *r = (struct gpusignals_reading){
-        .sm_mhz = -1, .mem_mhz = -1, .sm_max_mhz = -1, .celsius = -1, .milliwatts = -1};
+    *r = (struct gpusignals_reading){.sm_mhz = -1,
+                                     .mem_mhz = -1,
+                                     .sm_max_mhz = -1,
+                                     .celsius = -1,
+                                     .mem_celsius = -1,
+                                     .milliwatts = -1,
+                                     .reasons = -1};
 }
 static inline void gpusignals_count(struct gpusignals_reading *r,
                                     enum gpusignals_counter c, uint64_t count)

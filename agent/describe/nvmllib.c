@@ -77,6 +77,8 @@ static void look_up_all(struct nvmllib *l)
     look_up(l->so, "nvmlDeviceGetMaxClockInfo", &l->max_clock);
     look_up(l->so, "nvmlDeviceGetTemperature", &l->temperature);
     look_up(l->so, "nvmlDeviceGetPowerUsage", &l->power);
+    look_up_newest(l->so, "nvmlDeviceGetCurrentClocksEventReasons",
+                   "nvmlDeviceGetCurrentClocksThrottleReasons", &l->reasons);
     l->processes[0] = look_up_processes(l->so, "nvmlDeviceGetComputeRunningProcesses");
     l->processes[1] = look_up_processes(l->so, "nvmlDeviceGetGraphicsRunningProcesses");
     l->processes[2] =

@@ -80,6 +80,7 @@ int nvmllib_fields(struct nvmllib *l, struct nvmllib_device *d, struct nvmllib_f
 /* What the GPU does now; -1: it does not say. */
 struct nvmllib_gauges {
     int32_t sm_mhz, mem_mhz, sm_max_mhz, celsius, milliwatts;
+    int64_t reasons; /* why its clocks are what they are: nvmlClocksEventReasons */
 };
 void nvmllib_gauges(struct nvmllib *l, struct nvmllib_device *d,
                     struct nvmllib_gauges *ret);

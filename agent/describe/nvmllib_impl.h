@@ -47,6 +47,7 @@ struct field_value { /* nvmlFieldValue_t; its forms of all drivers are of this s
     } value;
 };
 typedef int (*fields_f)(struct nvmllib_device *d, int n, struct field_value *values);
+typedef int (*of_bits_f)(struct nvmllib_device *d, unsigned long long *ret);
 typedef int (*of_kind_f)(struct nvmllib_device *d, unsigned kind, unsigned *ret);
 
 struct process_call {
@@ -73,6 +74,7 @@ struct nvmllib {
     fields_f fields;
     of_kind_f clock, max_clock, temperature;
     of_number_f power;
+    of_bits_f reasons;
     struct process_call processes[N_PROCESS_KINDS];
 };
 

@@ -63,10 +63,13 @@ void nvmllib_gauges(struct nvmllib *l, struct nvmllib_device *d,
                     struct nvmllib_gauges *ret)
 {
     unsigned milliwatts = 0;
+    unsigned long long reasons = 0;
     ret->sm_mhz = gauge_of_kind(l->clock, d, CLOCK_SM);
     ret->mem_mhz = gauge_of_kind(l->clock, d, CLOCK_MEM);
     ret->sm_max_mhz = gauge_of_kind(l->max_clock, d, CLOCK_SM);
     ret->celsius = gauge_of_kind(l->temperature, d, SENSOR_GPU);
     int code = l->power ? l->power(d, &milliwatts) : NVMLLIB_NO_FUNCTION;
     ret->milliwatts = gauge(code, milliwatts);
+    code = l->reasons ? l->reasons(d, &reasons) : NVMLLIB_NO_FUNCTION;
+    ret->reasons = code == NVMLLIB_OK ? (int64_t)(reasons & UINT16_MAX) : -1;
 }

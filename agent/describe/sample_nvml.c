@@ -27,6 +27,10 @@ static const struct {
     {79, 0, GPUSIGNALS_RELIABILITY, ALWAYS},
     {94, 0, GPUSIGNALS_PCIE, ALWAYS},
     {4, 0, GPUSIGNALS_ECC, ALWAYS}, /* volatile, double bit */
+    {3, 0, GPUSIGNALS_ECC_CORRECTED, ALWAYS},
+    {142, 0, GPUSIGNALS_ROWS, ALWAYS}, /* for errors that were corrected, and not */
+    {143, 0, GPUSIGNALS_ROWS, ALWAYS},
+    {83, 0, GPUSIGNALS_ENERGY, ALWAYS},
     {251, 0, GPUSIGNALS_HEAT, PLACE_1},
     {252, 0, GPUSIGNALS_HEAT_HARD, PLACE_1},
     {253, 0, GPUSIGNALS_BRAKE, PLACE_1},
@@ -41,8 +45,12 @@ static const struct {
     {162, ALL_LINKS, GPUSIGNALS_NVLINK, SCOPED},
     {163, ALL_LINKS, GPUSIGNALS_NVLINK, SCOPED},
 };
-#define N_FIELDS (sizeof fields / sizeof *fields)
+#define N_COUNTERS (sizeof fields / sizeof *fields)
+#define N_FIELDS   (N_COUNTERS + 1)
 _Static_assert(N_FIELDS <= NVMLLIB_FIELDS, "one question");
+
+#define MEMORY_HEAT 82u /* the last of the question: no counter */
+#define MOST_HEAT   250u
 
 static bool is_time(enum gpusignals_counter c)
 {
@@ -53,7 +61,7 @@ static void add(const struct nvmllib_field *f, enum way way,
                 struct gpusignals_reading *r)
 {
     uint32_t before = r->known;
-    for (size_t i = 0; i < N_FIELDS; i++) {
+    for (size_t i = 0; i < N_COUNTERS; i++) {
         enum gpusignals_counter c = fields[i].as;
         /* One that an earlier way has is the same counter once more. */
         if (fields[i].way != way || !f[i].is_known || before >> c & 1 ||
@@ -67,9 +75,10 @@ static void add(const struct nvmllib_field *f, enum way way,
 void sample_nvml_signals(struct nvmllib *l, struct nvmllib_device *d,
                          struct gpusignals_reading *ret)
 {
-    struct nvmllib_field f[N_FIELDS] = {0};
+    struct nvmllib_field f[N_FIELDS] = {[N_COUNTERS] = {.id = MEMORY_HEAT}};
+    const struct nvmllib_field *heat = &f[N_COUNTERS];
     struct nvmllib_gauges now;
-    for (size_t i = 0; i < N_FIELDS; i++) {
+    for (size_t i = 0; i < N_COUNTERS; i++) {
         f[i].id = fields[i].id;
         f[i].scope = fields[i].scope;
     }
@@ -77,6 +86,8 @@ void sample_nvml_signals(struct nvmllib *l, struct nvmllib_device *d,
     if (nvmllib_fields(l, d, f, N_FIELDS) == NVMLLIB_OK) {
         for (enum way way = ALWAYS; way <= SCOPED; way++)
             add(f, way, ret);
+        if (heat->is_known && heat->value > 0 && heat->value < MOST_HEAT)
+            ret->mem_celsius = (int32_t)heat->value;
     }
     nvmllib_gauges(l, d, &now);
     ret->sm_mhz = now.sm_mhz;
@@ -84,4 +95,5 @@ void sample_nvml_signals(struct nvmllib *l, struct nvmllib_device *d,
     ret->sm_max_mhz = now.sm_max_mhz;
     ret->celsius = now.celsius;
     ret->milliwatts = now.milliwatts;
+    ret->reasons = now.reasons;
 }

@@ -53,7 +53,7 @@ static void forget_intervals(struct node_signals *n)
 static void forget_devices(struct node_signals *n)
 {
     for (size_t i = 0; i < n->n_gpus; i++)
-        free(n->gpus[i]);
+        free(n->gpus[i].uuid);
     for (size_t i = 0; i < n->n_ports; i++)
         free(n->ports[i].nic);
     for (size_t i = 0; i < n->n_devices; i++) {
@@ -107,22 +107,21 @@ struct node_signals *signals_of_node(struct signals *s, uint32_t node)
 
 static int gpu_index(struct node_signals *n, const char *uuid, size_t guess)
 {
-    if (guess < n->n_gpus && strcmp(n->gpus[guess], uuid) == 0)
+    if (guess < n->n_gpus && strcmp(n->gpus[guess].uuid, uuid) == 0)
         return (int)guess;
     for (size_t i = 0; i < n->n_gpus; i++) {
-        if (strcmp(n->gpus[i], uuid) == 0)
+        if (strcmp(n->gpus[i].uuid, uuid) == 0)
             return (int)i;
     }
     if (n->n_gpus == LIMIT_SIGNALS_GPUS)
         return ERR_LIMIT;
-    char **more = signals_one_more(n->gpus, n->n_gpus, sizeof *more);
+    struct gpu_known *more = signals_one_more(n->gpus, n->n_gpus, sizeof *more);
     if (!more)
         return -ENOMEM;
     n->gpus = more;
-    char *copy = strdup(uuid);
-    if (!copy)
+    signals_gpu_init(more + n->n_gpus);
+    if (!(more[n->n_gpus].uuid = strdup(uuid)))
         return -ENOMEM;
-    n->gpus[n->n_gpus] = copy;
     return (int)n->n_gpus++;
 }
 
@@ -239,6 +238,7 @@ static void take_gpus(struct node_signals *n, const Aolani__NodeSignals *m,
             all += slowed[r] < 0 ? 0 : (double)slowed[r];
             any = any || slowed[r] >= 0;
         }
+        signals_gpu_take(&n->gpus[k->index], g, us);
         if (any)
             total_add(&n->totals.gpu_throttle_us, fmin(all, us));
         total_add_errors(&n->totals.link_errors, g->pcie_replays);

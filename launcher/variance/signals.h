@@ -68,4 +68,28 @@ struct signals_node {
 };
 void signals_node(const struct signals *s, uint32_t node, struct signals_node *ret);
 
+/* Of one GPU; NAN: not once known. */
+struct signals_gpu {
+    const char *uuid; /* the signals' */
+    double seconds;   /* that it was told of */
+    double watts, watts_most, celsius, celsius_most,
+        mem_celsius_most; /* means, highest */
+    double sm_mhz_least, sm_max_mhz;
+    double power_us, heat_us, brake_us, sync_us, board_us,
+        reliability_us; /* slowed by */
+    double ecc_corrected, ecc_errors, remapped_rows, pcie_replays, nvlink_errors;
+    uint32_t reasons; /* GPU_REASON_...: held at some look; 0: none, or not known */
+};
+enum { /* of NVML's bits those that slow a GPU down */
+       GPU_REASON_POWER = 0x4,
+       GPU_REASON_HARDWARE = 0x8,
+       GPU_REASON_SYNC = 0x10,
+       GPU_REASON_HEAT = 0x20 | 0x40,
+       GPU_REASON_BRAKE = 0x80,
+};
+/* How many have been told of on this node, and the i-th. */
+size_t signals_n_gpus(const struct signals *s, uint32_t node);
+void signals_gpu(const struct signals *s, uint32_t node, size_t i,
+                 struct signals_gpu *ret);
+
 #endif

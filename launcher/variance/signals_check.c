@@ -31,6 +31,8 @@ static int check_sizes(const Aolani__NodeSignals *m, struct err *e)
         return too_many("ports", m->n_ports, LIMIT_SIGNALS_PORTS, e);
     if (m->n_links > LIMIT_SIGNALS_PORTS)
         return too_many("changed links", m->n_links, LIMIT_SIGNALS_PORTS, e);
+    if (m->n_faults > LIMIT_FAULTS)
+        return too_many("errors of GPUs", m->n_faults, LIMIT_FAULTS, e);
     return 0;
 }
 
@@ -85,9 +87,11 @@ static int check_counts(const char *what, const int64_t *counts, size_t n,
 
 static int check_gpu(const Aolani__GpuSignal *g, struct err *e)
 {
-    const int64_t counts[] = {g->power_us,  g->heat_us,      g->brake_us,
-                              g->other_us,  g->pcie_replays, g->nvlink_errors,
-                              g->ecc_errors};
+    const int64_t counts[] = {g->power_us,       g->heat_us,      g->brake_us,
+                              g->other_us,       g->pcie_replays, g->nvlink_errors,
+                              g->ecc_errors,     g->sync_us,      g->board_us,
+                              g->reliability_us, g->energy_mj,    g->ecc_corrected,
+                              g->remapped_rows,  g->reasons};
     int rc = check_name(g->uuid, "GPU", e);
     if (rc == 0)
         rc = check_counts(g->uuid, counts, sizeof counts / sizeof *counts, e);
@@ -142,6 +146,28 @@ static int check_links(const Aolani__NodeSignals *m, struct err *e)
     return 0;
 }
 
+static bool is_printable(const char *text, size_t most)
+{
+    size_t len = text ? strnlen(text, most + 1) : most + 1;
+    for (size_t i = 0; i < len && len <= most; i++) {
+        if (text[i] < ' ' || text[i] > '~')
+            return false;
+    }
+    return len <= most;
+}
+
+static int check_fault(const Aolani__GpuFault *f, struct err *e)
+{
+    if (!is_printable(f->bus_id, LIMIT_FAULT_BUS) || !f->bus_id[0])
+        return err_set(e, ERR_PROTO, OF_NODE ": an error of a GPU without a place");
+    if (!is_printable(f->text, LIMIT_FAULT_TEXT))
+        return err_set(e, ERR_PROTO, OF_NODE ": an error of a GPU in no words");
+    if (f->n == 0 || f->n > LIMIT_SIGNALS_COUNT)
+        return err_set(e, ERR_PROTO, OF_NODE ": %llu errors of a GPU",
+                       (unsigned long long)f->n);
+    return 0;
+}
+
 int signals_check(const Aolani__NodeSignals *m, uint64_t last_ns, struct err *e)
 {
     int rc = check_sizes(m, e);
@@ -155,5 +181,7 @@ int signals_check(const Aolani__NodeSignals *m, uint64_t last_ns, struct err *e)
         rc = check_gpu(m->gpus[i], e);
     for (size_t i = 0; rc == 0 && i < m->n_ports; i++)
         rc = check_port(m->ports[i], e);
+    for (size_t i = 0; rc == 0 && i < m->n_faults; i++)
+        rc = check_fault(m->faults[i], e);
     return rc < 0 ? rc : check_links(m, e);
 }

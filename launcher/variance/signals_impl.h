@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* signals_impl - how signals keeps them: shares as sixteen bits of the interval, names once
- * a node. A node with 8 GPUs and 10 ports takes 11 kB in a job of 16384, each CPU that has
+ * a node. A node with 8 GPUs and 10 ports takes 13 kB in a job of 16384, each CPU that has
  * steal 64 B more: all of them 190 MB, with steal on all of 192 CPUs 390 MB. Of fewer nodes
  * as much is kept, until it is four times that of each. A peer that lies can make its node
  * 1 MB, or 4.
@@ -82,11 +82,17 @@ struct signals_totals {
     double throttled_us, gpu_throttle_us, link_errors; /* NAN: not once known */
 };
 
+struct gpu_known {
+    char *uuid;
+    struct signals_gpu sum;    /* watts and celsius: sums over */
+    double watts_s, celsius_s; /* so many seconds */
+};
+
 struct node_signals {
     unsigned next; /* in the ring: to be written */
     unsigned kept; /* of the ring: its length */
     uint64_t last_ns;
-    char **gpus;
+    struct gpu_known *gpus;
     struct port_known *ports;
     struct link_changed *links;
     struct device_known *devices;
@@ -112,6 +118,9 @@ void *signals_one_more(void *items, size_t n, size_t size);
 /* It changed after since_ns. What is more than SIGNALS_LINKS, or memory has no room for, is
  * not told. */
 void signals_take_link(struct node_signals *n, const char *text, uint64_t since_ns);
+/* signals_gpu.c: nothing is known yet; one more interval. */
+void signals_gpu_init(struct gpu_known *k);
+void signals_gpu_take(struct gpu_known *k, const Aolani__GpuSignal *g, double us);
 /* ERR_LIMIT, ERR_PROTO. last_ns: end of the interval before; 0: none. */
 int signals_check(const Aolani__NodeSignals *m, uint64_t last_ns, struct err *e);
 /* "0000:18:00.0 x16 -> x8"; false: it does not say so. Each of bus, was, now has room for

@@ -133,7 +133,7 @@ static const struct gpu_kept *gpu_in(const struct stretch *st, const struct inte
                                      const char *uuid)
 {
     for (size_t i = 0; i < v->n_gpus; i++) {
-        if (strcmp(st->n->gpus[v->gpus[i].index], uuid) == 0)
+        if (strcmp(st->n->gpus[v->gpus[i].index].uuid, uuid) == 0)
             return &v->gpus[i];
     }
     return NULL;

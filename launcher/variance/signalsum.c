@@ -36,6 +36,11 @@ static int32_t highest(int32_t a, int32_t b)
     return b > a ? b : a;
 }
 
+static int64_t reasons(int64_t a, int64_t b)
+{
+    return a < 0 ? b : b < 0 ? a : a | b;
+}
+
 /* Room for one more in a list of pointers; it grows by doubling, from n alone. */
 static void **grown(void *list, size_t n)
 {
@@ -79,6 +84,14 @@ static int gpu_add(Aolani__NodeSignals *to, size_t at, const Aolani__GpuSignal *
     mine->pcie_replays = count(mine->pcie_replays, g->pcie_replays);
     mine->nvlink_errors = count(mine->nvlink_errors, g->nvlink_errors);
     mine->ecc_errors = count(mine->ecc_errors, g->ecc_errors);
+    mine->sync_us = count(mine->sync_us, g->sync_us);
+    mine->board_us = count(mine->board_us, g->board_us);
+    mine->reliability_us = count(mine->reliability_us, g->reliability_us);
+    mine->energy_mj = count(mine->energy_mj, g->energy_mj);
+    mine->ecc_corrected = count(mine->ecc_corrected, g->ecc_corrected);
+    mine->remapped_rows = count(mine->remapped_rows, g->remapped_rows);
+    mine->reasons = reasons(mine->reasons, g->reasons);
+    mine->mem_celsius = highest(mine->mem_celsius, g->mem_celsius);
     mine->sm_mhz = lowest(mine->sm_mhz, g->sm_mhz);
     mine->mem_mhz = lowest(mine->mem_mhz, g->mem_mhz);
     mine->sm_max_mhz = highest(mine->sm_max_mhz, g->sm_max_mhz);

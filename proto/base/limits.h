@@ -76,6 +76,9 @@
 #define LIMIT_SIGNALS_PORTS       512u
 #define LIMIT_SIGNALS_COUNT       (1ll << 48) /* of anything, in one interval */
 #define LIMIT_SIGNALS_MHZ         60000
+#define LIMIT_FAULTS              64u  /* kinds of errors of GPUs, in one interval */
+#define LIMIT_FAULT_BUS           20u  /* "00010000:3b:00.0", with some room */
+#define LIMIT_FAULT_TEXT          160u /* what the driver says of one */
 #define LIMIT_CULPRITS            1000000u    /* records of late steps in the journal */
 #define LIMIT_STDIN_CHUNK         (64u << 10) /* standard input in one message */
 #define LIMIT_STDIN_WINDOW        (256u << 10) /* sent, and not yet taken by the rank */

@@ -142,6 +142,68 @@ END
     [[ $(words) == *"NCCL's topology dump has gpu 0 and mlx5_0 at one CPU, no switch between, predicted PI"* ]]
 }
 
+@test "the report and run.json say over which network each node goes" {
+    nccl_job <<END
+$using
+$(receive 'IB/$LOCAL_RANK' /GDRDMA)
+END
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [ "$(summary .nodes[0].net)" = "ib+gdr" ]
+    aolani report runs/latest
+    [[ $(words) == *"NCCL, between nodes: local0: ib+gdr"* ]]
+}
+
+# What is required is looked for on the nodes first: here on a recorded machine that has it.
+proof() # as aolani
+{
+    [ -d "$W/tree" ] ||
+        python3 "$root/tests/audit/build" "$root/tests/audit/bare-metal-8gpu.facts" "$W/tree"
+    printf '#!/bin/sh\nexec "%s/aolani-audit" "$@" --root "%s/tree"\n' "$BUILD" "$W" \
+        >"$W/two/aolani-audit"
+    chmod +x "$W/two/aolani-audit"
+    aolani job.toml --set audit.require_net=ib+gdr
+}
+
+@test "a run that must prove ib+gdr: every rank says so" {
+    nccl_job <<END
+$using
+$(receive 'IB/$LOCAL_RANK' /GDRDMA)
+END
+    proof
+    [ "$status" -eq 0 ]
+    [ "$(summary .nodes[0].net)" = "ib+gdr" ]
+}
+
+@test "a run that must prove ib+gdr: without GPUDirect RDMA it is ended at once" {
+    nccl_job <<END
+$using
+$(receive 'IB/$LOCAL_RANK')
+sleep 600
+END
+    proof
+    [ "$status" -eq 82 ]
+    [[ $(summary .run.sentence) == *"NCCL receives over InfiniBand without GPUDirect RDMA"* ]]
+}
+
+@test "a run that must prove ib+gdr: silence is no proof, nor a network that is not used" {
+    nccl_job <<END
+[ "\$LOCAL_RANK" = 0 ] || exit 0
+$using
+$(receive 'IB/$LOCAL_RANK' /GDRDMA)
+END
+    proof
+    [ "$status" -eq 82 ]
+    [[ $(summary .run.sentence) == *"not proven"*"rank 1 has said nothing of its network"* ]]
+    nccl_job <<END
+echo "h:1:2 [\$LOCAL_RANK] NCCL INFO Using network IB"
+END
+    proof
+    [ "$status" -eq 82 ]
+    [ "$(summary .nodes[0].net)" = "ib, not used" ]
+    [[ $(words) == *"no rank has a connection to another node"* ]]
+}
+
 @test "the real machines beside the source tree: NCCL's choice as derived by hand" {
     shared=${AOLANI_TOPOLOGIES:-$root/../shared/topologies}
     [ -d "$shared" ] || skip "there is no $shared"

@@ -204,6 +204,66 @@ static void test_signals_of_each_driver(void **state)
     }
 }
 
+/* "A: sync board reliability | corrected rows | memory reasons", then whether energy is known
+ * and, of a meter, how much. */
+static void show_more(const Aolani__GpuSample *m, char *ret, size_t size)
+{
+    size_t n = 0;
+    *ret = '\0';
+    for (size_t i = 0; i < m->n_signals; i++) {
+        const Aolani__GpuSignal *g = m->signals[i];
+        const int64_t times[] = {g->sync_us, g->board_us, g->reliability_us};
+        n += (size_t)snprintf(ret + n, size - n, "%s:", g->uuid);
+        for (size_t k = 0; k < 3; k++)
+            n += (size_t)snprintf(ret + n, size - n, " %s", times[k] < 0 ? "-" : "t");
+        n += (size_t)snprintf(ret + n, size - n, " | %d %d | %d %d | %s",
+                              (int)g->ecc_corrected, (int)g->remapped_rows,
+                              g->mem_celsius, (int)g->reasons,
+                              g->energy_mj < 0    ? "-"
+                              : g->energy_mj == 7 ? "7"
+                                                  : "e");
+    }
+}
+
+/* What an old driver lacks is unknown, never zero. Energy without a meter is made of the
+ * power. */
+static void test_more_signals_of_each_driver(void **state)
+{
+    (void)state;
+#define MORE(v)                                                          \
+    TIMES("1")                                                           \
+    F("3", v) F("142", v) F("143", v) F("83", v) "field id=82 value=74 " \
+                                                 "type=1\n"
+    static const struct {
+        const char *era, *gauges, *want;
+    } table[] = {
+        {"418", "reasons=36", "A: t t t | 7 -1 | 74 36 | -"},
+        {"418", "power=100000", "A: t t t | 7 -1 | 74 -1 | e"},
+        {"470", "reasons=36", "A: t t t | 7 14 | 74 36 | 7"},
+        {"535", "reasons=0 power=1", "A: t t t | 7 14 | 74 0 | 7"},
+        {"570", "reasons=36", "A: t t t | 7 14 | 74 36 | 7"},
+    };
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        struct sampler s;
+        char facts[2048], got[4096];
+        assert_int_equal(nvmlfake_driver(table[i].era), 0);
+        start(&s, "/nowhere");
+        (void)snprintf(facts, sizeof facts, "gpu bus=0:1:0 uuid=A %s\n" MORE("100"),
+                       table[i].gauges);
+        check_signals(&s, facts, "");
+        (void)snprintf(facts, sizeof facts, "gpu bus=0:1:0 uuid=A %s\n" MORE("107"),
+                       table[i].gauges);
+        assert_int_equal(nvmlfake_facts(facts), 0);
+        assert_int_equal(write(s.ask, "s\n", 2), 2);
+        Aolani__GpuSample *m = hear(&s);
+        show_more(m, got, sizeof got);
+        if (strcmp(got, table[i].want) != 0)
+            fail_msg("%s: \"%s\", wanted \"%s\"", table[i].era, got, table[i].want);
+        aolani__gpu_sample__free_unpacked(m, NULL);
+        assert_int_equal(end(&s), 0);
+    }
+}
+
 static void test_signals_that_are_not_there(void **state)
 {
     (void)state;
@@ -422,6 +482,7 @@ int main(int argc, char **argv)
         cmocka_unit_test(test_processes),
         cmocka_unit_test(test_many_processes),
         cmocka_unit_test(test_signals_of_each_driver),
+        cmocka_unit_test(test_more_signals_of_each_driver),
         cmocka_unit_test(test_signals_that_are_not_there),
         cmocka_unit_test(test_signals_of_gpus_that_come_and_go),
         cmocka_unit_test(test_mig),

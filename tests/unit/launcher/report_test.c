@@ -22,6 +22,7 @@ struct run {
     struct summary_rank ranks[128];
     char names[64][32];
     struct steps *steps;
+    struct signals *signals;
     struct binding *bindings[16];
 };
 
@@ -71,6 +72,7 @@ static struct run *run_of(size_t n_nodes, size_t per_node)
 
 static void run_free(struct run *r)
 {
+    signals_destroy(r->signals);
     steps_destroy(r->steps);
     for (size_t i = 0; i < sizeof r->bindings / sizeof *r->bindings; i++)
         binding_destroy(r->bindings[i]);
@@ -270,6 +272,70 @@ static struct run *run_drift(void)
     return r;
 }
 
+static void say_gpus(struct run *r, uint32_t node, const Aolani__GpuSignal *told,
+                     size_t n)
+{
+    Aolani__NodeSignals m = AOLANI__NODE_SIGNALS__INIT;
+    Aolani__GpuSignal *gpus[3];
+    struct err e;
+    for (size_t i = 0; i < n; i++)
+        gpus[i] = (Aolani__GpuSignal *)&told[i];
+    m.interval_ns = UINT64_C(600000000000);
+    m.t_ns = 2 * m.interval_ns;
+    m.gpus = gpus;
+    m.n_gpus = n;
+    if (signals_add(r->signals, node, &m, &e) < 0)
+        fail_msg("%s", e.text);
+}
+
+/* One GPU that has nothing to say, one that was hot and has errors, one of an old driver that
+ * knows no times, and kernels that told of errors. */
+static struct run *run_gpus(void)
+{
+    static const struct gpufault faults[] = {
+        {1, 79, 1, "0000:3b:00.0", "GPU has fallen off the bus.", "rank 2"},
+        {1, 4242, 12, "0000:af:00.0", "pid=1, odd \033[31m", "not the job's"}};
+    Aolani__GpuSignal none = AOLANI__GPU_SIGNAL__INIT, well, hot, old;
+    struct run *r = run_bound();
+    none.power_us = none.heat_us = none.brake_us = none.other_us = -1;
+    none.sm_mhz = none.mem_mhz = none.sm_max_mhz = none.celsius = none.mem_celsius = -1;
+    none.milliwatts = -1;
+    none.pcie_replays = none.nvlink_errors = none.ecc_errors = none.ecc_corrected = -1;
+    none.sync_us = none.board_us = none.reliability_us = none.remapped_rows = -1;
+    none.energy_mj = none.reasons = -1;
+    well = hot = old = none;
+    well.uuid = "GPU-00000000-well";
+    well.power_us = well.heat_us = well.ecc_errors = well.nvlink_errors = 0;
+    well.energy_mj = 240000000;
+    well.milliwatts = 690000;
+    well.celsius = 61;
+    well.mem_celsius = 74;
+    well.sm_mhz = 1755;
+    well.sm_max_mhz = 1980;
+    hot = well;
+    hot.uuid = "GPU-11111111-hot";
+    hot.heat_us = 90000000;
+    hot.power_us = 5000000; /* too little to be told */
+    hot.celsius = 91;
+    hot.sm_mhz = 1110;
+    hot.remapped_rows = 1;
+    hot.nvlink_errors = 1024;
+    old.uuid = "GPU-22222222-old";
+    old.reasons = 0x4 | 0x40 | 0x1;
+    old.sm_mhz = 1200;
+    assert_int_equal(signals_create((uint32_t)r->s.n_nodes, &r->signals), 0);
+    say_gpus(r, 0, (Aolani__GpuSignal[]){well, hot}, 2);
+    say_gpus(r, 1, &old, 1);
+    assert_int_equal(
+        binding_add(&r->bindings[1]->gpus, &r->bindings[1]->n_gpus, hot.uuid), 0);
+    snprintf(r->nodes[0].net, sizeof r->nodes[0].net, "ib+gdr");
+    snprintf(r->nodes[1].net, sizeof r->nodes[1].net, "ib+gdr, sockets");
+    r->s.signals = r->signals;
+    r->s.faults = faults;
+    r->s.n_faults = 2;
+    return r;
+}
+
 static struct run *run_unbound(void)
 {
     struct run *r = run_of(1, 1);
@@ -288,6 +354,7 @@ static const struct {
     {"good", run_good},   {"balanced", run_balanced}, {"failed", run_failed},
     {"many", run_many},   {"short", run_short},       {"rotated", run_rotated},
     {"bound", run_bound}, {"drift", run_drift},       {"unbound", run_unbound},
+    {"gpus", run_gpus},
 };
 #define N_RUNS (sizeof runs / sizeof *runs)
 
