@@ -24,12 +24,25 @@ struct job_coll {
     uint32_t profiler;  /* version of its interface that some rank's NCCL has loaded */
 };
 
+/* " of 4 KiB or more"; "" of those whose size follows the data. */
+static void format_size(uint32_t key, char *ret, size_t size)
+{
+    static const char *const units[] = {"bytes", "KiB", "MiB", "GiB"};
+    unsigned class = key & 0xff, unit = class / 10 < 3 ? class / 10 : 3;
+    ret[0] = '\0';
+    if (class > 0 && class < 64)
+        (void)snprintf(ret, size, " of %llu %s or more", 1ull << (class - 10 * unit),
+                       units[unit]);
+}
+
 /* What the steps go by, or why there are none: for the choice of a source. */
 static void say_state(struct job *j)
 {
     const struct job_coll *c = j->coll;
     char *to = j->nccl_steps;
+    char bytes[40];
     size_t size = sizeof j->nccl_steps;
+    format_size(c->choice.key, bytes, sizeof bytes);
     if (!c->profiler)
         (void)snprintf(to, size,
                        "no profiler was loaded by NCCL, which the program may not use, "
@@ -37,9 +50,9 @@ static void say_state(struct job *j)
     else if (c->choice.n_ranks == 0)
         (void)snprintf(to, size, "no collective of NCCL's comes in steps");
     else
-        (void)snprintf(to, size, "each %s of 2^%u bytes and of %u ranks, profiler v%u",
-                       coll_func_name(c->choice.key >> 16), c->choice.key & 0xff,
-                       c->choice.n_ranks, c->profiler);
+        (void)snprintf(to, size, "each %s%s among %u ranks, profiler v%u",
+                       coll_func_name(c->choice.key >> 16), bytes, c->choice.n_ranks,
+                       c->profiler);
 }
 
 static void on_record(void *arg, const struct steprec *r, uint64_t now_ms)
