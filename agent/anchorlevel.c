@@ -6,19 +6,20 @@
 #define RATIOS_LEAST 3.0   /* periods, before anything is said of what is in them */
 #define SHARES_LEAST 6.0   /* or of how often something is in them */
 #define RIVALS_MOST  4096u /* periods: nobody has taken over */
-#define EXACT_LEAST  0.6   /* of them with the same number of shorter ones in them */
-#define PARTS_MOST   64u   /* micro-batches in a step, where little tells of them */
-#define LOG_EVERY    10u   /* people log every tenth step, machines have 8 parts */
-#define YOUNG        16u   /* calls, before it has shown whether it takes over */
-#define LONE_WAIT    64u   /* periods with hardly anything in them: layers look so */
-#define PART_WAIT    64u   /* that may be parts of a step */
+#define RIVALS_LONE  65536u
+#define EXACT_LEAST  0.6 /* of them with the same number of shorter ones in them */
+#define PARTS_MOST   64u /* micro-batches in a step, where little tells of them */
+#define LOG_EVERY    10u /* people log every tenth step, machines have 8 parts */
+#define YOUNG        24u /* calls, before it has shown whether it takes over */
+#define LONE_WAIT    64u /* periods with hardly anything in them: layers look so */
+#define PART_WAIT    64u /* that may be parts of a step */
 #define LAYERS_MOST  512u
 #define BARE_WAIT    512u /* in which nothing is reduced */
 #define BULK         0.2  /* of all bytes that are reduced */
-#define GAPS_LEAST   0.15 /* of the time, to make a burst of what has others beside it */
+#define GAPS_LEAST   0.18 /* of the time, to make a burst of what has others beside it */
 #define UNCOVERED    0.22 /* of the time: evaluations take less */
 #define STRETCH      0.75 /* of a part, for the optimizer */
-#define STRETCH_EACH 0.04 /* and for what noise does to medians */
+#define STRETCH_EACH 0.1  /* and for what noise does to medians */
 
 bool anchorlevel_is_small(const struct anchorsig *s)
 {
@@ -183,7 +184,7 @@ static bool is_rival(const struct contents *c, const struct anchorsig *s,
 {
     uint64_t mask;
     bool is_young = s->count < YOUNG, reduces = is_large_reduction(s);
-    if (is_young && c->has_gaps)
+    if (c->has_gaps && s->count > 1)
         return true;
     if (is_young && anchorlevel_is_small(s))
         return !c->fast_small && !c->fast_all_reduces;
@@ -214,14 +215,16 @@ bool anchorlevel_is_early(const struct anchorviews *v, const struct anchorlevel 
     const struct anchorsig_tally *t = &l->rep->tally;
     bool is_lone = l->rep->usual < ANCHORSIG_FEW;
     uint32_t wait = is_lone ? LONE_WAIT : 0;
-    c.has_gaps = is_lone && t->time - t->good_time >= GAPS_LEAST * t->time;
+    c.has_gaps =
+        is_lone && t->time - t->n * anchorsig_mean(l->rep) >= GAPS_LEAST * t->time;
     if (!c.fast_reduces && !c.fast_small)
         wait = BARE_WAIT;
     else if (!c.fast_small && (!c.fast_all_reduces || c.fast_sends))
         wait += PART_WAIT;
     if (v->view[l->view].n < SHARES_LEAST || l->rep->count < wait)
         return true;
-    return l->rep->count < RIVALS_MOST && has_rival(v, l, &c, now_ns);
+    uint32_t most = is_lone ? RIVALS_LONE : RIVALS_MOST;
+    return l->rep->count < most && has_rival(v, l, &c, now_ns);
 }
 
 size_t anchorlevel_step(const struct anchorviews *v, const struct anchorlevel *l,

@@ -21,6 +21,7 @@
 #define RICH_TIMES  16u
 #define RICH_STEADY 500u
 #define TIME_LEAST  0.65
+#define TIME_RICH   0.4
 #define SURE_LEAST  0.6  /* lower bound of the share of good periods */
 #define SURE_Z2     12.0 /* its z, squared: 3.5 sigma, for there are many to look at */
 
@@ -148,16 +149,24 @@ static double lower_bound(double good, double n)
     return (p + z2 / (2 * n) - off) / (1 + z2 / n);
 }
 
+/* So many calls, so many times the same number: that is no chance. */
+static bool is_rich(const struct anchorsig *s)
+{
+    return s->usual >= RICH && s->n >= RICH_TIMES &&
+           s->tally.alike >= ALIKE_RICH * s->tally.n;
+}
+
 /* The share of time that is not in good periods tells one call in each step from a burst of
  * them. Where the host runs ahead and waits now and then time says nothing, but the calls
  * are alike all the same. */
 static bool is_loop(const struct anchorsig *s)
 {
     const struct anchorsig_tally *t = &s->tally;
-    bool is_timely = t->good_time >= TIME_LEAST * t->time;
+    double least = is_rich(s) ? TIME_RICH : TIME_LEAST;
+    bool is_timely = t->good_time >= least * t->time;
     if (t->alike < ALIKE_LEAST * t->n)
         return false;
-    if (s->usual >= ANCHORSIG_FEW && t->alike >= ALIKE_SURE * t->n)
+    if (is_rich(s) || (s->usual >= ANCHORSIG_FEW && t->alike >= ALIKE_SURE * t->n))
         return is_timely || t->alike_calls >= ALIKE_SURE * t->calls;
     return is_timely && lower_bound(t->good, t->alike) >= SURE_LEAST;
 }
@@ -171,9 +180,7 @@ void anchorsig_judge(struct anchorsig *s, uint64_t now_ns)
     measure(s, n);
     bool is_there =
         now_ns <= s->last_ns || (double)(now_ns - s->last_ns) <= FORGOTTEN * s->longest;
-    bool is_rich = s->usual >= RICH && n >= RICH_TIMES &&
-                   s->tally.alike >= ALIKE_RICH * s->tally.n;
-    unsigned least = is_rich ? RICH_STEADY : ANCHOR_STEADY;
+    unsigned least = is_rich(s) ? RICH_STEADY : ANCHOR_STEADY;
     s->is_candidate = is_there && s->steady >= least && is_loop(s);
 }
 
