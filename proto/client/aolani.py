@@ -53,7 +53,7 @@ _WORD = struct.Struct("@Q")  # written in one go
 _RECORDS = 4096
 _AT_HEAD, _AT_DROPPED, _AT_TAIL, _AT_STOP, _AT_RECORDS = 64, 72, 128, 136, 192
 _RING_BYTES = _AT_RECORDS + _RECORDS * _RECORD.size
-_MAGIC, _VERSION = 0x314C4E4952414F41, 1
+_MAGIC, _VERSION = int.from_bytes(b"AOARING1", "little"), 1
 _MAX32 = 0xFFFFFFFF
 
 
@@ -234,12 +234,18 @@ def _open() -> _Nothing:
 
 
 class _Marks:
-    """What is known of the marks so far."""
+    """What is known of the marks so far. Opened by the first of them: while a worker that
+    was started anew imports its modules, nobody can tell yet that it is one."""
 
     def __init__(self) -> None:
-        self.to = _open()
+        self.to = None  # type: Optional[_Nothing]
         self.waited = os.environ.get("WORLD_SIZE") == "1"  # nobody to wait for
         self.next = 0
+
+    def opened(self) -> _Nothing:
+        if self.to is None:
+            self.to = _open()
+        return self.to
 
 
 _marks = _Marks()
@@ -248,23 +254,23 @@ _marks = _Marks()
 def step_begin(i: int) -> None:
     """Begin step i; one that was begun and not ended is dropped."""
     _marks.next = int(i) + 1
-    _marks.to.step_begin(min(max(int(i), 0), _MAX32))
+    _marks.opened().step_begin(min(max(int(i), 0), _MAX32))
 
 
 def step_end() -> None:
     if not _marks.waited:
-        _marks.to.mark(_HOST_PACED)
-    _marks.to.step_end()
+        _marks.opened().mark(_HOST_PACED)
+    _marks.opened().step_end()
 
 
 def wait_begin() -> None:
     """What follows, up to wait_end, is waiting for other ranks."""
     _marks.waited = True
-    _marks.to.wait_begin()
+    _marks.opened().wait_begin()
 
 
 def wait_end() -> None:
-    _marks.to.wait_end()
+    _marks.opened().wait_end()
 
 
 class step:
@@ -297,22 +303,22 @@ class wait:
 
 def special() -> None:
     """The step in progress is no ordinary one: it stays out of the comparison."""
-    _marks.to.mark(_SPECIAL)
+    _marks.opened().mark(_SPECIAL)
 
 
 def checkpoint() -> None:
     """The step in progress saves a checkpoint."""
-    _marks.to.mark(_SPECIAL | _CHECKPOINT)
+    _marks.opened().mark(_SPECIAL | _CHECKPOINT)
 
 
 def evaluation() -> None:
     """The step in progress evaluates the model."""
-    _marks.to.mark(_SPECIAL | _EVALUATION)
+    _marks.opened().mark(_SPECIAL | _EVALUATION)
 
 
 def stop_requested() -> bool:
     """The job has been asked to stop: save a checkpoint and leave with status 0."""
-    return _marks.to.stop_requested()
+    return _marks.opened().stop_requested()
 
 
 def steps(batches: Iterable[Any], start: Optional[int] = None) -> Iterator[Tuple[int, Any]]:

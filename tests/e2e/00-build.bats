@@ -103,3 +103,10 @@ END
     echo "$output"
     [ "$status" -eq 0 ]
 }
+
+@test "aolani.py marks the steps of Python programs" {
+    command -v python3 >/dev/null || skip "python3 is absent"
+    run python3 "$root/tests/unit/client/aolani_py_test.py" "$plain"
+    echo "$output"
+    [ "$status" -eq 0 ]
+}

@@ -370,6 +370,7 @@ static void test_kinds_of_special_steps(void **state)
         {{NULL, NULL}, 0},
         {{aolani_step_special, NULL}, STEPREC_SPECIAL},
         {{aolani_step_checkpoint, NULL}, STEPREC_SPECIAL | STEPREC_CHECKPOINT},
+        {{aolani_step_waits_unknown, NULL}, STEPREC_HOST_PACED},
         {{aolani_step_evaluation, NULL}, STEPREC_SPECIAL | STEPREC_EVALUATION},
         {{aolani_step_evaluation, aolani_step_checkpoint},
          STEPREC_SPECIAL | STEPREC_CHECKPOINT | STEPREC_EVALUATION},
@@ -565,7 +566,7 @@ static void test_only_the_interface_is_exported(void **state)
         symbols++;
     }
     assert_int_equal(pclose(p), 0);
-    assert_int_equal(symbols, 8);
+    assert_int_equal(symbols, 9);
 }
 
 #define T(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
