@@ -12,6 +12,9 @@
 #include "launcher/gpufaults.h"
 #include "launcher/job.h"
 #include "launcher/job_binding.h"
+#include "launcher/job_checks.h"
+#include "launcher/job_journal.h"
+#include "launcher/job_start.h"
 #include "launcher/jobstate.h"
 #include "launcher/netwatch.h"
 #include "launcher/nodelimits.h"
@@ -107,17 +110,18 @@ struct job {
     uint32_t master_port;
     bool saw_steps, held;
     struct stepsource source; /* with steps */
-    char nccl_steps[160]; /* what NCCL's steps go by, or why there are none; "" not known */
+    char nccl_steps
+        [160]; /* what NCCL's steps go by, or why there are none; "" not known */
     char source_words[STEPSOURCE_TEXT], source_why[STEPSOURCE_TEXT]; /* once chosen */
     struct driftlines drifts;
     struct job_audit *audit;   /* where something is required of the nodes */
     struct netwatch *netwatch; /* where a network is required, while ranks run */
     struct gpufaults faults;
     bool compared_nccl;
-    char nccl[200];  /* what it did, in words; "" not known */
+    char nccl[200];        /* what it did, in words; "" not known */
     struct netproof *nets; /* of each node, once compared; NULL: not known */
-    bool told;       /* Slurm has told a node to end */
-    bool port_taken; /* a rank of node 0 failed, and a stranger had MASTER_PORT */
+    bool told;             /* Slurm has told a node to end */
+    bool port_taken;       /* a rank of node 0 failed, and a stranger had MASTER_PORT */
     int exit_status;
     uint64_t phase_start_ms[JOB_PHASES], phase_ms[JOB_PHASES];
     int phase;
@@ -169,37 +173,6 @@ void job_show_progress(struct job *j, uint64_t now_ms);
 int job_plan(struct job *j, struct err *e);
 void job_plan_fini(struct job *j);
 
-/* ---- job_bind.c ---- */
-struct job_bind_said; /* what the user set otherwise, for one warning at the end */
-struct job_bind;      /* what the message of a node points into */
-int job_bind_begin(struct job *j, struct job_bind_said **ret);
-void job_bind_tell(struct job_bind_said *s); /* and free it; takes NULL */
-void job_bind_common(const struct job *j, Aolani__Prepare *m);
-/* m has its ranks, with their numbers. 0 or -ENOMEM. */
-int job_bind_node(struct job_bind_said *s, uint32_t node, Aolani__Prepare *m,
-                  struct job_bind **ret);
-void job_bind_destroy(struct job_bind *b);
-
-/* ---- job_start.c ---- */
-/* "NAME=value" texts as messages, NULL: no memory. n: as many as there are texts. */
-Aolani__KeyValue **job_env_messages(const struct strlist *env, struct err *e);
-void job_env_free(Aolani__KeyValue **list, size_t n);
-int job_make_ranks(struct job *j, struct err *e); /* once planned */
-void job_send_prepare(struct job *j);
-void job_send_start(struct job *j);
-
-/* ---- job_audit.c ---- */
-void job_audit_begin(struct job *j); /* AUDITED or FAILED follows, now or later */
-void job_audit_tick(struct job *j, uint64_t now_ms);
-void job_audit_destroy(struct job_audit *a);
-const char *job_audit_text(const struct job *j); /* for the report; "": not asked */
-/* Output of a rank as it comes: the job fails when NCCL says there that it uses a network
- * that it must not. */
-void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
-                   size_t len);
-int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
-                      struct err *e);
-
 /* ---- job_told.c ---- */
 int job_on_told(struct job *j, uint32_t node, const ProtobufCMessage *m, struct err *e);
 
@@ -217,7 +190,8 @@ int job_on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 void job_steps_add(struct job *j, const struct steprec *r, uint64_t now_ms);
 /* Steps have the program's own numbers. */
 bool job_steps_are_counted(const struct job *j);
-void job_steps_end(struct job *j); /* concluded: none came, and a source was asked for */
+void job_steps_end(
+    struct job *j); /* concluded: none came, and a source was asked for */
 void job_steps_fill(const struct job *j, struct summary *s);
 
 /* ---- job_variance.c ---- */
@@ -249,18 +223,8 @@ int job_on_coll_times(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 void job_coll_tick(struct job *j, uint64_t now_ms);
 void job_coll_finish(struct job *j); /* nothing is held any longer */
 
-/* ---- job_faults.c ---- */
-/* Errors of GPUs in signals that were taken. */
-void job_take_faults(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
-
 /* ---- job_limits.c ---- */
 void job_compare_limits(struct job *j);
-
-/* ---- job_nccl.c ---- */
-void job_compare_nccl(struct job *j); /* once the output is written; may warn */
-/* A job that went well and must prove its network has failed where its ranks have not
- * said so. Once the output is written. */
-void job_prove_net(struct job *j);
 
 /* ---- job_messages.c ---- */
 int job_check_rank(const struct job *j, uint32_t node, uint32_t rank, struct err *e);
@@ -275,20 +239,5 @@ int job_on_reached(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 /* ---- job_summary.c ---- */
 void job_summary_fini(struct job *j);
 void job_conclude(struct job *j); /* exit status and sentence */
-
-/* ---- job_journal.c ---- */
-int64_t job_journal_phase(struct job *j, const char *phase);
-void job_journal_node(struct job *j, uint32_t node, const char *event,
-                      const char *detail, const Aolani__NodeInfo *info);
-void job_journal_progress(struct job *j);
-void job_journal_replaced(struct job *j, const struct job_replaced *r);
-void job_journal_rank(struct job *j, uint32_t rank, const char *event, int32_t pid);
-void job_journal_steps(struct job *j, const Aolani__Steps *m);
-void job_journal_source(struct job *j);
-void job_journal_binding(struct job *j, const Aolani__Binding *m);
-void job_journal_culprit(struct job *j, const struct culprit *c);
-void job_journal_spell(struct job *j, const struct spell *s, const char *common);
-void job_journal_fault(struct job *j, uint32_t node, const Aolani__GpuFault *f);
-void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
 
 #endif

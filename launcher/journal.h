@@ -19,21 +19,21 @@
 #include "proto/base/loop.h"
 
 enum journal_type {
-    JOURNAL_RUN_START = 1, /* JRunStart */
-    JOURNAL_NODE = 2,      /* JNode */
-    JOURNAL_PHASE = 3,     /* JPhase */
-    JOURNAL_RANK = 4,      /* JRank */
-    JOURNAL_STEPS = 5,     /* JSteps */
-    JOURNAL_SUMMARY = 6,   /* JSummary */
-    JOURNAL_END = 7,       /* JEnd */
-    JOURNAL_BINDING = 8,   /* JBinding */
-    JOURNAL_CULPRIT = 9,   /* JCulprit */
-    JOURNAL_SPELL = 10,    /* JSpell */
-    JOURNAL_SIGNALS = 11,  /* JSignals: merged, one a minute and node */
-    JOURNAL_RESUME = 12,   /* JResume */
-    JOURNAL_ATTEMPT = 13,  /* JAttempt */
-    JOURNAL_FAULT = 15,    /* JFault */
-    JOURNAL_PROGRESS = 14, /* JProgress: now and then, while ranks end steps */
+    JOURNAL_RUN_START = 1,    /* JRunStart */
+    JOURNAL_NODE = 2,         /* JNode */
+    JOURNAL_PHASE = 3,        /* JPhase */
+    JOURNAL_RANK = 4,         /* JRank */
+    JOURNAL_STEPS = 5,        /* JSteps */
+    JOURNAL_SUMMARY = 6,      /* JSummary */
+    JOURNAL_END = 7,          /* JEnd */
+    JOURNAL_BINDING = 8,      /* JBinding */
+    JOURNAL_CULPRIT = 9,      /* JCulprit */
+    JOURNAL_SPELL = 10,       /* JSpell */
+    JOURNAL_SIGNALS = 11,     /* JSignals: merged, one a minute and node */
+    JOURNAL_RESUME = 12,      /* JResume */
+    JOURNAL_ATTEMPT = 13,     /* JAttempt */
+    JOURNAL_FAULT = 15,       /* JFault */
+    JOURNAL_PROGRESS = 14,    /* JProgress: now and then, while ranks end steps */
     JOURNAL_STEP_SOURCE = 16, /* JStepSource */
 };
 
