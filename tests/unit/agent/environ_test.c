@@ -234,6 +234,48 @@ static void test_python(void **state)
     }
 }
 
+static void test_profiler(void **state)
+{
+    static const struct {
+        const char *theirs, *chain; /* as the user has set them */
+        const char *plugin, *chained, *path;
+    } rows[] = {
+        {NULL, NULL, "/cache/ours.so", NULL, "/dev/shm/x/coll-5"},
+        {"", NULL, "/cache/ours.so", NULL, "/dev/shm/x/coll-5"},
+        {"/their.so", NULL, "/their.so", NULL, NULL},
+        {"none", NULL, "none", NULL, NULL},
+        {"/their.so", "0", "/their.so", "0", NULL},
+        {"/their.so", "1", "/cache/ours.so", "/their.so", "/dev/shm/x/coll-5"},
+        {NULL, "1", "/cache/ours.so", NULL, "/dev/shm/x/coll-5"},
+        {NULL, "/their.so", "/cache/ours.so", "/their.so", "/dev/shm/x/coll-5"},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        Aolani__KeyValue plugin = kv_of("NCCL_PROFILER_PLUGIN", rows[i].theirs);
+        Aolani__KeyValue chain = kv_of("AOLANI_NCCL_CHAIN", rows[i].chain);
+        Aolani__KeyValue *list[2];
+        set_up(&f);
+        f.spec.coll_path = "/dev/shm/x/coll-5";
+        f.spec.profiler = "/cache/ours.so";
+        f.plan.env = list;
+        if (rows[i].theirs)
+            list[f.plan.n_env++] = &plugin;
+        if (rows[i].chain)
+            list[f.plan.n_env++] = &chain;
+        char **env = build(&f);
+        check(env, "NCCL_PROFILER_PLUGIN", rows[i].plugin);
+        check(env, "AOLANI_NCCL_CHAIN", rows[i].chained);
+        check(env, "AOLANI_COLL_PATH", rows[i].path);
+        environ_free(env);
+        f.spec.coll_path = NULL; /* not followed: nothing is touched */
+        env = build(&f);
+        check(env, "NCCL_PROFILER_PLUGIN", rows[i].theirs);
+        check(env, "AOLANI_COLL_PATH", NULL);
+        environ_free(env);
+    }
+}
+
 static void test_no_second_binding(void **state)
 {
     (void)state;
@@ -294,6 +336,7 @@ int main(void)
         cmocka_unit_test(test_what_the_user_set_wins),
         cmocka_unit_test(test_what_depends),
         cmocka_unit_test(test_python),
+        cmocka_unit_test(test_profiler),
         cmocka_unit_test(test_no_second_binding),
         cmocka_unit_test(test_the_user_and_the_setup_text),
         cmocka_unit_test(test_mark),
