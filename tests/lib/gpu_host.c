@@ -21,7 +21,7 @@
 #include "agent/workload/cuda/gpu.h"
 
 void gpu_host_launch(struct gpu *g, void (*work)(const void *f, size_t n),
-                     const void *f, size_t bytes, size_t n);
+                     const void *f, size_t bytes, bool clean, size_t n);
 
 enum { ARENA = 1 << 28, GAP = 256, MOST_OPS = 4096, ARGS = 256, MOST_ALLOCS = 256 };
 
@@ -200,6 +200,8 @@ static void go(struct gpu *g, enum gpu_stream s)
 
 bool gpu_is_idle(struct gpu *g)
 {
+    if (g->error[0])
+        return true;
     if (g->capturing)
         bug("asked while capturing");
     /* For a while one stream only, so that it gets as far ahead as it can. */
@@ -208,7 +210,7 @@ bool gpu_is_idle(struct gpu *g)
     while (most-- > 0 && can_go(g, s))
         go(g, s);
     for (int i = 0; i < GPU_STREAMS; i++)
-        if (!g->error[0] && g->live[i].given > g->live[i].done)
+        if (g->live[i].given > g->live[i].done)
             return false;
     return true;
 }
@@ -320,19 +322,19 @@ void *gpu_alloc_host(struct gpu *g, size_t bytes)
 
 /* ---- kernels: their arguments hold no pointer to other memory */
 
-/* A word that is the address of something. Not each word that could be one is: there is
- * padding, and what a sanitizer maps lies low. */
+/* A word that is the address of something; numbers are not, nor is cleared padding. */
 static bool is_address(uint64_t word)
 {
     return word >= (uint64_t)0x50 << 40 && word < (uint64_t)1 << 47 &&
            msync((void *)(uintptr_t)(word & ~(uint64_t)4095), 1, MS_ASYNC) == 0;
 }
 
-void gpu_host_launch(struct gpu *g, work_f work, const void *f, size_t bytes, size_t n)
+void gpu_host_launch(struct gpu *g, work_f work, const void *f, size_t bytes,
+                     bool clean, size_t n)
 {
     if (!call(g, "launch"))
         return;
-    for (size_t at = 0; at + 8 <= bytes; at += 8) {
+    for (size_t at = 0; clean && at + 8 <= bytes; at += 8) {
         uint64_t word;
         memcpy(&word, (const char *)f + at, 8);
         if (is_address(word))

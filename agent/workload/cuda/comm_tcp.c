@@ -22,7 +22,7 @@
 #include "agent/workload/cuda/meet.h"
 #include "proto/client/aolani.h"
 
-enum { PIECE = 1 << 13 /* numbers: 64 KiB */, GRACE_SECONDS = 5 };
+enum { PIECE = 1 << 13 /* numbers: 64 KiB */, GRACE_SECONDS = 2 };
 
 struct star {
     int rank, size;

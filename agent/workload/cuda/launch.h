@@ -34,9 +34,10 @@ template <class F> void launch(struct gpu *g, size_t n, const F &f)
 #else
 #define ON_BOTH
 
-/* Keeps a copy of *f; work(copy, n) when it is its turn. */
+/* Keeps a copy of *f; work(copy, n) when it is its turn. clean: every byte of it is some
+ * member's, or zero. */
 extern "C" void gpu_host_launch(struct gpu *g, void (*work)(const void *f, size_t n),
-                                const void *f, size_t bytes, size_t n);
+                                const void *f, size_t bytes, bool clean, size_t n);
 
 template <class F> void launch_loop(const void *f, size_t n)
 {
@@ -46,7 +47,13 @@ template <class F> void launch_loop(const void *f, size_t n)
 
 template <class F> void launch(struct gpu *g, size_t n, const F &f)
 {
-    gpu_host_launch(g, launch_loop<F>, &f, sizeof f, n);
+    F copy = f;
+#if defined __has_builtin && __has_builtin(__builtin_clear_padding)
+    __builtin_clear_padding(&copy);
+    gpu_host_launch(g, launch_loop<F>, &copy, sizeof copy, true, n);
+#else
+    gpu_host_launch(g, launch_loop<F>, &copy, sizeof copy, false, n);
+#endif
 }
 #endif
 #endif
