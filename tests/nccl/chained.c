@@ -135,11 +135,37 @@ static void their_init_fails(struct world *w)
     world_expect(w, &(struct want){.calls = 3, .comms = 1});
 }
 
+/* As NCCL_PROFILER_PLUGIN names one: not by its path alone. The driver has it loaded, so
+ * that its name is enough to find it. */
+static void by_its_name(struct world *w)
+{
+    static const char *const names[] = {"other", "libnccl-profiler-other.so"};
+    struct other *o = other_load(w);
+    struct sim_comm c;
+    for (size_t i = 0; i < LEN(names); i++) {
+        int status;
+        fflush(stdout);
+        pid_t pid = fork();
+        if (pid == 0) {
+            setenv("AOLANI_NCCL_CHAIN", names[i], 1);
+            world_load(w);
+            sim_init(&w->sim, &c, 5, 8);
+            sim_finalize(&c);
+            EXPECT(o->inits == 1 && o->fins == 1);
+            fflush(stdout);
+            _exit(driver_status());
+        }
+        bool good = pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
+        EXPECT(good);
+    }
+}
+
 /* ---- no chain, and ours goes on */
 
 static void no_chain(struct world *w)
 {
-    static const char *const bad[] = {"/nowhere/libother.so", "libc.so.6", ""};
+    static const char *const bad[] = {"/nowhere/libother.so", "libc.so.6", "nobody",
+                                      "STATIC_PLUGIN", ""};
     struct sim_comm c;
     struct sim_task task[3];
     const char *path = w->plugin;
@@ -202,6 +228,7 @@ const struct driver_case cases_chain[] = {
     {"another profiler is chained outside a job", theirs_alone, ALL},
     {"another profiler is chained and fails", their_init_fails, ALL},
     {"another profiler is chained and an event stays open", long_open, ALL},
+    {"another profiler is chained by its name", by_its_name, ALL},
     {"no other profiler can be chained", no_chain, ALL},
     {NULL, NULL, 0},
 };

@@ -331,7 +331,7 @@ static void *flip_proxy(void *arg)
         while (atomic_load(&f->ready) <= i)
             sched_yield();
         sim_proxy(&f->task[i], getpid(), f->task[i].event);
-        sim_channels(&f->task[i], 100 * i, 50);
+        sim_channels(&f->task[i], 1000 + 100 * i, 50);
     }
     return NULL;
 }
@@ -340,7 +340,7 @@ static void flips(struct world *w)
 {
     static struct flipper f[FLIPPERS];
     struct sim_task last;
-    uint64_t lost = atomic_load(&f->ready); /* 0 */
+    uint64_t lost = 0;
     world_open(w);
     world_anchor(w, 1, norm_sig);
     for (unsigned i = 0; i < FLIPPERS; i++) {

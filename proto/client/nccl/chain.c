@@ -5,6 +5,7 @@
 #include <dlfcn.h>
 #include <stddef.h>
 #include <stdio.h>
+#include <string.h>
 
 #define OPEN   1u
 #define PROBES 16u
@@ -23,11 +24,23 @@ __asm__(".symver dlsym, dlsym@" OLD);
 
 _Static_assert((CHAIN_PAIRS & (CHAIN_PAIRS - 1)) == 0, "places are masked");
 
+/* Names are NCCL's: a path, a library, or what its name ends in. */
+static void *chain_open(const char *name)
+{
+    char lib[256];
+    if (strcmp(name, "STATIC_PLUGIN") == 0)
+        return dlopen(NULL, RTLD_NOW | RTLD_LOCAL);
+    if (strchr(name, '/') || strncmp(name, "lib", 3) == 0)
+        return dlopen(name, RTLD_NOW | RTLD_LOCAL);
+    snprintf(lib, sizeof lib, "libnccl-profiler-%s.so", name);
+    return dlopen(lib, RTLD_NOW | RTLD_LOCAL);
+}
+
 const char *chain_load(struct chain *c, const char *path, unsigned version,
                        const void *own)
 {
     char name[32];
-    void *lib = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    void *lib = chain_open(path);
     if (!lib)
         return "it cannot be loaded";
     snprintf(name, sizeof name, "ncclProfiler_v%u", version);

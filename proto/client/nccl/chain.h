@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: MIT */
-/* chain - another profiler behind ours (AOLANI_NCCL_CHAIN), since NCCL takes but one.
+/* chain - another profiler behind ours, since NCCL takes but one: AOLANI_NCCL_CHAIN names
+ * it as NCCL_PROFILER_PLUGIN would.
  *
  * It is loaded as NCCL would load it and hears of all that NCCL tells us. NCCL gets one
  * handle for both; a pair says what they are to each. A pair outlives its event, for

@@ -4,6 +4,9 @@
 
 #include "proto/client/nccl/ncclabi.h"
 
+#include <stddef.h>
+#include <string.h>
+
 #define COPY_TRIES 4
 
 static uint32_t peek(const _Atomic uint32_t *v)
@@ -11,9 +14,22 @@ static uint32_t peek(const _Atomic uint32_t *v)
     return atomic_load_explicit(v, memory_order_relaxed);
 }
 
-void depth_init(struct depth *d, const struct collwish *wish)
+static uint32_t depth_named(const char *word)
+{
+    static const char *const names[] = {[COLL_DEPTH_NONE] = "none",
+                                        [COLL_DEPTH_CALLS] = "calls",
+                                        [COLL_DEPTH_ENQUEUED] = "enqueued",
+                                        [COLL_DEPTH_DEEP] = "deep"};
+    for (uint32_t i = 0; word && i < sizeof names / sizeof *names; i++)
+        if (strcmp(word, names[i]) == 0)
+            return i;
+    return DEPTH_AS_WISHED;
+}
+
+void depth_init(struct depth *d, const struct collwish *wish, const char *word)
 {
     d->wish = wish;
+    d->always = depth_named(word);
     atomic_store(&d->gen, 1); /* odd: the generation of no wish */
     atomic_store(&d->in_deep_step, false);
     depth_look(d);
@@ -31,6 +47,10 @@ static bool wish_copy(struct depth *d)
     uint32_t key = __atomic_load_n(&w->anchor_key, __ATOMIC_ACQUIRE);
     if (gen & 1 || peek(&w->gen) != gen)
         return false;
+    if (d->always != DEPTH_AS_WISHED) {
+        depth = d->always;
+        every = 0;
+    }
     if (every == 0 || comm != atomic_load(&d->anchor_comm) ||
         key != peek(&d->anchor_key))
         atomic_store(&d->in_deep_step, false);

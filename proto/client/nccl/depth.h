@@ -18,9 +18,14 @@ struct depth {
     _Atomic uint32_t gen, depth, deep_every, deep_n, anchor_key;
     _Atomic uint64_t anchor_comm;
     _Atomic bool in_deep_step;
+    uint32_t
+        always; /* whatever the agent wishes; DEPTH_AS_WISHED: nothing of that kind */
 };
+#define DEPTH_AS_WISHED UINT32_MAX
 
-void depth_init(struct depth *d, const struct collwish *wish);
+/* word: "none", "calls", "enqueued", "deep": so deep in all steps, for measurements; NULL or
+ * another: as the agent wishes. */
+void depth_init(struct depth *d, const struct collwish *wish, const char *word);
 /* Has the agent another wish? One load if not. */
 void depth_look(struct depth *d);
 /* A collective was called; it may be the anchor. True: the mask has become another one. */

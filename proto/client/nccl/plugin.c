@@ -94,7 +94,7 @@ static void plugin_open(const struct made *made)
     if (!f || pthread_atfork(NULL, NULL, in_child) != 0)
         return;
     plugin.lanes.file = f;
-    depth_init(&plugin.depth, &f->wish);
+    depth_init(&plugin.depth, &f->wish, secure_getenv("AOLANI_NCCL_DEPTH"));
     atomic_store(&plugin.is_on, true);
 }
 
