@@ -7,7 +7,8 @@
 #include <string.h>
 
 #define GROUPS_MAX  9u
-#define REPEATS_MAX 1000u /* all upper bounds {n,m} of a pattern, multiplied */
+#define GROUPS_DEEP 16u   /* within each other */
+#define PARTS_MAX   2000u /* with repeats written out */
 
 /* The byte after the bracket expression that begins at p. */
 static const char *after_bracket(const char *p)
@@ -25,33 +26,77 @@ static const char *after_bracket(const char *p)
     return *p ? p + 1 : p;
 }
 
-/* The larger bound of "{2,5}" at p; 1: it has none, or is no interval. */
-static unsigned interval_bound(const char *p)
+/* How often "{2,5}", "+" at p repeats what is before it; 1: as often as it stands there, or
+ * no repeat. *ret_end: after it. */
+static unsigned repeat_at(const char *p, const char **ret_end)
 {
     unsigned most = 1, v = 0;
+    bool open = false;
+    *ret_end = p + 1;
+    if (*p == '+')
+        return 2;
+    if (*p != '{')
+        return 1;
     for (p++; isdigit((unsigned char)*p) || *p == ','; p++) {
-        v = *p == ',' ? 0 : v * 10 + (unsigned)(*p - '0');
-        v = v < REPEATS_MAX ? v : REPEATS_MAX + 1;
+        open = *p == ',';
+        v = open ? 0 : v * 10 + (unsigned)(*p - '0');
+        v = v < PARTS_MAX ? v : PARTS_MAX;
         most = v > most ? v : most;
     }
-    return *p == '}' ? most : 1;
+    if (*p != '}')
+        return 1;
+    *ret_end = p + 1;
+    return most + open;
+}
+
+/* What a group, or the whole, comes to when repeats are written out, as regcomp does. */
+struct parts {
+    uint64_t all, last; /* last: of what a repeat would repeat */
+};
+
+static void parts_add(struct parts *g, uint64_t n)
+{
+    g->all += n;
+    g->last = n;
+}
+
+/* One part of the pattern from p on; the byte after it. */
+static const char *parts_take(struct parts g[], unsigned *depth, const char *p)
+{
+    const char *end = p + 1;
+    if (*p == '(') {
+        g[++*depth] = (struct parts){0};
+    } else if (*p == ')' && *depth > 0) {
+        (*depth)--;
+        parts_add(&g[*depth], g[*depth + 1].all + 1);
+    } else if (*p == '+' || *p == '{') {
+        uint64_t more = g[*depth].last * (repeat_at(p, &end) - 1);
+        g[*depth].all += more;
+        g[*depth].last += more;
+    } else if (*p != '*' && *p != '?') {
+        end = *p == '[' ? after_bracket(p) : p + (*p == '\\' && p[1] ? 2 : 1);
+        parts_add(&g[*depth], 1);
+    }
+    return end;
 }
 
 /* What regcomp takes and we do not. */
 static int check_cost(const char *text, struct err *e)
 {
-    unsigned repeats = 1;
+    struct parts g[GROUPS_DEEP + 2] = {0};
+    unsigned depth = 0;
     for (const char *p = text; *p;) {
         if (*p == '\\' && p[1] >= '1' && p[1] <= '9')
             return err_set(e, ERR_USAGE,
                            "\"\\%c\" refers back to a group, which can take very long",
                            p[1]);
-        if (*p == '{')
-            repeats *= interval_bound(p);
-        if (repeats > REPEATS_MAX)
-            return err_set(e, ERR_USAGE, "its repeats come to more than %u in all",
-                           REPEATS_MAX);
-        p = *p == '[' ? after_bracket(p) : p + (*p == '\\' && p[1] ? 2 : 1);
+        p = parts_take(g, &depth, p);
+        if (depth > GROUPS_DEEP)
+            return err_set(e, ERR_USAGE, "more than %u groups within each other",
+                           GROUPS_DEEP);
+        if (g[depth].all > PARTS_MAX)
+            return err_set(e, ERR_USAGE, "its repeats come to more than %u parts",
+                           PARTS_MAX);
     }
     return 0;
 }

@@ -33,6 +33,9 @@ static void test_numbers_are_found(void **state)
         {"it ([0-9]+)", "it 4294967296", NONE},
         {"it ([0-9]+)", "it 99999999999999999999999999", NONE},
         {"it ([0-9]+)", "", NONE},
+        {"([a-z]+ +)+[a-z]+ +[0-9]+ +[a-z]+ +[a-z]+ +[a-z]+ +step +([0-9]+)",
+         "a b 7 c d e step 3", 3},
+        {"(a{2,})x([0-9]+)", "aaax1", 1},
     };
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -60,8 +63,12 @@ static void test_what_cannot_be_used_is_refused(void **state)
         {"step ([0-9]+", "no POSIX extended regular expression: "},
         {"step ([0-9+)", "no POSIX extended regular expression: "},
         {"(a)\\1", "\"\\1\" refers back"},
-        {"((a{1,100}){1,100})", "repeats come to more than 1000"},
-        {"(a{99999999999999999999})", "repeats come to more than 1000"},
+        {"((a{1,100}){1,100})", "repeats come to more than 2000"},
+        {"(a{99999999999999999999})", "repeats come to more than 2000"},
+        {"(a{3000,})", "repeats come to more than 2000"},
+        {"(a++++++++++++)", "repeats come to more than 2000"},
+        {"((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)", "repeats come to more than 2000"},
+        {"((((((((((((((((((1))))))))))))))))))", "more than 16 groups"},
         {"", "has no group"},
     };
     (void)state;
