@@ -187,6 +187,28 @@ static void in_a_child(struct world *w)
         w, &(struct want){.calls = 2, .dones = w->version > 3 ? 1 : 0, .comms = 1});
 }
 
+/* ---- NCCL unloads it with the last communicator, and loads it with the next */
+
+static void loaded_again(struct world *w)
+{
+    struct sim_comm c;
+    struct sim_task task[2];
+    world_file(w);
+    world_wish(w, COLL_DEPTH_DEEP, 0, 0);
+    world_load(w);
+    for (unsigned round = 0; round < 20; round++) {
+        sim_init(&w->sim, &c, 5 + round, 2);
+        sim_group(&c, &op, 1, task);
+        sim_finalize(&c);
+        sim_unload(&w->sim);
+        sim_channels(task, 100, 50); /* from a thread that was late */
+        world_load(w);
+    }
+    world_expect(
+        w, &(struct want){.calls = 20, .dones = w->version > 3 ? 20 : 0, .comms = 20});
+    EXPECT(atomic_load(&w->file->n_lanes) == 1);
+}
+
 /* ---- calls that make no sense */
 
 static void nonsense(struct world *w)
@@ -246,6 +268,7 @@ const struct driver_case cases_place[] = {
     {"outside a job", outside, ALL},
     {"the owner of the file is dead", owner_is_dead, ALL},
     {"a child is silent", in_a_child, ALL},
+    {"unloaded and loaded again", loaded_again, ALL},
     {"calls that make no sense", nonsense, ALL},
     {"a proxy for another process", of_another_process, ALL},
     {NULL, NULL, 0},

@@ -24,9 +24,9 @@ void sim_load(struct sim *s, const char *plugin, unsigned version)
     char name[32];
     memset(s, 0, sizeof *s);
     s->version = version;
-    void *lib = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
+    s->lib = dlopen(plugin, RTLD_NOW | RTLD_LOCAL);
     snprintf(name, sizeof name, "ncclProfiler_v%u", version);
-    void *table = lib ? dlsym(lib, name) : NULL;
+    void *table = s->lib ? dlsym(s->lib, name) : NULL;
     if (!table) {
         fprintf(stderr, "cannot load %s of \"%s\": %s\n", name, plugin, dlerror());
         exit(1);
@@ -34,6 +34,12 @@ void sim_load(struct sim *s, const char *plugin, unsigned version)
     s->t5 = version == 5 ? table : NULL;
     s->t4 = version == 4 ? table : NULL;
     s->t3 = version == 3 ? table : NULL;
+}
+
+void sim_unload(struct sim *s)
+{
+    dlclose(s->lib);
+    s->lib = NULL;
 }
 
 static void say(int level, unsigned long subsystems, const char *file, int line,

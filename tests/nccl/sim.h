@@ -12,6 +12,7 @@
 #include "proto/client/nccl/ncclabi.h"
 
 struct sim {
+    void *lib;
     unsigned version;
     const struct ncclabi_table5 *t5; /* one of them */
     const struct ncclabi_table4 *t4;
@@ -43,6 +44,8 @@ struct sim_task { /* what NCCL keeps of it */
 
 /* Exits when there is no such table. */
 void sim_load(struct sim *s, const char *plugin, unsigned version);
+/* As NCCL does with its last communicator; its threads may come late all the same. */
+void sim_unload(struct sim *s);
 void sim_init(struct sim *s, struct sim_comm *c, uint64_t id, int n_ranks);
 void sim_finalize(struct sim_comm *c);
 /* ncclGroupStart, n calls, ncclGroupEnd; a call alone is a group too. */
