@@ -211,6 +211,7 @@ help:
 #:                 training that Slurm cuts into links of 3 minutes (LINKS=2 MINUTES=1 for less)
 #: make score      name what slows ranks down, live: SEEDS=5 runs, how many were named rightly
 #: make bench      the benchmarks of tests/bench
+#: make gpu        all that needs an NVIDIA GPU, packed in build/gpu and run; RESULTS=DIR keeps a page
 #: make tax-study  whether the intervals of compare hold what they say; PAIRS=10000
 #: make lint       layers, sizes, format, warnings of gcc and clang
 #: make config     what was found on this machine, and what does not work without it
@@ -225,6 +226,12 @@ config:
 demo:
 	@$(DEPS) demo && $(mk) all && $(MAKE) --no-print-directory config
 	$(BUILD)/aolani-run configs/local.toml
+
+# Where there is no GPU, build/gpu is what to take to a machine that has one.
+.PHONY: gpu
+gpu:
+	@$(DEPS) demo && $(mk) all && tests/gpu/pack '$(BUILD)' '$(BUILD)/gpu'
+	$(BUILD)/gpu/run --results '$(or $(RESULTS),tests/gpu/results)'
 
 clean:
 	rm -rf $(BUILD)

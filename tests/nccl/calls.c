@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/nccl/driver.h"
@@ -265,6 +266,34 @@ static void threads(struct world *w)
         world_expect_seqs(w);
 }
 
+/* ---- for measurements: whatever the agent wishes */
+
+static void expect_mask(struct world *w, const char *word, const int mask[3])
+{
+    struct sim_comm c;
+    world_file(w);
+    world_wish(w, COLL_DEPTH_CALLS, 0, 0);
+    setenv("AOLANI_NCCL_DEPTH", word, 1);
+    world_load(w);
+    sim_init(&w->sim, &c, 0xabc, 16);
+    EXPECT(w->sim.mask == mask[w->version - 3]);
+}
+
+static void always_deep(struct world *w)
+{
+    expect_mask(w, "deep", (const int[]){0x6, 0x46, 0x742});
+}
+
+static void never_a_call(struct world *w)
+{
+    expect_mask(w, "none", (const int[]){0x1, 0x1, 0x100});
+}
+
+static void no_such_depth(struct world *w)
+{
+    expect_mask(w, "deeper", (const int[]){0x6, 0x6, 0x700});
+}
+
 const struct driver_case cases_calls[] = {
     {"each field of a call", each_field, ALL},
     {"communicators come and go", many_comms, ALL},
@@ -274,5 +303,8 @@ const struct driver_case cases_calls[] = {
     {"calls that a graph captures", captured, V5},
     {"a lane that nobody empties", full_lane, ALL},
     {"many threads", threads, ALL},
+    {"the environment asks for all depths", always_deep, ALL},
+    {"the environment asks for nothing", never_a_call, ALL},
+    {"the environment asks for what there is not", no_such_depth, ALL},
     {NULL, NULL, 0},
 };

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: MIT
+"""job - a job on this machine by aolani-run, and what its run.json says."""
+
+import json
+import os
+import shlex
+import shutil
+import subprocess
+import tempfile
+
+SECONDS = 150
+
+
+class Failed(Exception):
+    """A check failed; the text says what was seen."""
+
+
+def quoted(value):
+    if isinstance(value, list):
+        return "[" + ", ".join(quoted(v) for v in value) + "]"
+    return json.dumps(value)
+
+
+class Job:
+    """nodes: simulated ones, each with an NCCL_HOSTID of its own, so that their ranks may share
+    a GPU; words: of the program; keys: {"steps": {"source": "nccl"}, ...}."""
+
+    def __init__(self, found, nodes, words, env=None, **keys):
+        self.found = found
+        self.folder = tempfile.mkdtemp(prefix="aolani-gpu-")
+        command = "NCCL_HOSTID=gpu-test-$AOLANI_NODE exec " + " ".join(shlex.quote(w) for w in words)
+        sections = {"job": {"name": "gpu", "command": ["sh", "-c", command], "ranks_per_node": 1},
+                    "nodes": {"backend": "local"}, "local": {"nodes": nodes}, "bind": {"gpu": "all"}}
+        for section, more in keys.items():
+            sections.setdefault(section, {}).update(more)
+        with open(os.path.join(self.folder, "job.toml"), "w") as out:
+            for section, pairs in sections.items():
+                out.write("[%s]\n" % section)
+                for key, value in pairs.items():
+                    out.write("%s = %s\n" % (key, quoted(value)))
+            # Ranks on one machine meet over its loopback interface.
+            out.write("[job.env]\n")
+            for key, value in dict({"NCCL_SOCKET_IFNAME": "lo", "NCCL_IB_DISABLE": "1"}, **(env or {})).items():
+                out.write("%s = %s\n" % (key, quoted(value)))
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def run(self):
+        """run.json; Failed with the last words where the exit status is not 0."""
+        program = os.path.join(self.found["here"], "bin", "aolani-run")
+        try:
+            done = subprocess.run([program, "job.toml"], cwd=self.folder, env=self.found["env"],
+                                  stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
+                                  stderr=subprocess.STDOUT, timeout=SECONDS)
+        except subprocess.TimeoutExpired:
+            raise Failed("no end after %d s" % SECONDS)
+        self.said = done.stdout.decode(errors="replace")
+        if done.returncode != 0:
+            lines = [l for l in self.said.split("\n") if l.strip()]
+            told = [l for l in lines if "trainer" in l or "error" in l.lower()] or lines[-3:]
+            raise Failed("exit status %d: %s" % (done.returncode, "; ".join(told)[:400]))
+        with open(self.path("runs/latest/run.json")) as text:
+            return json.load(text)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        shutil.rmtree(self.folder, ignore_errors=True)
