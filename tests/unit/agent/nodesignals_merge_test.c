@@ -349,6 +349,9 @@ static void test_the_largest_message(void **state)
     for (uint32_t i = 0; i < LIMIT_SIGNALS_CPUS; i++)
         s.steal_us[i] = SECOND;
     g.power_us = g.heat_us = g.brake_us = INT32_MAX;
+    g.sync_us = g.board_us = g.reliability_us = g.energy_mj = INT32_MAX;
+    g.ecc_corrected = g.remapped_rows = INT32_MAX;
+    g.reasons = UINT16_MAX;
     for (unsigned i = 0; i < LIMIT_SIGNALS_GPUS; i++) {
         (void)snprintf(uuid, sizeof uuid, "MIG-%036u-%u", 0u, i);
         assert_int_equal(nodesignals_sum_gpu(&s, &g), 0);
@@ -359,11 +362,59 @@ static void test_the_largest_message(void **state)
     }
     for (unsigned i = 0; i < NODESIGNALS_LINKS; i++)
         have_a_link(&s);
+    struct xid x = {.bus = "00010000:3b:00.0"};
+    memset(x.text, 'x', sizeof x.text - 1);
+    for (; x.number < LIMIT_FAULTS; x.number++)
+        nodesignals_sum_fault(&s, &x, UINT32_MAX);
     assert_int_equal(nodesignals_sum_send(&s, &up), 0);
     assert_int_equal(sent->n_steal, LIMIT_SIGNALS_CPUS);
+    assert_int_equal(sent->n_faults, LIMIT_FAULTS);
+    assert_string_equal(sent->faults[LIMIT_FAULTS - 1]->text, x.text);
     aolani__node_signals__free_unpacked(sent, NULL);
     nodesignals_sum_fini(&s);
     free(all);
+}
+
+/* What a GPU has more to say, and what the kernel says of it. */
+static void test_gpus_and_faults(void **state)
+{
+    (void)state;
+    struct nodesignals_sum a = make(10), b = make(11);
+    Aolani__GpuSignal g = gpu("GPU-a");
+    struct xid lost = {.number = 79, .bus = "0000:3b:00.0", .text = "first"},
+               other = {.number = 79, .bus = "0000:af:00.0"};
+    g.energy_mj = 300;
+    g.ecc_corrected = -1;
+    g.remapped_rows = 1;
+    g.mem_celsius = 70;
+    g.reasons = 4;
+    assert_int_equal(nodesignals_sum_gpu(&a, &g), 0);
+    assert_false(nodesignals_sum_is_quiet(&a)); /* a row was remapped */
+    g.energy_mj = 400;
+    g.ecc_corrected = 2;
+    g.mem_celsius = -1;
+    g.reasons = 32;
+    assert_int_equal(nodesignals_sum_gpu(&b, &g), 0);
+    nodesignals_sum_fault(&a, &lost, 1);
+    snprintf(lost.text, sizeof lost.text, "second");
+    nodesignals_sum_fault(&b, &lost, 2);
+    nodesignals_sum_fault(&b, &other, 1);
+    nodesignals_sum_merge(&a, &b);
+    const Aolani__GpuSignal *s = &a.gpus[0].s;
+    assert_int_equal(s->energy_mj, 700);
+    assert_int_equal(s->ecc_corrected, -1);
+    assert_int_equal(s->remapped_rows, 2);
+    assert_int_equal(s->mem_celsius, 70);
+    assert_int_equal(s->reasons, 36);
+    assert_int_equal(a.n_faults, 2);
+    assert_int_equal(a.faults[0].n, 3);
+    assert_string_equal(a.faults[0].x.text, "first");
+    nodesignals_sum_clear(&b);
+    assert_true(nodesignals_sum_is_quiet(&b));
+    nodesignals_sum_fault(&b, &lost, 1);
+    assert_false(nodesignals_sum_is_quiet(&b));
+    nodesignals_sum_fini(&a);
+    nodesignals_sum_fini(&b);
 }
 
 int main(void)
@@ -377,6 +428,7 @@ int main(void)
         cmocka_unit_test(test_quiet),
         cmocka_unit_test(test_message),
         cmocka_unit_test(test_the_largest_message),
+        cmocka_unit_test(test_gpus_and_faults),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

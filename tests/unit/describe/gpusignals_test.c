@@ -77,6 +77,39 @@ static void test_times(void **state)
     }
 }
 
+/* Of the GPU's own meter, or made of what it takes now. */
+static void test_energy(void **state)
+{
+    (void)state;
+    static const struct {
+        long long before, after; /* mJ; -1: no meter */
+        int milliwatts, want;
+    } table[] = {{100, 700, 250000, 600},   {-1, -1, 250000, 250000},
+                 {-1, -1, -1, -1},          {100, 40, 250000, 250000},
+                 {100, 40, -1, -1},         {-1, 700, 250000, 250000},
+                 {0, 1ll << 40, 1000, 1000}};
+    static struct gpusignals g;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        Aolani__GpuSample first = AOLANI__GPU_SAMPLE__INIT, s = first;
+        struct gpusignals_reading r;
+        g = (struct gpusignals){0};
+        gpusignals_begin(&g, 7 * SECOND, &first);
+        gpusignals_reading_init(&r);
+        if (table[i].before >= 0)
+            gpusignals_count(&r, GPUSIGNALS_ENERGY, (uint64_t)table[i].before);
+        assert_int_equal(gpusignals_add(&g, &first, "A", &r), 0);
+        gpusignals_begin(&g, 8 * SECOND, &s);
+        gpusignals_reading_init(&r);
+        if (table[i].after >= 0)
+            gpusignals_count(&r, GPUSIGNALS_ENERGY, (uint64_t)table[i].after);
+        r.milliwatts = table[i].milliwatts;
+        assert_int_equal(gpusignals_add(&g, &s, "A", &r), 0);
+        assert_int_equal(s.signals[0]->energy_mj, table[i].want);
+        end(&first);
+        end(&s);
+    }
+}
+
 static void test_more_gpus_than_there_is_room_for(void **state)
 {
     (void)state;
@@ -102,6 +135,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_times),
+        cmocka_unit_test(test_energy),
         cmocka_unit_test(test_more_gpus_than_there_is_room_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

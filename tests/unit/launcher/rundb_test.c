@@ -235,6 +235,22 @@ static void fill_signals(struct fixture *f)
     assert_true(journal_append(f->j, JOURNAL_SIGNALS, &js.base) > 0);
 }
 
+static void fill_faults(struct fixture *f)
+{
+    Aolani__GpuFault fault = AOLANI__GPU_FAULT__INIT;
+    Aolani__JFault m = AOLANI__JFAULT__INIT;
+    m.attempt = 1;
+    m.node = 1;
+    m.t_real_ns = 5;
+    assert_true(journal_append(f->j, JOURNAL_FAULT, &m.base) > 0); /* of nothing */
+    m.fault = &fault;
+    fault.bus_id = (char *)"0000:3b:00.0";
+    fault.xid = 79;
+    fault.n = 2;
+    fault.text = (char *)"fallen";
+    assert_true(journal_append(f->j, JOURNAL_FAULT, &m.base) > 0);
+}
+
 static void expect_rows(struct fixture *f)
 {
     static const struct {
@@ -291,6 +307,8 @@ static void expect_rows(struct fixture *f)
         {"SELECT nic || port || xmit_wait || coalesce(marks, '-') FROM signal_port",
          "mlx5_0133-"},
         {"SELECT node || text FROM signal_link", "10000:18:00.0 x16 -> x8"},
+        {"SELECT node || ' ' || bus || ' ' || xid || ' ' || n || text FROM gpu_fault",
+         "1 0000:3b:00.0 79 2fallen"},
         {"SELECT run_json FROM summary", "{}"},
         {"SELECT sentence || exit_status FROM end",
          "rank 0 on gpu1 ended with status 33"},
@@ -374,6 +392,7 @@ static void test_rows(void **state)
     fill(f);
     fill_variance(f);
     fill_signals(f);
+    fill_faults(f);
     fill_steps(f);
     assert_int_equal(journal_close(f->j, &e), 0);
     f->j = NULL;

@@ -419,7 +419,7 @@ static void test_probes(void **state)
 
 /* ---- what is not believed ---- */
 
-static char long_name[LIMIT_DEVICE_NAME + 2];
+static char long_name[LIMIT_DEVICE_NAME + 2], long_words_[LIMIT_FAULT_TEXT + 2];
 
 #define REFUSED(name, ...)           \
     static void name(struct said *s) \
@@ -455,6 +455,29 @@ REFUSED(long_link, s->m.n_links = 1; memset(s->link[0], 'a', 190);
 REFUSED(triad, s->m.probe = &s->probe; s->probe.triad_mbytes = UINT64_MAX)
 REFUSED(slow_fault, s->m.probe = &s->probe; s->probe.fault_ns = UINT64_MAX)
 
+static Aolani__GpuFault *fault(struct said *s)
+{
+    static Aolani__GpuFault f, *faults[LIMIT_FAULTS + 1];
+    aolani__gpu_fault__init(&f);
+    for (size_t i = 0; i <= LIMIT_FAULTS; i++)
+        faults[i] = &f;
+    f.bus_id = "0000:3b:00.0";
+    f.n = 1;
+    s->m.faults = faults;
+    s->m.n_faults = 1;
+    return &f;
+}
+
+REFUSED(joules, s->m.n_gpus = 1; s->gpu[0].energy_mj = INT64_MAX)
+REFUSED(many_faults, fault(s); s->m.n_faults = LIMIT_FAULTS + 1)
+REFUSED(no_bus, fault(s)->bus_id = "")
+REFUSED(long_bus, fault(s)->bus_id = long_name)
+REFUSED(odd_bus, fault(s)->bus_id = "0000:3b\033")
+REFUSED(long_words, fault(s)->text = long_words_)
+REFUSED(odd_words, fault(s)->text = "\033[31m")
+REFUSED(no_times, fault(s)->n = 0)
+REFUSED(all_times, fault(s)->n = UINT64_MAX)
+
 static const struct {
     void (*spoil)(struct said *s);
     int code;
@@ -486,6 +509,15 @@ static const struct {
     {long_link, ERR_PROTO, "a changed link"},
     {triad, ERR_PROTO, "a probe of 18446744073709551615 MB/s"},
     {slow_fault, ERR_PROTO, "18446744073709551615 ns"},
+    {joules, ERR_PROTO, "for \"GPU-0\""},
+    {many_faults, ERR_LIMIT, "65 errors of GPUs are more than 64"},
+    {no_bus, ERR_PROTO, "an error of a GPU without a place"},
+    {long_bus, ERR_PROTO, "an error of a GPU without a place"},
+    {odd_bus, ERR_PROTO, "an error of a GPU without a place"},
+    {long_words, ERR_PROTO, "an error of a GPU in no words"},
+    {odd_words, ERR_PROTO, "an error of a GPU in no words"},
+    {no_times, ERR_PROTO, ": 0 errors of a GPU"},
+    {all_times, ERR_PROTO, "18446744073709551615 errors of a GPU"},
 };
 
 static void test_refused(void **state)
@@ -495,6 +527,7 @@ static void test_refused(void **state)
     struct err e;
     (void)state;
     memset(long_name, 'x', sizeof long_name - 1);
+    memset(long_words_, 'x', sizeof long_words_ - 1);
     add(s, say(&said, 10 * SEC));
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
         refused[i].spoil(say(&said, 11 * SEC));
@@ -508,6 +541,58 @@ static void test_refused(void **state)
     signals_node(s, 0, &node);
     assert_int_equal(node.seconds, 1);
     add(s, say(&said, 11 * SEC)); /* and it goes on */
+    signals_destroy(s);
+}
+
+/* Of the whole run: means over time, what was highest and lowest, sums of what was known. */
+static void test_gpus_of_the_run(void **state)
+{
+    struct signals *s = make();
+    struct said said;
+    struct signals_gpu g;
+    (void)state;
+    assert_int_equal(signals_n_gpus(s, 0), 0);
+    assert_int_equal(signals_n_gpus(s, 2), 0);
+    say(&said, 2 * SEC)->m.n_gpus = 2;
+    said.gpu[0].sm_mhz = said.gpu[0].celsius = said.gpu[0].mem_celsius = -1;
+    said.gpu[0].energy_mj = said.gpu[0].ecc_errors = said.gpu[0].reasons = -1;
+    said.gpu[0].milliwatts = said.gpu[0].sm_max_mhz = -1;
+    said.gpu[1].energy_mj = 300000;
+    said.gpu[1].milliwatts = 320000;
+    said.gpu[1].celsius = 60;
+    said.gpu[1].sm_mhz = 1980;
+    said.gpu[1].ecc_errors = -1;
+    said.gpu[1].reasons = GPU_REASON_POWER;
+    add(s, &said);
+    say(&said, 5 * SEC)->m.n_gpus = 2;
+    said.m.interval_ns = 3 * SEC;
+    said.gpu[0] = said.gpu[1];
+    said.gpu[0].uuid = "GPU-0";
+    said.gpu[0].celsius = said.gpu[0].sm_mhz = -1;
+    said.gpu[1].energy_mj = 2100000;
+    said.gpu[1].milliwatts = 690000;
+    said.gpu[1].celsius = 80;
+    said.gpu[1].mem_celsius = 91;
+    said.gpu[1].sm_mhz = 1410;
+    said.gpu[1].heat_us = 400000;
+    said.gpu[1].ecc_errors = 2;
+    said.gpu[1].reasons = 0x20;
+    add(s, &said);
+    assert_int_equal(signals_n_gpus(s, 0), 2);
+    signals_gpu(s, 0, 1, &g);
+    assert_string_equal(g.uuid, "GPU-1");
+    is(g.seconds, 4);
+    is(g.watts, 600);
+    is(g.watts_most, 690);
+    is(g.celsius, 75);
+    is(g.celsius_most, 80);
+    is(g.mem_celsius_most, 91);
+    is(g.sm_mhz_least, 1410);
+    is(g.heat_us, 400000);
+    is(g.ecc_errors, 2);
+    assert_int_equal(g.reasons, 0x24);
+    signals_gpu(s, 0, 0, &g);
+    assert_true(isnan(g.celsius) && isnan(g.celsius_most) && isnan(g.sm_mhz_least));
     signals_destroy(s);
 }
 
@@ -551,6 +636,7 @@ int main(void)
         cmocka_unit_test(test_link_of_any),
         cmocka_unit_test(test_probes),
         cmocka_unit_test(test_refused),
+        cmocka_unit_test(test_gpus_of_the_run),
         cmocka_unit_test(test_ever_new_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
