@@ -19,7 +19,8 @@
 #define WORTH_MOST  64u
 #define LOOK_FIRST  16u /* calls, before all are judged again */
 #define LOOK_MOST   8192u
-#define LOOK_STEPS  32.0
+#define LOOK_STEPS  8u   /* periods; twice as many each time that nothing is new, */
+#define LOOK_RARELY 64u  /* up to so many */
 #define ODD_LEAST   8.0  /* steps, before a collective can be odd */
 #define ODD_SHARE   0.5  /* of the steps: who comes in fewer is */
 #define LOST_STEADY 400u /* of 1000 */
@@ -35,6 +36,7 @@ struct anchors {
     uint64_t all, now_ns; /* calls; the last one's time */
     uint64_t look_all;    /* when to judge again */
     double look_ns;
+    unsigned look_steps;
     struct anchorpick pick;
     struct anchorviews views; /* 0: the anchor's */
     struct anchorstep step;
@@ -175,12 +177,18 @@ static void look(struct anchors *a)
 {
     uint64_t after = a->all / 8;
     after = after < LOOK_FIRST ? LOOK_FIRST : after > LOOK_MOST ? LOOK_MOST : after;
+    uint64_t changes = a->pick.changes;
     anchorpick_look(&a->pick, &a->views, a->now_ns);
     follow(a);
     a->look_all = a->all + after;
     a->look_ns = 0;
-    if (a->pick.n > 0 && a->pick.who[0] != ANCHORVIEW_NOBODY)
-        a->look_ns = (double)a->now_ns + LOOK_STEPS * a->sig[a->pick.who[0]].median;
+    if (a->pick.n == 0 || a->pick.who[0] == ANCHORVIEW_NOBODY)
+        return;
+    bool is_new = a->pick.changes > changes;
+    a->look_steps = is_new                        ? LOOK_STEPS
+                    : a->look_steps < LOOK_RARELY ? a->look_steps * 2
+                                                  : LOOK_RARELY;
+    a->look_ns = (double)a->now_ns + a->look_steps * a->sig[a->pick.who[0]].median;
 }
 
 static void fade(struct anchors *a)

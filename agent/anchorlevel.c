@@ -177,6 +177,16 @@ bool anchorlevel_is_known(const struct anchorviews *v, const struct anchorlevel 
     return true;
 }
 
+/* Is it seen already that so many parts make no step? */
+static bool are_no_parts(const struct anchorlevel *l, const struct anchorsig *s)
+{
+    if (s->n < 2 || s->n > ANCHORSIG_RING || l->rep->usual == 0)
+        return false;
+    uint32_t k = s->calls[s->n - 1] / l->rep->usual;
+    uint32_t before = s->calls[s->n - 2] / l->rep->usual;
+    return k == before && (k > PARTS_MOST || k % LOG_EVERY == 0);
+}
+
 /* Who could take over when more is known of it? What reduces gradients elsewhere could at
  * any age, others have shown it soon. */
 static bool is_rival(const struct contents *c, const struct anchorsig *s,
@@ -202,7 +212,8 @@ static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
         const struct anchorsig *s = &v->sigs[i];
         bool is_live = s->count > 0 && now_ns >= s->last_ns &&
                        (double)(now_ns - s->last_ns) <= recent;
-        if (is_live && pace_of(v, l, l, s) != FAST && is_rival(c, s, &used))
+        bool is_over = anchorlevel_is_small(s) && are_no_parts(l, s) && !c->has_gaps;
+        if (is_live && !is_over && pace_of(v, l, l, s) != FAST && is_rival(c, s, &used))
             return true;
     }
     return false;
