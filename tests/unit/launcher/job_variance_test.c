@@ -44,7 +44,7 @@ static void on_said(enum log_level level, const char *line, void *arg)
 
 static int setup(void **state)
 {
-    static char n0[] = "gpu1", n1[] = "gpu2";
+    static char n0[] = "gpu1", n1[] = "gpu2", auto_source[] = "auto";
     struct fixture *f = calloc(1, sizeof *f);
     struct job *j = calloc(1, sizeof *j);
     struct err e;
@@ -61,6 +61,7 @@ static int setup(void **state)
     f->spec = (struct spec){.bind.cores = true, .bind.gpu = "all"};
     f->spec.steps.warmup = 5;
     f->spec.steps.keep = 10;
+    f->spec.steps.source = auto_source;
     f->fleet = (struct fleet){.nodes = f->fleet_nodes, .n_nodes = NODES};
     f->node = node_make(2);
     for (uint32_t i = 0; i < NODES; i++) {
@@ -97,6 +98,7 @@ static int teardown(void **state)
     log_setup("test", LOG_NOTE_, NULL, NULL);
     steps_destroy(j->steps);
     job_variance_destroy(j->variance);
+    stepsource_fini(&j->source);
     if (j->config.journal)
         (void)journal_close(j->config.journal, NULL);
     fences_destroy(j->fences);
