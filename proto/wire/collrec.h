@@ -48,9 +48,9 @@ struct collsig {
 };
 
 struct collrec {
-    uint64_t t_ns; /* CLOCK_MONOTONIC of the node */
-    uint64_t comm; /* NCCL's id of the communicator, the same on all of its ranks */
-    uint64_t bytes;
+    uint64_t t_ns;  /* CLOCK_MONOTONIC of the node */
+    uint64_t comm;  /* NCCL's id of the communicator, the same on all of its ranks */
+    uint64_t bytes; /* SEND and RECV: of the first; those of a group are one record */
     uint32_t seq;
     uint32_t dur_ns;  /* saturates */
     uint16_t n_ranks; /* of the communicator; saturates */

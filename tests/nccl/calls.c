@@ -161,6 +161,30 @@ static void too_many_kinds(struct world *w)
     world_expect_seqs(w);
 }
 
+/* ---- an exchange between many ranks is told in two records, not in hundreds */
+
+static void exchange(struct world *w)
+{
+    static struct sim_op ops[256];
+    struct sim_comm c[2];
+    world_open(w);
+    for (unsigned i = 0; i < LEN(ops); i++)
+        ops[i] =
+            (struct sim_op){i % 2 ? "Recv" : "Send", 8 + i, "ncclFloat32", false, 0};
+    for (unsigned i = 0; i < 2; i++)
+        sim_init(&w->sim, &c[i], 5 + i, 128);
+    for (unsigned round = 0; round < 10; round++)
+        for (unsigned i = 0; i < 2; i++)
+            sim_group(&c[i], ops, LEN(ops), tasks);
+    sim_group(&c[0], ops, 1, tasks);
+    for (unsigned i = 0; i < 2; i++)
+        sim_finalize(&c[i]);
+    world_expect(w, &(struct want){.calls = 41, .comms = 2});
+    EXPECT(world_find(w, COLLREC_CALL, COLL_SEND, 10)->bytes == 32);
+    EXPECT(world_find(w, COLLREC_CALL, COLL_RECV, 9)->bytes == 36);
+    world_expect_seqs(w);
+}
+
 /* ---- CUDA graphs */
 
 static void captured(struct world *w)
@@ -300,6 +324,7 @@ const struct driver_case cases_calls[] = {
     {"one communicator twice in a process", same_comm_twice, V4 | V5},
     {"more communicators than fit", too_many_comms, ALL},
     {"more kinds of collectives than fit", too_many_kinds, ALL},
+    {"an exchange between many ranks", exchange, ALL},
     {"calls that a graph captures", captured, V5},
     {"a lane that nobody empties", full_lane, ALL},
     {"many threads", threads, ALL},

@@ -36,6 +36,8 @@ static struct plugin plugin;
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     unsigned home; /* its lane, from 1; 0: it has none yet */
     bool is_deep;  /* the group of calls that it has begun is in a deep step */
+    uint32_t told; /* sends and receives of that group: of which kinds */
+    const struct comm *told_of;
 } caller;
 
 static uint64_t now_ns(void)
@@ -208,6 +210,20 @@ static void group_start(struct comm *m)
     depth_look(&plugin.depth);
     plugin_mask(m);
     caller.is_deep = depth_is_deep(&plugin.depth);
+    caller.told = 0;
+}
+
+/* An exchange between all ranks is a group of a send and a receive for each of them; told
+ * one by one they would fill a lane and be no better to know steps by. */
+static bool is_told(const struct comm *m, const struct told *e)
+{
+    uint32_t bit = 1u << name_func(e->func);
+    if (caller.told_of != m)
+        caller.told = 0;
+    bool is = (caller.told & bit) != 0;
+    caller.told_of = m;
+    caller.told |= bit;
+    return is;
 }
 
 /* Version 3 says only here which communicator it is. */
@@ -289,12 +305,15 @@ static uint64_t on_call(struct comm *m, const struct told *e)
 {
     struct collrec r;
     struct handle h;
+    bool is_p2p = e->type == NCCLABI_P2P || e->type == NCCLABI_P2P_API;
     bool is_deep = m->version >= 5 ? caller.is_deep : depth_is_deep(&plugin.depth);
+    if (is_p2p && is_told(m, e))
+        return 0;
     if (!call(m, e, &r, &h)) {
         count(&plugin.lanes.file->odd);
         return 0;
     }
-    if (!is_deep || e->type == NCCLABI_P2P || e->type == NCCLABI_P2P_API)
+    if (!is_deep || is_p2p)
         return 0;
     if (e->type == NCCLABI_COLL)
         return m->version == 4 ? time_it(&r, e->n_channels) : 0;
