@@ -452,7 +452,7 @@ static void test_later_keys_are_noted(void **state)
     (void)state;
     struct spec *s;
     assert_int_equal(load("[job]\ncommand=[\"true\"]\n[failure]\nhang_timeout=60\n"
-                          "[steps]\nsource=\"nccl\"\n",
+                          "[steps]\nsource=\"nccl\"\nlog_pattern=\"(1)\"\n",
                           &s),
                      0);
     assert_int_equal(s->failure.hang_timeout_ms, 60000);
@@ -460,6 +460,9 @@ static void test_later_keys_are_noted(void **state)
     assert_string_equal(s->notes.items[0],
                         "job.toml:4: [failure] hang_timeout is not in "
                         "effect in this version");
+    assert_string_equal(s->notes.items[1],
+                        "job.toml:7: [steps] log_pattern is not looked for: "
+                        "steps.source asks for another source");
     spec_destroy(s);
 }
 
