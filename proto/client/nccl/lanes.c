@@ -37,9 +37,13 @@ void lanes_push(struct lanes *l, unsigned home, struct collrec *r)
         if (!lane_take(&l->state[at]))
             continue;
         lanes_show(l->file, at + 1);
+        if (atomic_load_explicit(&l->lost, memory_order_relaxed) &&
+            atomic_exchange(&l->lost, false))
+            l->state[at].gap = true;
         lane_write(&l->file->lane[at], &l->state[at], r);
         atomic_store_explicit(&l->state[at].taken, 0, memory_order_release);
         return;
     }
+    atomic_store_explicit(&l->lost, true, memory_order_relaxed);
     atomic_fetch_add_explicit(&l->file->homeless, 1, memory_order_relaxed);
 }

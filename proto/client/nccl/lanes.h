@@ -19,6 +19,7 @@ struct lane_state {
 
 struct lanes {
     struct collfile *file; /* borrowed */
+    _Atomic bool lost;     /* a record found no lane: the next one says so */
     struct lane_state state[COLL_LANES];
 };
 
