@@ -313,8 +313,8 @@ static void show_new(struct output *o, struct stream *s, uint64_t t_ns)
         o->show(o->show_arg, s->spool.rank, s->spool.which, NULL, 0, t_ns);
         s->shown = s->spool.size - OUTPUT_SHOWN;
     }
-    size_t n = spool_peek(&s->spool, s->shown, o->chunk,
-                          (size_t)(s->spool.size - s->shown));
+    size_t n =
+        spool_peek(&s->spool, s->shown, o->chunk, (size_t)(s->spool.size - s->shown));
     if (n > 0)
         o->show(o->show_arg, s->spool.rank, s->spool.which, o->chunk, n, t_ns);
     s->shown += n;
