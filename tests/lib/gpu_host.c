@@ -7,7 +7,8 @@
  * memory begins as NaN, has gaps that must stay untouched, and cannot be touched by the host;
  * a kernel that is given other memory ends the process. Products follow cuBLAS: matrices by
  * columns. Sums over the ranks are comm's. GPU_HOST_FAIL=n fails the n-th call;
- * GPU_HOST_FREE is how many bytes are free; GPU_HOST_NONE=1 is no device.
+ * GPU_HOST_WRONG=1 sums wrongly; GPU_HOST_FREE is how many bytes are free; GPU_HOST_NONE=1 is
+ * no device.
  */
 #include <math.h>
 #include <stdarg.h>
@@ -493,6 +494,8 @@ static void do_shared(const void *args, size_t n)
         comm_sum(s->comm, v, n);
     else
         comm_from_first(s->comm, v, n);
+    if (s->sum && number("GPU_HOST_WRONG", 0))
+        v[n / 2] *= 1.001;
     for (size_t i = 0; !s->wide && i < n; i++)
         f[i] = (float)v[i];
     if (!s->wide)
