@@ -230,11 +230,8 @@ static void show_more(const Aolani__GpuSample *m, char *ret, size_t size)
 static void test_more_signals_of_each_driver(void **state)
 {
     (void)state;
-#define MORE(v)                                                \
-    TIMES("1")                                                 \
-    F("3", v)                                                  \
-    F("142", v) F("143", v) F("83", v) "field id=82 value=74 " \
-                                       "type=1\n"
+#define MORE(v) \
+    TIMES("1") F("3", v) F("142", v) F("143", v) F("83", v) FT("82", "74", "1")
     static const struct {
         const char *era, *gauges, *want;
     } table[] = {
