@@ -143,6 +143,8 @@ static void tell_nodes(struct job *j)
 static uint32_t deep_every(struct job *j, uint64_t now_ms)
 {
     struct job_coll *c = j->coll;
+    if (j->source.chosen != STEPREC_NONE && j->source.chosen != STEPREC_NCCL)
+        return 0; /* for nobody: it would cost the GPUs something */
     if (job_variance_is_uneasy(j))
         c->uneasy_ms = now_ms;
     return collagree_deep_every(c->uneasy_ms && now_ms - c->uneasy_ms < UNEASY_MS);

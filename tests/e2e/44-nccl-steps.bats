@@ -43,6 +43,8 @@ medians() { sed -n 's/.*median //p' runs/latest/attempt-1/rank-*.out | sort -n; 
     # As long as the program itself has found them, within a tenth.
     run_json '.steps.p50_us' | awk -v m="$(medians | sed -n 2p)" \
         '{ print "p50", $1, "the program:", m; exit !($1 > m * 0.9 && $1 < m * 1.1) }'
+    # The rows of the ledger are the time of the run.
+    [ "$(run_json '([.ledger.rows[]] | add) == .run.wall_ms * 1000')" = true ]
     # What is lost is what the others waited, of all steps and not of the deep ones alone.
     run_json '100 * .steps.loss_sum_us / .steps.t_sum_us' |
         awk '{ print "lost", $1, "%"; exit !($1 > 10 && $1 < 45) }'
