@@ -41,13 +41,13 @@ struct spec {
         char *name; /* default: the job file's name without .toml */
         struct strlist command;
         struct strlist container; /* words that start one; none: no container */
-        char *workdir;           /* default: where aolani-run was started */
-        struct strlist env;      /* "NAME=value", each name once */
-        char *setup;             /* shell text run before the program; NULL */
-        uint64_t setup_limit_ms; /* how long it may take on a node */
-        int64_t ranks_per_node;  /* default 1; 0: "gpu", one for each GPU */
-        uint64_t time_limit_ms;  /* 0: none */
-        char *output;            /* folder of run directories; default "runs" */
+        char *workdir;            /* default: where aolani-run was started */
+        struct strlist env;       /* "NAME=value", each name once */
+        char *setup;              /* shell text run before the program; NULL */
+        uint64_t setup_limit_ms;  /* how long it may take on a node */
+        int64_t ranks_per_node;   /* default 1; 0: "gpu", one for each GPU */
+        uint64_t time_limit_ms;   /* 0: none */
+        char *output;             /* folder of run directories; default "runs" */
         enum spec_mpi mpi;
         uint64_t spool_bytes;       /* undelivered output kept per stream on a node */
         struct strlist forward_env; /* "auto", "all", "none", or names; "NCCL_*" */

@@ -150,3 +150,56 @@ END
     [ "$status" -eq 0 ]
     [[ $(words) != *Xid* ]]
 }
+
+# The real helper with an NVML that says what a file says, of a driver of this age.
+nvml_job() # ERA
+{
+    mkdir -p lib
+    gcc -std=c11 -D_GNU_SOURCE -O2 -fPIC -shared -DERA="$1" -o lib/libnvidia-ml.so.1 \
+        "$root/tests/lib/nvml_fake.c"
+    cat >two/aolani-describe <<END
+#!/bin/sh
+[ "\$1" = --gpus ] || exec cat "$W/two/message"
+while read -r line; do
+    echo x >>"$W/two/asked"
+    echo "\$line"
+done | NVML_FAKE="$W/nvml" LD_LIBRARY_PATH="$W/lib" "$BUILD/aolani-describe" --gpus
+END
+    cat >two/count.sh <<END
+cat >"$W/nvml.new" <<FACTS
+driver version=$1.1
+gpu bus=00000000:13:00.0 uuid=${UUIDS[0]} sm=1110 sm_max=1980 temp=91 power=690000 reasons=36
+field id=75 value=\${1}00000000
+field id=82 value=88 type=1
+field id=83 value=\${1}00
+field id=142 value=\$1
+field id=143 value=0
+FACTS
+mv "$W/nvml.new" "$W/nvml"
+END
+    : >kernel
+    gpu_job
+    sh two/count.sh 1
+    cat >wait.sh <<END
+asked() { wc -l <"$W/two/asked"; }
+i=1
+while [ "\$(asked)" -lt 4 ]; do
+    [ "\$LOCAL_RANK" = 1 ] || sh "$W/two/count.sh" "\$((i += 1))"
+    sleep 0.2
+done
+END
+    aolani job.toml
+    printf '%s\n' "$stderr"
+    [ "$status" -eq 0 ]
+}
+told() { summary ".gpus[0] | [.celsius_most, .mem_celsius_most, .sm_mhz_least, (.heat_us // 0) > 0, $1] | map(tostring) | join(\" \")" | sed 's/\.0\b//g'; }
+
+@test "a driver of today and one of 2019: what the old one lacks is unknown, not zero" {
+    command -v gcc >/dev/null || skip "gcc is absent"
+    nvml_job 570
+    [ "$(told '.remapped_rows > 0, .reasons')" = "91 88 1110 true true 36" ]
+    [[ $(words) == *"local0 ${UUIDS[0]:0:12} 0 "*" 91 1110 power cap (seen), heat "*"remapped"* ]]
+    nvml_job 418
+    [ "$(told '.remapped_rows, .reasons')" = "91 88 1110 true null 36" ]
+    [ "$(summary '.gpus[0].watts > 600')" = true ] # made of the power, without a meter
+}
