@@ -217,8 +217,10 @@ bool gpu_is_idle(struct gpu *g)
     gpu_nccl_look(g);
     for (int s = 0; s < GPU_STREAMS && !g->error[0]; s++) {
         cudaError_t rc = cudaStreamQuery(stream_of(g, s));
-        if (rc == cudaErrorNotReady)
+        if (rc == cudaErrorNotReady) {
+            (void)cudaGetLastError(); /* or the next launch would seem to have failed */
             return false;
+        }
         good(g, rc, "cudaStreamQuery"); /* also what failed on the device before */
     }
     return true;

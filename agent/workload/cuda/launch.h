@@ -27,6 +27,7 @@ template <class F> void launch(struct gpu *g, size_t n, const F &f)
     void *stream = gpu_launching(g);
     if (!stream || n == 0)
         return;
+    (void)cudaGetLastError(); /* what a library has left there is not the launch's */
     launch_each<<<(unsigned)(blocks < most ? blocks : most), (unsigned)threads, 0,
                   (cudaStream_t)stream>>>(n, f);
     gpu_launched(g, (int)cudaGetLastError());
