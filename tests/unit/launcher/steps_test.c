@@ -532,6 +532,47 @@ static void test_wild_numbers(void **state)
     steps_destroy(s);
 }
 
+/* Steps of two ranks that take 1000 us each by their hosts' pace, first paced, then some in
+ * which rank 1 is known to have kept rank 0 waiting for 200 us. */
+static void test_steps_at_the_pace_of_hosts(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t paced, known;
+        uint64_t loss, wait0; /* sums */
+    } t[] = {
+        {"nothing is known", 50, 0, 0, 0},
+        {"all is known", 0, 10, 2000, 2000},
+        {"one stands for those before it", 9, 1, 2000, 2000},
+        {"but not for any number of them", 1000, 1, 200 + 64 * 200, 200 + 64 * 200},
+    };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        struct steps *s = make(2, 0);
+        uint32_t n = t[i].paced + t[i].known;
+        for (uint32_t step = 0; step < n; step++) {
+            bool paced = step < t[i].paced;
+            uint16_t flags = paced ? STEPREC_HOST_PACED : STEPREC_DEEP;
+            uint32_t jitter = paced && step % 2 ? 100 : 0; /* which is nobody's */
+            add(s, (struct made){0, step, 1000 - jitter, paced ? 0 : 200, flags}, step);
+            add(s, (struct made){1, step, 1000, 0, flags}, step);
+        }
+        struct steps_job j = job(s);
+        struct steps_rank r0 = rank(s, 0), r1 = rank(s, 1);
+        if (j.closed != n || j.t_sum != n * 1000u || j.loss_sum != t[i].loss)
+            fail_msg("%s: %llu of %llu us are lost", t[i].name,
+                     (unsigned long long)j.loss_sum, (unsigned long long)j.t_sum);
+        uint64_t off = r0.wait_sum > t[i].wait0 ? r0.wait_sum - t[i].wait0
+                                                : t[i].wait0 - r0.wait_sum;
+        if (off > t[i].wait0 / 10 || r1.wait_sum != 0)
+            fail_msg("%s: the ranks waited %llu and %llu us", t[i].name,
+                     (unsigned long long)r0.wait_sum, (unsigned long long)r1.wait_sum);
+        assert_int_equal(r0.busy_sum + r0.wait_sum, r0.wall_sum);
+        assert_int_equal(r1.loss_sum, t[i].loss);
+        steps_destroy(s);
+    }
+}
+
 static void test_nothing_at_all(void **state)
 {
     (void)state;
@@ -570,6 +611,7 @@ int main(void)
         cmocka_unit_test(test_steps_are_told_in_order),
         cmocka_unit_test(test_repeated_steps_are_told),
         cmocka_unit_test(test_wild_numbers),
+        cmocka_unit_test(test_steps_at_the_pace_of_hosts),
         cmocka_unit_test(test_nothing_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
