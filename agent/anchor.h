@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT */
 /* anchor - where the steps of a program are that marks none: from its collectives.
  *
- * A training program calls the same collectives in each step, and some of them once: the
- * one with the longest steady period is the anchor, and a step reaches from one call of it
- * to the next. What is inside (micro-batches, layers) has shorter periods; what comes now
- * and then (evaluation, checkpoints) is not steady. Pure, one rank, O(1) a record after the
- * first; a random stream has no anchor, and none is claimed.
+ * A training program calls the same collectives in each step, and some of them once: one
+ * of those is the anchor, and a step reaches from one call of it to the next. What is inside
+ * (micro-batches, layers) has shorter periods and gives way to a longer one; what comes
+ * every so many steps (evaluation, checkpoints) has longer ones and does not take over
+ * (anchorlevel.h says by what they are told apart). A long step is not special for that: it
+ * may be what somebody looks for. Pure, one rank, O(1) a record in the mean; a random stream
+ * has no anchor, and none is claimed.
  *
  * All ranks must take the same anchor: each tells its candidates, the head chooses, and
  * anchors_choose says what it chose. Steps are numbered by the anchor's own seq, so ranks
@@ -22,8 +24,8 @@
 
 #define ANCHOR_SIGNATURES 512u /* followed at a time; more are counted as unseen */
 #define ANCHOR_CANDIDATES 8u
-#define ANCHOR_COUNT      8u  /* calls, before a signature can be a candidate */
-#define ANCHOR_STEADY     700 /* of 1000 periods lie within a quarter of the median */
+#define ANCHOR_COUNT      8u /* calls, before a signature can be a candidate */
+#define ANCHOR_STEADY     700 /* of 1000 alike periods lie within a quarter of the median */
 
 /* What the ranks of a job can agree on: the same collective in communicators of the same
  * size, which may be different ones on different ranks (data parallel groups). */
@@ -42,10 +44,10 @@ struct anchor_candidate {
 struct anchor_step { /* from one call of the anchor to the next */
     uint32_t step;   /* seq of the call that ended it */
     uint64_t begin_ns, end_ns;
-    uint32_t n_coll;    /* calls in it */
-    uint64_t bytes;     /* of payload */
-    bool special;       /* long, or with collectives that ordinary steps have not */
-    bool gap;           /* records were lost in it */
+    uint32_t n_coll; /* calls in it */
+    uint64_t bytes;  /* of payload */
+    bool special; /* other collectives than ordinary steps have, or long as regularly */
+    bool gap;     /* records were lost in it */
     uint8_t confidence; /* percent */
 };
 
@@ -65,7 +67,7 @@ size_t anchors_candidates(const struct anchors *a, struct anchor_candidate *ret,
 bool anchors_choose(struct anchors *a, const struct anchor_class *c);
 /* The communicator in which the chosen anchor is called; false: none is chosen or seen. */
 bool anchors_chosen(const struct anchors *a, uint64_t *ret_comm);
-/* The anchor is not steady any more, or has not come for three periods. */
+/* The anchor is not steady any more, or has not come for three of its longest periods. */
 bool anchors_is_lost(const struct anchors *a, uint64_t now_ns);
 
 #endif

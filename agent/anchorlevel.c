@@ -7,9 +7,11 @@
 #define SHARES_LEAST 6.0   /* or of how often something is in them */
 #define RIVALS_MOST  4096u /* periods: nobody has taken over */
 #define RIVALS_LONE  65536u
-#define EXACT_LEAST  0.6 /* of them with the same number of shorter ones in them */
-#define PARTS_MOST   64u /* micro-batches in a step, where little tells of them */
-#define LOG_EVERY    10u /* people log every tenth step, machines have 8 parts */
+#define EXACT_LEAST  0.6  /* of them with the same number of shorter ones in them */
+#define PARTS_MOST   256u /* micro-batches in a step, where little tells of them */
+#define LOG_EVERY    10u  /* people log every tenth step, machines have 8 parts */
+#define MANY         16u /* calls; the same number in nearly all periods is no chance */
+#define ALIKE_LEAST  0.9
 #define YOUNG        24u /* calls, before it has shown whether it takes over */
 #define LONE_WAIT    64u /* periods with hardly anything in them: layers look so */
 #define PART_WAIT    64u /* that may be parts of a step */
@@ -125,12 +127,18 @@ static struct contents look(const struct anchorviews *v, const struct anchorleve
     return c;
 }
 
+/* Does nothing that comes in each of them make it likely that they are steps? */
+static bool is_bare(const struct contents *c, const struct anchorsig *fast)
+{
+    return fast->usual < ANCHORSIG_FEW || (!c->fast_small && !c->fast_all_reduces);
+}
+
 /* Layers, or buckets: they come in a burst, and the rest of the step is something else. */
-static bool is_burst(const struct anchorsig *fast, const struct anchorsig *slow,
-                     uint32_t k)
+static bool is_burst(const struct contents *c, const struct anchorsig *fast,
+                     const struct anchorsig *slow, uint32_t k)
 {
     double covered = k * anchorsig_mean(fast) / slow->median;
-    return fast->usual < ANCHORSIG_FEW && 1 - covered >= UNCOVERED;
+    return is_bare(c, fast) && 1 - covered >= UNCOVERED;
 }
 
 /* A few parts, all alike, and a small all-reduce after the last. */
@@ -150,8 +158,11 @@ static bool takes_over(const struct anchorviews *v, const struct anchorlevel *fa
 {
     double share, n;
     uint32_t k = anchorviews_ratio(v, fast->view, slow->view, &share, &n);
-    if (n < RATIOS_LEAST || share < EXACT_LEAST)
+    if (n < RATIOS_LEAST)
         return false;
+    if (share < EXACT_LEAST) /* one of them is no loop */
+        return slow->rep->usual >= MANY &&
+               slow->rep->tally.alike >= ALIKE_LEAST * slow->rep->tally.n;
     struct contents c = look(v, fast, slow);
     if (k == 0) /* not a part of it at all */
         return c.slow_reduces || !c.fast_reduces;
@@ -159,7 +170,7 @@ static bool takes_over(const struct anchorviews *v, const struct anchorlevel *fa
         return true;
     if (c.slow_bytes >= BULK * (c.slow_bytes + c.fast_bytes) && c.slow_reduces)
         return true;
-    return c.slow_reduces_elsewhere || is_burst(fast->rep, slow->rep, k) ||
+    return c.slow_reduces_elsewhere || is_burst(&c, fast->rep, slow->rep, k) ||
            are_parts(&c, fast->rep, slow->rep, k, share);
 }
 
@@ -188,17 +199,18 @@ static bool are_no_parts(const struct anchorlevel *l, const struct anchorsig *s)
 }
 
 /* Who could take over when more is known of it? What reduces gradients elsewhere could at
- * any age, others have shown it soon. */
-static bool is_rival(const struct contents *c, const struct anchorsig *s,
-                     struct comms *used)
+ * any age, if it is not of a former phase; others have shown it soon. */
+static bool is_rival(const struct contents *c, const struct anchorlevel *l,
+                     const struct anchorsig *s, struct comms *used)
 {
     uint64_t mask;
     bool is_young = s->count < YOUNG, reduces = is_large_reduction(s);
-    if (c->has_gaps && s->count > 1)
+    if (c->has_gaps && s->count > 1 && (is_young || s->seen[l->view] > 0))
         return true;
     if (is_young && anchorlevel_is_small(s))
         return !c->fast_small && !c->fast_all_reduces;
-    return reduces && (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
+    return reduces && (is_young || s->seen[l->view] > 0) &&
+           (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
 }
 
 static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
@@ -206,14 +218,15 @@ static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
 {
     struct comms used = {0};
     note_comms(v, l, l, &used);
-    bool is_inner = c->fast_sends || !c->fast_reduces || l->rep->usual < ANCHORSIG_FEW;
+    bool is_inner = c->fast_sends || !c->fast_reduces || is_bare(c, l->rep);
     double recent = l->rep->median * (is_inner ? LAYERS_MOST : PARTS_MOST);
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
         bool is_live = s->count > 0 && now_ns >= s->last_ns &&
                        (double)(now_ns - s->last_ns) <= recent;
         bool is_over = anchorlevel_is_small(s) && are_no_parts(l, s) && !c->has_gaps;
-        if (is_live && !is_over && pace_of(v, l, l, s) != FAST && is_rival(c, s, &used))
+        if (is_live && !is_over && pace_of(v, l, l, s) != FAST &&
+            is_rival(c, l, s, &used))
             return true;
     }
     return false;
@@ -226,15 +239,15 @@ bool anchorlevel_is_early(const struct anchorviews *v, const struct anchorlevel 
     const struct anchorsig_tally *t = &l->rep->tally;
     bool is_lone = l->rep->usual < ANCHORSIG_FEW;
     uint32_t wait = is_lone ? LONE_WAIT : 0;
-    c.has_gaps =
-        is_lone && t->time - t->n * anchorsig_mean(l->rep) >= GAPS_LEAST * t->time;
+    double covered = t->n * anchorsig_mean(l->rep);
+    c.has_gaps = is_bare(&c, l->rep) && t->time - covered >= GAPS_LEAST * t->time;
     if (!c.fast_reduces && !c.fast_small)
         wait = BARE_WAIT;
     else if (!c.fast_small && (!c.fast_all_reduces || c.fast_sends))
         wait += PART_WAIT;
     if (v->view[l->view].n < SHARES_LEAST || l->rep->count < wait)
         return true;
-    uint32_t most = is_lone ? RIVALS_LONE : RIVALS_MOST;
+    uint32_t most = is_bare(&c, l->rep) ? RIVALS_LONE : RIVALS_MOST;
     return l->rep->count < most && has_rival(v, l, &c, now_ns);
 }
 

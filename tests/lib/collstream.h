@@ -227,6 +227,38 @@ static inline void step_zero2_accumulates(struct collstream *s)
     collstream_call(s, 0.1, DP, COLL_ALLGATHER, F16, 400 * MIB);
 }
 
+/* Layers of two sizes, so that neither comes in each. */
+static inline void step_zero3_accumulates(struct collstream *s)
+{
+    for (unsigned part = 0; part < 4; part++) {
+        for (unsigned i = 0; i < s->layers; i++)
+            collstream_call(s, 0.08 / s->layers, DP, COLL_ALLGATHER, BF16,
+                            (60 + i % 5) * MIB);
+        for (unsigned i = 0; i < s->layers; i++) {
+            collstream_call(s, 0.07 / s->layers, DP, COLL_ALLGATHER, BF16,
+                            (60 + i % 5) * MIB);
+            collstream_call(s, 0.07 / s->layers, DP, COLL_REDUCESCATTER, BF16,
+                            (60 + i % 5) * MIB);
+        }
+    }
+    collstream_call(s, 0.01, WORLD, COLL_ALLREDUCE, F32, 8);
+    small_all_reduce(s, WORLD);
+    collstream_pause(s, 0.05);
+}
+
+/* Sharded within a node, reduced between nodes. */
+static inline void step_hybrid(struct collstream *s)
+{
+    for (unsigned i = 0; i < 2 * s->layers; i++)
+        collstream_call(s, 0.3 / s->layers, TP, COLL_ALLGATHER, BF16, 100 * MIB);
+    for (unsigned i = 0; i < s->layers; i++) {
+        collstream_call(s, 0.2 / s->layers, TP, COLL_REDUCESCATTER, BF16, 100 * MIB);
+        collstream_call(s, 0.05 / s->layers, DP, COLL_ALLREDUCE, BF16, 12 * MIB);
+    }
+    small_all_reduce(s, WORLD);
+    collstream_pause(s, 0.05);
+}
+
 static inline void step_moe(struct collstream *s)
 {
     for (unsigned i = 0; i < 4 * s->layers; i++)
@@ -406,6 +438,15 @@ static inline void step_gan(struct collstream *s)
     collstream_call(s, 0.2, DP, COLL_ALLREDUCE, F32, 9 * MIB);
 }
 
+static inline void step_critics(struct collstream *s)
+{
+    for (unsigned i = 0; i < 5; i++)
+        for (unsigned k = 0; k < 3; k++)
+            collstream_call(s, 0.04, DP, COLL_ALLREDUCE, F32, (1ull << 2 * k) * MIB);
+    collstream_call(s, 0.2, DP, COLL_ALLREDUCE, F32, 30 * MIB);
+    collstream_call(s, 0.1, DP, COLL_ALLREDUCE, F32, 120 * MIB);
+}
+
 static inline void step_rate(struct collstream *s)
 {
     step_ddp(s);
@@ -523,6 +564,8 @@ static const struct collstream_kind collstreams[] = {
     {"FSDP", step_fsdp, false},
     {"FSDP, accumulating", step_fsdp_accumulates, false},
     {"ZeRO 2, accumulating", step_zero2_accumulates, false},
+    {"ZeRO 3, two sizes of layer", step_zero3_accumulates, false},
+    {"hybrid sharding", step_hybrid, false},
     {"mixture of experts", step_moe, false},
     {"pipeline, first stage", step_pipeline_first, false},
     {"pipeline, middle", step_pipeline_middle, false},
@@ -541,6 +584,7 @@ static const struct collstream_kind collstreams[] = {
     {"drift to 2.7 times", step_drift, false},
     {"host runs ahead of the GPU", step_host_paced, false},
     {"two models in turn", step_gan, false},
+    {"five critics, a generator", step_critics, false},
     {"rate told every 100", step_rate, false},
     {"loss told every 10", step_log, false},
     {"another model half way", step_phases, false},

@@ -44,6 +44,9 @@ static void check(const struct collfollow *f, uint64_t seed)
     if (f->ordinary < STEPS / 4)
         fail_msg("%s, seed %u: %u steps found of %u", name, (unsigned)seed, f->ordinary,
                  STEPS);
+    if (f->early > 4)
+        fail_msg("%s, seed %u: %u wrong steps were told of first", name, (unsigned)seed,
+                 f->early);
     double found = (double)f->truth / f->ordinary;
     if (f->wrong > 0 || fabs(found - 1) > 0.001)
         fail_msg("%s, seed %u: a step found is %.4f true ones, %u of %u are wrong",
