@@ -168,7 +168,7 @@ trainer_libs = -L$(BUILD) -l:libaolani.so -Wl,-rpath,'$$ORIGIN'
 NVCCFLAGS   ?= -gencode arch=compute_80,code=sm_80 -gencode arch=compute_90,code=sm_90 -gencode arch=compute_90,code=compute_90
 $(BUILD)/agent/workload/cuda/gpu_%.o: our_cppflags += -isystem $(CUDA_INC) $(NCCL_HOME:%=-isystem %/include)
 $(BUILD)/agent/workload/cuda/kernels.o: agent/workload/cuda/kernels.cu
-	$(call say,NVCC,$<)mkdir -p $(@D); $(NVCC) -std=c++17 -O2 -I. -Xcompiler -Wall,-Wextra $(NVCCFLAGS) --threads 3 -MMD -c -o $@ $<
+	$(call say,NVCC,$<)mkdir -p $(@D); $(NVCC) -std=c++17 -O2 -I. -Xcompiler -Wall,-Wextra $(NVCCFLAGS) --threads 3 -MMD -MP -c -o $@ $<
 $(BUILD)/trainer-cuda: $(trainer_gpu) $(BUILD)/agent/workload/cuda/kernels.o $(BUILD)/libaolani.so
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -o $@ $(filter %.o,$^) $(trainer_libs) -L$(CUDA_LIB) -Wl,-rpath,$(CUDA_LIB) \
 	  -lcublas $(NCCL_SO) -Wl,-rpath,$(dir $(NCCL_SO)) $(or $(wildcard $(CUDA_LIB)/libcudart_static.a),-lcudart) -lstdc++ -lpthread -ldl -lrt -lm
