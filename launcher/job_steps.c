@@ -108,6 +108,8 @@ int job_on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
 void job_steps_end(struct job *j)
 {
     char text[STEPSOURCE_TEXT];
+    /* Of NCCL more may be known by now than when steps began. */
+    stepsource_why(&j->source, j->nccl_steps, j->source_why);
     if (j->ran && j->exit_status == 0 && j->steps &&
         stepsource_missing(&j->source, j->nccl_steps, text))
         job_warn(j, "%s", text);

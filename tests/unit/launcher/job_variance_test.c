@@ -32,6 +32,7 @@ struct fixture {
     char dir[40], path[60];
     char said[8000];
     uint64_t t_ns[NODES];
+    uint8_t source; /* of records; 0: of a program */
 };
 
 static void on_said(enum log_level level, const char *line, void *arg)
@@ -252,7 +253,8 @@ static void step(struct fixture *f, uint32_t number, uint32_t slow, uint32_t mor
                               .t_end_ns = f->t_ns[node] + wall * 1000ull * number,
                               .wall_us = wall,
                               .wait_us = wall - busy,
-                              .cpu_us = busy};
+                              .cpu_us = busy,
+                              .source = f->source};
         steprec_encode(&rec, data);
         Aolani__Steps m = AOLANI__STEPS__INIT;
         m.rank = r;
@@ -312,6 +314,70 @@ static void test_a_slow_rank_is_journaled_and_said(void **state)
     protobuf_c_message_free_unpacked(last, NULL);
 }
 
+/* Numbers and times of another source are others: they are not mixed. */
+static void test_a_better_source_begins_anew(void **state)
+{
+    static char pattern[] = "step ([0-9]+)";
+    struct fixture *f = *state;
+    struct job *j = f->j;
+    struct steps_job all;
+    f->spec.steps.log_pattern = pattern;
+    j->config.done_steps = 8;
+    assert_int_equal(job_variance_create(j), 0);
+    f->source = STEPREC_LOG;
+    for (uint32_t i = 1; i <= 50; i++)
+        step(f, i, 5, 4000);
+    steps_job(j->steps, &all);
+    assert_int_equal(all.closed, 45);
+    assert_int_equal(j->last_step, 50);
+    uint64_t before = j->ledger.us[LEDGER_PRODUCTIVE];
+    assert_true(j->ledger.us[LEDGER_ROLLED_BACK] > 0);
+
+    f->source = STEPREC_CLIENT;
+    for (uint32_t i = 101; i <= 160; i++)
+        step(f, i, 6, 0);
+    f->source = STEPREC_LOG; /* which goes on, and is not listened to any more */
+    for (uint32_t i = 51; i <= 60; i++)
+        step(f, i, 5, 4000);
+    job_variance_finish(j, loop_now_ms(j->loop));
+    steps_job(j->steps, &all);
+    assert_int_equal(all.closed, 54); /* the last rank made it count, in step 101 */
+    assert_true(all.max < STEP_US + 1000);
+    assert_int_equal(j->first_step, 102);
+    assert_int_equal(j->last_step, 160);
+    assert_true(j->ledger.us[LEDGER_PRODUCTIVE] > before + 50 * STEP_US);
+    assert_non_null(strstr(f->said,
+                           "steps: lines of the output that match log_pattern; "
+                           "the program marks none itself, and "));
+    assert_non_null(strstr(f->said, "steps: marked by the program (libaolani)\n"));
+
+    struct summary s = {0};
+    job_steps_fill(j, &s);
+    assert_string_equal(s.step_source, "client");
+    assert_string_equal(s.step_source_why, "");
+    ProtobufCMessage *last = NULL;
+    assert_int_equal(
+        journaled(f, JOURNAL_STEP_SOURCE, &aolani__jstep_source__descriptor, &last), 2);
+    assert_string_equal(((const Aolani__JStepSource *)(const void *)last)->source,
+                        "client");
+    protobuf_c_message_free_unpacked(last, NULL);
+}
+
+/* Collectives are numbered from each start: that says nothing of how far it has come. */
+static void test_steps_of_nccl_are_no_progress(void **state)
+{
+    struct fixture *f = *state;
+    f->j->config.done_steps = 100;
+    assert_int_equal(job_variance_create(f->j), 0);
+    f->source = STEPREC_NCCL;
+    for (uint32_t i = 1; i <= 20; i++)
+        step(f, i, 5, 0);
+    job_variance_finish(f->j, loop_now_ms(f->j->loop));
+    assert_false(f->j->has_step);
+    assert_int_equal(f->j->ledger.us[LEDGER_ROLLED_BACK], 0);
+    assert_true(f->j->ledger.us[LEDGER_PRODUCTIVE] > 0);
+}
+
 /* ---- the ledger ---- */
 
 static void test_the_ledger_is_the_wall_time(void **state)
@@ -352,10 +418,9 @@ static void test_the_ledger_is_the_wall_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_absurd_signals_are_a_breach),
-        T(test_a_talkative_node),
-        T(test_a_slow_rank_is_journaled_and_said),
-        T(test_the_ledger_is_the_wall_time),
+        T(test_absurd_signals_are_a_breach),       T(test_a_talkative_node),
+        T(test_a_slow_rank_is_journaled_and_said), T(test_a_better_source_begins_anew),
+        T(test_steps_of_nccl_are_no_progress),     T(test_the_ledger_is_the_wall_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
