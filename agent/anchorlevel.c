@@ -199,7 +199,8 @@ static bool are_no_parts(const struct anchorlevel *l, const struct anchorsig *s)
 }
 
 /* Who could take over when more is known of it? What reduces gradients elsewhere could at
- * any age, if it is not of a former phase; others have shown it soon. */
+ * any age, if it is not of a former phase; others have shown it soon. What comes more often
+ * than the level itself could not. */
 static bool is_rival(const struct contents *c, const struct anchorlevel *l,
                      const struct anchorsig *s, struct comms *used)
 {
@@ -222,8 +223,8 @@ static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
     double recent = l->rep->median * (is_inner ? LAYERS_MOST : PARTS_MOST);
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
-        bool is_live = s->count > 0 && now_ns >= s->last_ns &&
-                       (double)(now_ns - s->last_ns) <= recent;
+        bool is_live = s->count > 0 && s->count / 2 <= l->rep->count &&
+                       now_ns >= s->last_ns && (double)(now_ns - s->last_ns) <= recent;
         bool is_over = anchorlevel_is_small(s) && are_no_parts(l, s) && !c->has_gaps;
         if (is_live && !is_over && pace_of(v, l, l, s) != FAST &&
             is_rival(c, l, s, &used))

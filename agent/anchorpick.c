@@ -210,7 +210,7 @@ static void offer(struct anchorpick *p, const struct anchorviews *v,
 }
 
 /* What is offered stays so as long as it is there, or may be so again, unless a longer
- * period has taken over: a shorter one only after many looks. */
+ * period has taken over; a shorter one does only after many periods. */
 static bool is_held(struct anchorpick *p, const struct anchorviews *v, size_t at,
                     size_t old, size_t n, uint64_t now_ns)
 {
@@ -219,7 +219,11 @@ static bool is_held(struct anchorpick *p, const struct anchorviews *v, size_t at
     const struct anchorsig *s = &v->sigs[p->who[0]];
     bool is_silent =
         now_ns > s->last_ns && (double)(now_ns - s->last_ns) > SILENT * s->longest;
-    return !is_silent && ++p->against < AGAINST_LEAST;
+    if (now_ns < p->against_ns || (double)(now_ns - p->against_ns) >= s->median) {
+        p->against++;
+        p->against_ns = now_ns;
+    }
+    return !is_silent && p->against < AGAINST_LEAST;
 }
 
 void anchorpick_look(struct anchorpick *p, struct anchorviews *v, uint64_t now_ns)

@@ -16,7 +16,8 @@ struct anchorpick {
     /* what would be offered, if it is found so again */
     struct anchor_class next[ANCHOR_CANDIDATES];
     size_t n_next;
-    unsigned against; /* so often in a row another level was better */
+    unsigned against; /* in so many of its periods in a row another level was better */
+    uint64_t against_ns; /* the last of them */
 };
 
 struct anchor_class anchorpick_class(const struct anchorsig *s);
