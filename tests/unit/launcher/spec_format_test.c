@@ -90,6 +90,10 @@ static void random_value(const struct spec_key *k, uint32_t *seed, struct buf *o
             buf_printf(out, "[\"HV%u\", \"KP1\"]", 1 + r % 13);
             break;
         }
+        if (!strcmp(k->name, "container")) {
+            buf_printf(out, "[\"podman\", \"run\", \"train:%u\"]", r % 100);
+            break;
+        }
         if (strstr(k->name, "nic")) {
             buf_printf(out, "[\"mlx5_%u\", \"bnxt_*\"]", r % 100);
             break;
@@ -125,7 +129,8 @@ static bool is_free(const struct spec_key *k)
 {
     return strcmp(k->section, "nodes") && strcmp(k->section, "local") &&
            strcmp(k->name, "min_nodes") && strcmp(k->name, "ranks_per_node") &&
-           strcmp(k->name, "output_keep");
+           strcmp(k->name, "output_keep") && strcmp(k->name, "source") &&
+           strcmp(k->name, "log_pattern");
 }
 
 static void random_job(uint32_t seed, struct buf *out)
