@@ -516,6 +516,83 @@ static void test_adopt_nowhere(void **state)
     assert_int_equal(output_adopt(r->o, &e), -ENOENT);
 }
 
+/* ---- what is shown */
+
+struct shown {
+    char text[256]; /* of the first bytes of each piece; "~": something was left out */
+    size_t bytes;
+    uint64_t last_ns;
+};
+
+static void on_shown(void *arg, uint32_t rank, unsigned stream, const void *data,
+                     size_t len, uint64_t t_ns)
+{
+    struct shown *w = arg;
+    size_t at = strlen(w->text);
+    assert_true(t_ns >= w->last_ns || rank == 1 || stream == 1);
+    w->last_ns = t_ns;
+    w->bytes += len;
+    (void)snprintf(w->text + at, sizeof w->text - at, "%u%u%s%.*s|", rank, stream,
+                   len ? ":" : "~", len > 6 ? 6 : (int)len, (const char *)data);
+}
+
+static void test_output_is_shown_without_credit(void **state)
+{
+    static struct shown w;
+    struct rig *r = *state;
+    int fd[2], other[2];
+    w = (struct shown){0};
+    output_watch(r->o, on_shown, &w);
+    open_rank(r, 0, fd);
+    open_rank(r, 1, other);
+    r->credit = 0;
+    write_all(fd[0], "one\n", 4);
+    output_look(r->o);
+    output_look(r->o);
+    write_all(fd[0], "tw", 2);
+    write_all(other[1], "err\n", 4);
+    output_look(r->o);
+    write_all(fd[0], "o\n", 2);
+    output_look(r->o);
+    assert_string_equal(w.text, "00:one\n|00:tw|11:err\n|00:o\n|");
+    assert_int_equal(r->s[0].total, 0);
+
+    w.text[0] = '\0'; /* of much at once the end is shown, and that it is not all */
+    w.bytes = 0;
+    (void)write_pattern(fd[0], OUTPUT_SHOWN + 5000);
+    output_look(r->o);
+    assert_memory_equal(w.text, "00~|00:", 7);
+    assert_int_equal(w.bytes, OUTPUT_SHOWN);
+
+    w.text[0] = '\0';
+    output_watch(r->o, NULL, NULL);
+    write_all(fd[0], "x\n", 2);
+    output_look(r->o);
+    assert_string_equal(w.text, "");
+    for (int i = 0; i < 2; i++) {
+        close(fd[i]);
+        close(other[i]);
+    }
+}
+
+static void test_output_that_is_cut_is_shown_anew(void **state)
+{
+    static struct shown w;
+    struct rig *r = *state;
+    int fd[2];
+    w = (struct shown){0};
+    output_watch(r->o, on_shown, &w);
+    open_rank(r, 0, fd);
+    write_all(fd[0], "first\n", 6);
+    run_for(r, 100); /* it is sent, so that the cut is seen */
+    assert_int_equal(ftruncate(fd[0], 0), 0);
+    write_all(fd[0], "new\n", 4);
+    run_for(r, 250);
+    assert_string_equal(w.text, "00:first\n|00:new\n|");
+    close(fd[0]);
+    close(fd[1]);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, setup, teardown)
@@ -530,6 +607,8 @@ int main(void)
         TEST(test_a_gap_is_said_and_the_rest_arrives),
         TEST(test_a_program_that_truncates_its_output),
         TEST(test_a_program_that_writes_its_output_anew),
+        TEST(test_output_is_shown_without_credit),
+        TEST(test_output_that_is_cut_is_shown_anew),
         TEST(test_adopt),
         TEST(test_adopt_with_a_hole),
         TEST(test_adopt_nowhere),
