@@ -202,15 +202,17 @@ static bool are_no_parts(const struct anchorlevel *l, const struct anchorsig *s)
  * any age, if it is not of a former phase; others have shown it soon. What comes more often
  * than the level itself could not. */
 static bool is_rival(const struct contents *c, const struct anchorlevel *l,
-                     const struct anchorsig *s, struct comms *used)
+                     const struct anchorsig *s, struct comms *used, uint64_t now_ns)
 {
     uint64_t mask;
     bool is_young = s->count < YOUNG, reduces = is_large_reduction(s);
-    if (c->has_gaps && s->count > 1 && (is_young || s->seen[l->view] > 0))
+    bool is_here = is_young || s->seen[l->view] > 0 ||
+                   (double)(now_ns - s->last_ns) <= PART_WAIT / 2 * l->rep->median;
+    if (c->has_gaps && s->count > 1 && is_here)
         return true;
     if (is_young && anchorlevel_is_small(s))
         return !c->fast_small && !c->fast_all_reduces;
-    return reduces && (is_young || s->seen[l->view] > 0) &&
+    return reduces && is_here &&
            (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
 }
 
@@ -223,11 +225,11 @@ static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
     double recent = l->rep->median * (is_inner ? LAYERS_MOST : PARTS_MOST);
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
-        bool is_live = s->count > 0 && s->count / 2 <= l->rep->count &&
+        bool is_live = s->count > 0 && s->count / 8 <= l->rep->count &&
                        now_ns >= s->last_ns && (double)(now_ns - s->last_ns) <= recent;
         bool is_over = anchorlevel_is_small(s) && are_no_parts(l, s) && !c->has_gaps;
         if (is_live && !is_over && pace_of(v, l, l, s) != FAST &&
-            is_rival(c, l, s, &used))
+            is_rival(c, l, s, &used, now_ns))
             return true;
     }
     return false;
