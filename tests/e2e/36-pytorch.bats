@@ -21,7 +21,7 @@ setup_file()
     }
 }
 teardown_file() { cluster_down; }
-setup() { maybe_skip; }
+setup() { maybe_skip; work; }
 
 # torch_job PROGRAM ARGUMENTS STEPS-SECTION [FAILURE-SECTION]
 torch_job()
