@@ -203,11 +203,11 @@ def check_binding(found):
 
 def check_signals(found):
     run_json, _ = steps_of(found, trainer(found, *LARGE, "--steps", "6000"), ranks=1)
-    gpus = [gpu for gpu in run_json.get("gpus", []) if gpu.get("power_w_max")]
+    gpus = [gpu for gpu in run_json["gpus"] if gpu["watts_most"]]
     if not gpus:
         raise Failed("no power was read of any GPU")
-    return "at most %.0f W, %.0f C, at least %.0f MHz" % (
-        gpus[0]["power_w_max"], gpus[0]["temperature_c_max"], gpus[0]["sm_mhz_min"]), gpus[0]
+    return "at most %s W, %s C, at least %s MHz" % (
+        gpus[0]["watts_most"], gpus[0]["celsius_most"], gpus[0]["sm_mhz_least"]), gpus[0]
 
 
 def check_audit(found):
