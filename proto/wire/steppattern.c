@@ -26,6 +26,12 @@ static const char *after_bracket(const char *p)
     return *p ? p + 1 : p;
 }
 
+static bool in_count(const char *p)
+{
+    p += *p == '\\'; /* which regcomp passes over here */
+    return isdigit((unsigned char)*p) || *p == ',';
+}
+
 /* How often "{2,5}", "+" at p repeats what is before it; 1: as often as it stands there, or
  * no repeat. *ret_end: after it. */
 static unsigned repeat_at(const char *p, const char **ret_end)
@@ -37,7 +43,8 @@ static unsigned repeat_at(const char *p, const char **ret_end)
         return 2;
     if (*p != '{')
         return 1;
-    for (p++; isdigit((unsigned char)*p) || *p == ','; p++) {
+    for (p++; in_count(p); p++) {
+        p += *p == '\\';
         open = *p == ',';
         v = open ? 0 : v * 10 + (unsigned)(*p - '0');
         v = v < PARTS_MAX ? v : PARTS_MAX;

@@ -66,6 +66,8 @@ static void test_what_cannot_be_used_is_refused(void **state)
         {"((a{1,100}){1,100})", "repeats come to more than 2000"},
         {"(a{99999999999999999999})", "repeats come to more than 2000"},
         {"(a{3000,})", "repeats come to more than 2000"},
+        {"(a{3\\0\\0\\0})", "repeats come to more than 2000"},
+        {"(a{1\\,3000})", "repeats come to more than 2000"},
         {"(a++++++++++++)", "repeats come to more than 2000"},
         {"((((((((((((a+)+)+)+)+)+)+)+)+)+)+)+)", "repeats come to more than 2000"},
         {"((((((((((((((((((1))))))))))))))))))", "more than 16 groups"},
