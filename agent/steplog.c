@@ -11,6 +11,7 @@
 
 struct log_line {
     size_t len;
+    bool is_rest;            /* its beginning was missed */
     char text[STEPLOG_LINE]; /* with its NUL */
 };
 struct log_rank {
@@ -23,6 +24,8 @@ struct log_rank {
 struct steplog {
     struct steplog_config c;
     struct steppattern pattern;
+    char *pattern_text;
+    double pattern_ns; /* what it has matched since it was compiled */
     struct log_rank *ranks;
     double save_ns;    /* what matching may take now */
     uint64_t saved_ns; /* until when that is added up */
@@ -32,7 +35,8 @@ struct steplog {
 int steplog_create(const struct steplog_config *c, struct steplog **ret, struct err *e)
 {
     struct steplog *l = calloc(1, sizeof *l);
-    if (!l || !(l->ranks = calloc(c->n_ranks + 1, sizeof *l->ranks))) {
+    if (!l || !(l->ranks = calloc(c->n_ranks + 1, sizeof *l->ranks)) ||
+        !(l->pattern_text = strdup(c->pattern))) {
         steplog_destroy(l);
         return err_sys(e, -ENOMEM, "look for steps in the output");
     }
@@ -54,6 +58,7 @@ void steplog_destroy(struct steplog *l)
     if (!l)
         return;
     steppattern_fini(&l->pattern);
+    free(l->pattern_text);
     free(l->ranks);
     free(l);
 }
@@ -124,22 +129,41 @@ static bool may_match(struct steplog *l, uint64_t now_ns)
     return l->save_ns > 0;
 }
 
+/* The C library keeps what it has worked out of a pattern as it meets lines, without a
+ * bound, as long as there is the pattern. */
+static void pattern_renew(struct steplog *l)
+{
+    struct steppattern fresh = {0};
+    struct err e;
+    l->pattern_ns = 0;
+    if (steppattern_compile(&fresh, l->pattern_text, &e) < 0)
+        return; /* for want of memory: later */
+    steppattern_fini(&l->pattern);
+    l->pattern = fresh;
+}
+
 static void line_end(struct steplog *l, uint32_t rank, struct log_rank *k,
                      struct log_line *line, uint64_t t_ns)
 {
     uint32_t step;
     uint64_t from = l->c.now_ns();
-    if (line->len == 0)
-        return;
+    bool is_whole = line->len > 0 && !line->is_rest;
     line->text[line->len] = '\0';
     line->len = 0;
+    line->is_rest = false;
+    if (!is_whole)
+        return;
     if (!may_match(l, from)) {
         l->skipped++;
         return;
     }
     bool is_step = steppattern_match(&l->pattern, line->text, &step);
+    if (l->pattern_ns > STEPLOG_RENEW_NS)
+        pattern_renew(l);
     uint64_t now = l->c.now_ns();
-    l->save_ns -= now > from ? (double)(now - from) : 0;
+    double took_ns = now > from ? (double)(now - from) : 0;
+    l->save_ns -= took_ns;
+    l->pattern_ns += took_ns;
     if (is_step)
         rank_sees(l, rank, k, step, t_ns);
 }
@@ -171,8 +195,10 @@ void steplog_add(struct steplog *l, uint32_t rank, unsigned stream, const void *
     struct log_rank *k = &l->ranks[rank - l->c.first_rank];
     struct log_line *line = &k->line[stream & 1];
     const char *at = data, *end = len > 0 ? at + len : at;
-    if (len == 0)
+    if (len == 0) {
         line->len = 0;
+        line->is_rest = true;
+    }
     while (at < end) {
         const char *stop = end_of_line(at, end);
         line_add(line, at, (size_t)((stop ? stop : end) - at));

@@ -19,10 +19,11 @@
 #include "proto/base/err.h"
 #include "proto/wire/steprec.h"
 
-#define STEPLOG_LINE    1024u /* of a line, from its beginning */
-#define STEPLOG_RANGE   1000u /* numbers that rise by more begin anew */
-#define STEPLOG_SHARE   0.05  /* of one CPU */
-#define STEPLOG_SAVE_NS 50e6  /* of it may be saved up */
+#define STEPLOG_LINE     1024u /* of a line, from its beginning */
+#define STEPLOG_RANGE    1000u /* numbers that rise by more begin anew */
+#define STEPLOG_SHARE    0.05  /* of one CPU */
+#define STEPLOG_SAVE_NS  50e6  /* of it may be saved up */
+#define STEPLOG_RENEW_NS 200e6 /* of matching, then the pattern is compiled anew */
 
 struct steplog_config {
     const char *pattern; /* steppattern.h; borrowed for the call */
