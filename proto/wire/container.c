@@ -182,10 +182,11 @@ static int add_folders(struct words *w, const struct tool *t,
                        const struct container_lets *lets, struct err *e)
 {
     struct container_folder here = {.path = lets->workdir, .may_write = true};
+    bool is_top = strcmp(lets->workdir, "/") == 0; /* the container has its own */
     int rc = 0;
     for (size_t i = 0; rc == 0 && i < lets->n_folders; i++)
         rc = add_folder(w, t, &lets->folder[i], e);
-    if (rc == 0)
+    if (rc == 0 && !is_top)
         rc = add_folder(w, t, &here, e);
     if (rc == 0 && t->workdir)
         rc = add(w, t->workdir);

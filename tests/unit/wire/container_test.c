@@ -116,6 +116,22 @@ static void test_folders_that_cannot_be_named(void **state)
     }
 }
 
+static void test_the_root_stays_the_containers(void **state)
+{
+    (void)state;
+    char *words[] = {"podman", "run", "img"}, *env[] = {NULL}, **argv = NULL;
+    struct err e = {0};
+    struct container_lets lets = {.workdir = "/", .env = env};
+    unsigned entered = 0;
+    assert_int_equal(container_argv(words, 3, &lets, words, 1, &argv, &e), 0);
+    for (char **p = argv; *p; p++) {
+        assert_string_not_equal(*p, "--volume");
+        entered += strcmp(*p, "--workdir") == 0 && strcmp(p[1], "/") == 0;
+    }
+    assert_int_equal(entered, 1);
+    container_free(argv);
+}
+
 static void test_names(void **state)
 {
     (void)state;
@@ -140,6 +156,7 @@ int main(void)
         cmocka_unit_test(test_check),
         cmocka_unit_test(test_argv),
         cmocka_unit_test(test_folders_that_cannot_be_named),
+        cmocka_unit_test(test_the_root_stays_the_containers),
         cmocka_unit_test(test_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
