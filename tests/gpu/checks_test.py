@@ -100,6 +100,11 @@ class Checks(unittest.TestCase):
         self.assertIn("exit status 3", row["words"])
         self.assertIn("out of memory", row["words"])
 
+    def test_a_check_that_breaks(self):
+        row = checks.run(checks.Check("broken", [], lambda found: None.get("x")), found())
+        self.assertEqual(row["end"], "FAILED")
+        self.assertIn("AttributeError", page.line(row))
+
     def test_speed(self):
         self.assertEqual(checks.speed("x\n12.500 ms a step, 1.5e+02 TFLOP/s a GPU in bf16"), (12.5, 150.0))
         with self.assertRaises(checks.Failed):

@@ -15,7 +15,7 @@ def heading(found):
 
 
 def line(row):
-    return "%-8s %-12s %s" % (row["end"], row["name"], row["words"])
+    return "%-8s %-12s %4d s  %s" % (row["end"], row["name"], row["seconds"], row["words"])
 
 
 def summary(rows):
