@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 
-SECONDS = 150
+SECONDS = 120
 
 
 class Failed(Exception):
@@ -28,8 +28,11 @@ class Job:
     def __init__(self, found, nodes, words, env=None, **keys):
         self.found = found
         self.folder = tempfile.mkdtemp(prefix="aolani-gpu-")
-        command = "NCCL_HOSTID=gpu-test-$AOLANI_NODE exec " + " ".join(shlex.quote(w) for w in words)
-        sections = {"job": {"name": "gpu", "command": ["sh", "-c", command], "ranks_per_node": 1},
+        command = "LD_LIBRARY_PATH=%s NCCL_HOSTID=gpu-test-$AOLANI_NODE exec %s" % (
+            shlex.quote(found["libraries"]), " ".join(shlex.quote(w) for w in words))
+        sections = {"job": {"name": "gpu", "command": ["sh", "-c", command], "ranks_per_node": 1,
+                            "mpi": "none", "time_limit": "%ds" % SECONDS},
+                    "failure": {"grace": "5s"},
                     "nodes": {"backend": "local"}, "local": {"nodes": nodes}, "bind": {"gpu": "all"}}
         for section, more in keys.items():
             sections.setdefault(section, {}).update(more)
@@ -40,7 +43,8 @@ class Job:
                     out.write("%s = %s\n" % (key, quoted(value)))
             # Ranks on one machine meet over its loopback interface.
             out.write("[job.env]\n")
-            for key, value in dict({"NCCL_SOCKET_IFNAME": "lo", "NCCL_IB_DISABLE": "1"}, **(env or {})).items():
+            own = {"NCCL_SOCKET_IFNAME": "lo", "NCCL_IB_DISABLE": "1", "NCCL_MNNVL_ENABLE": "0"}
+            for key, value in dict(own, **(env or {})).items():
                 out.write("%s = %s\n" % (key, quoted(value)))
 
     def path(self, name):
@@ -52,14 +56,14 @@ class Job:
         try:
             done = subprocess.run([program, "job.toml"], cwd=self.folder, env=self.found["env"],
                                   stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
-                                  stderr=subprocess.STDOUT, timeout=SECONDS)
+                                  stderr=subprocess.STDOUT, timeout=SECONDS + 60)
         except subprocess.TimeoutExpired:
-            raise Failed("no end after %d s" % SECONDS)
+            raise Failed("no end %d s after the time limit" % 60)
         self.said = done.stdout.decode(errors="replace")
         if done.returncode != 0:
             lines = [l for l in self.said.split("\n") if l.strip()]
-            told = [l for l in lines if "trainer" in l or "error" in l.lower()] or lines[-3:]
-            raise Failed("exit status %d: %s" % (done.returncode, "; ".join(told)[:400]))
+            told = [l for l in lines if "trainer" in l or "error" in l.lower() or l.startswith("gpu: ")]
+            raise Failed("exit status %d: %s" % (done.returncode, "; ".join(told or lines[-3:])[:400]))
         with open(self.path("runs/latest/run.json")) as text:
             return json.load(text)
 

@@ -21,8 +21,8 @@ def output_of(*argv, env=None, seconds=60):
 
 
 def library_folders(here):
-    """Where CUDA's libraries lie: the toolkit, and what Python packages bring."""
-    places = [os.path.join(here, "lib"), os.path.join(here, "bin")]
+    """Where CUDA's libraries lie: what Python packages bring, and the toolkit."""
+    places = [os.path.join(here, "bin")]
     for root in sys.path + ["/usr/local"]:
         places += glob.glob(os.path.join(root or ".", "nvidia", "*", "lib"))
     home = os.environ.get("CUDA_HOME", "/usr/local/cuda")
@@ -65,9 +65,10 @@ def look(here):
         found["gpu"], found["driver"] = [x.strip() for x in asked.split("\n")[0].split(",")]
     folders = library_folders(here)
     old = os.environ.get("LD_LIBRARY_PATH")
-    env = dict(os.environ, LD_LIBRARY_PATH=":".join(folders + ([old] if old else [])))
-    found["env"] = env
-    found["nccl"] = nccl_version(find_library(folders, "libnccl.so.2"))
+    # What was packed for aolani-run may be older than what a rank's Python was built with.
+    found["libraries"] = ":".join(folders + ([old] if old else []))
+    found["env"] = dict(os.environ, LD_LIBRARY_PATH=os.path.join(here, "lib") + ":" + found["libraries"])
+    found["nccl"] = nccl_version(find_library(folders, "libnccl.so.2") or "libnccl.so.2")
     found["torch"] = output_of(
         "python3", "-c",
         "import torch; assert torch.cuda.is_available(); print(torch.__version__)", seconds=120)
