@@ -27,8 +27,9 @@ By hand, with what the rank waits for the others told apart from its own work:
 Without wait() the time of steps is known, but not which rank was late: a rank that waits
 within its backward pass looks as busy as the one it waits for.
 
-Call from one thread. Processes that the rank starts (workers of a DataLoader) are not the
-rank, and what they mark is not counted.
+Call from one thread. Processes that a marking one forks, or multiprocessing starts (workers of
+a DataLoader), are not the rank, and what they mark is not counted. Of programs that a rank
+starts by itself (torchrun) one alone may mark: their steps cannot be told apart.
 """
 import ctypes
 import mmap
