@@ -105,6 +105,14 @@ class Checks(unittest.TestCase):
         self.assertEqual(row["end"], "FAILED")
         self.assertIn("AttributeError", page.line(row))
 
+    def test_too_much_overhead(self):
+        checks.OVERHEAD_SECONDS = 0
+        stand_in(before="""[ "$NCCL_PROFILER_PLUGIN" = none ] && ms=10 || ms=10.2
+echo "$ms ms a step, 1 TFLOP/s a GPU"; exit; """)
+        row = end_of("overhead")
+        self.assertEqual(row["end"], "FAILED")
+        self.assertIn("default +2.00 %", row["words"])
+
     def test_speed(self):
         self.assertEqual(checks.speed("x\n12.500 ms a step, 1.5e+02 TFLOP/s a GPU in bf16"), (12.5, 150.0))
         with self.assertRaises(checks.Failed):

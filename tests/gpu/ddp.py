@@ -14,11 +14,11 @@ def main():
     dist.init_process_group("nccl")
     layers = []
     for _ in range(6):
-        layers += [torch.nn.Linear(2048, 2048), torch.nn.GELU()]
+        layers += [torch.nn.Linear(1024, 1024), torch.nn.GELU()]
     model = torch.nn.parallel.DistributedDataParallel(torch.nn.Sequential(*layers).cuda())
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-4)
     for _ in range(int(sys.argv[1])):
-        batch = torch.randn(256, 2048, device="cuda")
+        batch = torch.randn(256, 1024, device="cuda")
         loss = (model(batch) - batch).square().mean()
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
