@@ -53,7 +53,8 @@ static void page_job(struct page *p, const struct report_view *v)
 {
     const struct steps_job *j = &v->job;
     char a[UNITS_TEXT], b[UNITS_TEXT], c[UNITS_TEXT], d[UNITS_TEXT];
-    page_printf(p, "  %llu steps compared", (unsigned long long)j->closed);
+    page_printf(p, "  %llu steps%s", (unsigned long long)j->closed,
+                is_uncompared(v) ? "" : " compared");
     if (j->special)
         page_printf(p, ", %llu special ones (evaluation, checkpoint) left out",
                     (unsigned long long)j->special);
@@ -104,6 +105,22 @@ static void head(struct table *t, const char *const *names)
         table_cell(t, "%s", *names);
 }
 
+/* What steps that are not compared say nothing of. */
+static void cells_shares(struct table *t, const struct report_view *v,
+                         const struct unit *u, uint64_t busy, uint64_t wait, uint64_t n,
+                         uint64_t loss)
+{
+    if (is_uncompared(v)) {
+        for (int i = 0; i < 4; i++)
+            table_cell(t, "-");
+        return;
+    }
+    cell_us(t, u, per(busy, n));
+    cell_us(t, u, per(wait, n));
+    cell_us(t, u, per(loss, v->job.closed));
+    table_cell(t, "%.1f %%", percent(loss, v->job.t_sum));
+}
+
 static void rank_row(struct table *t, const struct report_view *v, const struct unit *u,
                      const struct view_rank *k)
 {
@@ -121,10 +138,7 @@ static void rank_row(struct table *t, const struct report_view *v, const struct 
     cell_us(t, u, (double)r->p99);
     cell_us(t, u, (double)r->max);
     table_cell(t, "%.1f %%", 100 * r->cv);
-    cell_us(t, u, per(r->busy_sum, r->n));
-    cell_us(t, u, per(r->wait_sum, r->n));
-    cell_us(t, u, per(r->loss_sum, v->job.closed));
-    table_cell(t, "%.1f %%", percent(r->loss_sum, v->job.t_sum));
+    cells_shares(t, v, u, r->busy_sum, r->wait_sum, r->n, r->loss_sum);
 }
 
 static int compare_loss(const void *a, const void *b)
@@ -218,10 +232,7 @@ static void page_node_table(struct page *p, const struct report_view *v,
         table_cell(&t, "%s", view_node_name(v, sums[i].node));
         table_cell(&t, "%u", sums[i].n);
         cell_us(&t, u, (double)sums[i].max);
-        cell_us(&t, u, per(sums[i].busy, sums[i].steps));
-        cell_us(&t, u, per(sums[i].wait, sums[i].steps));
-        cell_us(&t, u, per(sums[i].loss, v->job.closed));
-        table_cell(&t, "%.1f %%", percent(sums[i].loss, v->job.t_sum));
+        cells_shares(&t, v, u, sums[i].busy, sums[i].wait, sums[i].steps, sums[i].loss);
     }
     table_print(&t, p, 0);
     table_fini(&t);

@@ -391,6 +391,29 @@ static void expect_on_page(struct run *r, const char *text, bool there)
     buf_fini(&page);
 }
 
+static void test_what_ranks_waited_is_no_zero_where_it_is_unknown(void **state)
+{
+    (void)state;
+    for (unsigned paced = 0; paced < 2; paced++) {
+        struct run *r = run_of(2, 20); /* a table of nodes, too */
+        assert_int_equal(steps_create(40, 0, NULL, &r->steps), 0);
+        r->s.steps = r->steps;
+        for (uint32_t i = 0; i < 400; i++) {
+            struct steprec rec = {.rank = i % 40,
+                                  .step = i / 40,
+                                  .wall_us = 50000,
+                                  .flags = paced ? STEPREC_HOST_PACED : 0};
+            steps_add(r->steps, &rec, i);
+        }
+        steps_finish(r->steps);
+        expect_on_page(r, "  0.0   0.0    0.0 %\n", !paced);
+        expect_on_page(r, "  -        -     -        -\n", paced);
+        expect_on_page(r, "  10 steps compared\n", !paced);
+        expect_on_page(r, "  10 steps\n", paced);
+        run_free(r);
+    }
+}
+
 static void test_a_rank_that_never_ran_has_no_binding(void **state)
 {
     (void)state;
@@ -587,6 +610,7 @@ int main(void)
         cmocka_unit_test(test_json_gives_the_same_page),
         cmocka_unit_test(test_other_files_are_refused),
         cmocka_unit_test(test_damaged_files_are_refused),
+        cmocka_unit_test(test_what_ranks_waited_is_no_zero_where_it_is_unknown),
         cmocka_unit_test(test_a_rank_that_never_ran_has_no_binding),
         cmocka_unit_test(test_drift_of_a_rank_that_is_not_bound_is_not_of_its_cores),
         cmocka_unit_test(test_damaged_bindings_are_refused),
