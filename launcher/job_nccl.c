@@ -267,6 +267,19 @@ void job_compare_nccl(struct job *j)
     forward_fini(&f);
 }
 
+/* A node without ranks has nothing to prove; of others all must have been read. */
+static bool node_proves(const struct job *j, uint32_t node, char *ret, size_t len)
+{
+    const struct netproof *p = j->nets ? &j->nets[node] : NULL;
+    uint32_t n = j->plan.first_rank[node + 1] - j->plan.first_rank[node];
+    if (p && p->n > 0 && !netproof_holds(p, ret, len))
+        return false;
+    if (n == 0 || (p && p->n == n))
+        return true;
+    (void)snprintf(ret, len, "not all that its ranks said could be read");
+    return false;
+}
+
 void job_prove_net(struct job *j)
 {
     char why[200];
@@ -275,12 +288,8 @@ void job_prove_net(struct job *j)
     outfiles_finish(j->outfiles);
     job_compare_nccl(j);
     for (uint32_t i = 0; i < j->n_nodes && j->exit_status == 0; i++) {
-        if (j->nets &&
-            (j->nets[i].n == 0 || netproof_holds(&j->nets[i], why, sizeof why)))
+        if (node_proves(j, i, why, sizeof why))
             continue;
-        if (!j->nets)
-            (void)snprintf(why, sizeof why,
-                           "there is no memory to read what they said");
         job_set_stop(j, STOP_ERROR, err_exit_status(ERR_REFUSED),
                      "all ranks ended with status 0, but it is not proven that %s goes "
                      "over InfiniBand with GPUDirect RDMA, as [audit] require_net "
