@@ -110,7 +110,8 @@ static void take_call(struct coll_rank *k, const struct collrec *rec)
         return;
     }
     bool was_deep = k->is_deep;
-    k->is_deep = w->deep_every > 0 && rec->seq % w->deep_every < w->deep_n;
+    k->is_deep = w->deep_every > 0 && rec->seq % w->deep_every < w->deep_n &&
+                 k->file.nccl_version != 3; /* which has no times */
     colldeep_next(&k->deep, rec->seq + 1, k->is_deep, k->relay->now_ns);
     if (was_deep)
         colldeep_call(&k->deep, rec);
@@ -123,6 +124,8 @@ static void take_record(struct coll_rank *k, struct collrec *rec)
     k->gap = false;
     if (rec->flags & COLLREC_GAP)
         colldeep_lost(&k->deep);
+    if (rec->n_ranks == 0) /* NCCL 2.26 does not say */
+        rec->n_ranks = COLLREC_RANKS_UNKNOWN;
     if (rec->kind == COLLREC_DONE) {
         colldeep_done(&k->deep, rec);
         return;
@@ -263,8 +266,6 @@ static void wish(struct collrelay *r, struct coll_rank *k)
         w.anchor_key = collsig_key(r->anchor.sig);
         w.deep_every = r->deep_every;
         w.deep_n = r->deep_n;
-    } else {
-        w.anchor_comm = 0;
     }
     const struct collread_wish *is = &k->wish;
     if (w.depth == is->depth && w.anchor_comm == is->anchor_comm &&

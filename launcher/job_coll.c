@@ -40,9 +40,11 @@ static void say_state(struct job *j)
 {
     const struct job_coll *c = j->coll;
     char *to = j->nccl_steps;
-    char bytes[40];
+    char bytes[40], among[40] = "";
     size_t size = sizeof j->nccl_steps;
     format_size(c->choice.key, bytes, sizeof bytes);
+    if (c->choice.n_ranks < COLLREC_RANKS_UNKNOWN)
+        (void)snprintf(among, sizeof among, " among %u ranks", c->choice.n_ranks);
     if (!c->profiler)
         (void)snprintf(to, size,
                        "no profiler was loaded by NCCL, which the program may not use, "
@@ -50,9 +52,8 @@ static void say_state(struct job *j)
     else if (c->choice.n_ranks == 0)
         (void)snprintf(to, size, "no collective of NCCL's comes in steps");
     else
-        (void)snprintf(to, size, "each %s%s among %u ranks, profiler v%u",
-                       coll_func_name(c->choice.key >> 16), bytes, c->choice.n_ranks,
-                       c->profiler);
+        (void)snprintf(to, size, "each %s%s%s, profiler v%u",
+                       coll_func_name(c->choice.key >> 16), bytes, among, c->profiler);
 }
 
 static void on_record(void *arg, const struct steprec *r, uint64_t now_ms)

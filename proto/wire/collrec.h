@@ -16,6 +16,8 @@
 #include <stdint.h>
 
 #define COLLREC_BYTES 40
+/* What the head is told where nobody knows: there 0 ranks are no communicator. */
+#define COLLREC_RANKS_UNKNOWN UINT16_MAX
 
 enum collrec_kind {
     COLLREC_CALL = 1, /* the program has called it: t_ns is then, dur_ns is 0 */
@@ -53,7 +55,7 @@ struct collrec {
     uint64_t bytes; /* SEND and RECV: of the first; those of a group are one record */
     uint32_t seq;
     uint32_t dur_ns;  /* saturates */
-    uint16_t n_ranks; /* of the communicator; saturates */
+    uint16_t n_ranks; /* of the communicator; saturates; 0: not known (table 3) */
     uint8_t kind, flags;
     struct collsig sig;
     uint8_t pad; /* 0 */

@@ -23,10 +23,13 @@ enum step { STEP_BYTES, STEP_RECORDS, STEP_CHOOSE, STEP_CUT, STEP_DRAIN, N_STEPS
 static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage *m)
 {
     const Aolani__CollTimes *t = (const void *)m;
+    const Aolani__CollAnchors *a = (const void *)m;
     (void)arg;
     assert(protobuf_c_message_get_packed_size(m) <= message_rule(type)->max_payload);
     if (type == MSG_COLL_TIMES)
         assert(t->records.len <= LIMIT_COLL_TIMES * COLLTIME_BYTES);
+    for (size_t i = 0; type == MSG_COLL_ANCHORS && i < a->n_candidates; i++)
+        assert(a->candidates[i]->n_ranks - 1 < UINT16_MAX);
     (void)t;
     return 1;
 }
@@ -68,7 +71,7 @@ static void write_records(struct cur *c, int fd, uint64_t *head, uint64_t *t_ns)
                             .bytes = 1u << (func & 15),
                             .seq = (uint32_t)*head,
                             .dur_ns = every,
-                            .n_ranks = 4,
+                            .n_ranks = func & 64 ? 0 : 4,
                             .kind = kind,
                             .flags = (uint8_t)(kind >> 6),
                             .sig = {func & 7, 7, func & 15}};

@@ -23,6 +23,7 @@ struct fixture {
     struct collfile *f;
     uint64_t credit, now_ns;
     uint32_t seq; /* of the next step */
+    uint16_t n_ranks;
     struct steprec rec[MOST];
     unsigned n_rec;
     unsigned n_anchors, n_candidates;
@@ -69,6 +70,8 @@ static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage
     x->n_anchors++;
     x->n_candidates = (unsigned)a->n_candidates;
     x->lost = a->lost;
+    for (size_t i = 0; i < a->n_candidates; i++) /* else the head ends the link */
+        assert_in_range(a->candidates[i]->n_ranks, 1, UINT16_MAX);
     if (a->n_candidates > 0) {
         uint32_t key = a->candidates[0]->key;
         x->first = (struct anchor_class){
@@ -91,6 +94,7 @@ static int setup(void **state)
     struct stat st;
     x->credit = 1u << 20;
     x->now_ns = 1000ull * STEP_NS;
+    x->n_ranks = 4;
     strcpy(x->dir, "/tmp/aolani-coll-XXXXXX");
     assert_non_null(mkdtemp(x->dir));
     struct collrelay_config c = {
@@ -124,7 +128,7 @@ static struct collrec record(struct fixture *x, unsigned kind, unsigned i)
                             .bytes = bytes,
                             .seq = x->seq,
                             .dur_ns = kind == COLLREC_DONE ? 1000 * (i + 1) : 0,
-                            .n_ranks = 4,
+                            .n_ranks = x->n_ranks,
                             .kind = (uint8_t)kind,
                             .sig = collsig_of(COLL_ALLREDUCE, 7, bytes)};
 }
@@ -156,7 +160,7 @@ static void choose(struct fixture *x, uint32_t key, uint32_t every, uint32_t n)
     Aolani__CollAnchor m = AOLANI__COLL_ANCHOR__INIT;
     struct err e;
     m.key = key;
-    m.n_ranks = 4;
+    m.n_ranks = x->n_ranks ? x->n_ranks : COLLREC_RANKS_UNKNOWN;
     m.deep_every = every;
     m.deep_n = n;
     assert_int_equal(collrelay_choose(x->relay, &m, &e), 0);
@@ -185,6 +189,23 @@ static void test_candidates_come_and_steps_follow(void **state)
         assert_int_equal(r->step, x->rec[0].step + i);
     }
     assert_int_equal(x->rec[x->n_rec - 1].step, 59);
+    assert_int_equal(x->n_times, 0);
+}
+
+/* As version 3 of the table has it. */
+static void test_communicators_of_unknown_size(void **state)
+{
+    struct fixture *x = *state;
+    x->n_ranks = 0;
+    atomic_store(&x->f->nccl_version, 3);
+    train(x, 30, 0);
+    assert_true(x->n_candidates > 0);
+    assert_int_equal(x->first.n_ranks, COLLREC_RANKS_UNKNOWN);
+    choose(x, norm_key(), 8, 2);
+    train(x, 30, 0);
+    assert_true(x->n_rec >= 28 && x->n_rec <= 30);
+    for (unsigned i = 0; i < x->n_rec; i++) /* it has no times to wait for */
+        assert_int_equal(x->rec[i].flags, STEPREC_HOST_PACED | STEPREC_PARTIAL);
     assert_int_equal(x->n_times, 0);
 }
 
@@ -311,6 +332,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_candidates_come_and_steps_follow),
+        TEST(test_communicators_of_unknown_size),
         TEST(test_deep_steps_tell_their_times),
         TEST(test_times_that_never_come),
         TEST(test_short_credit_keeps_few),
