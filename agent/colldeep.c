@@ -87,11 +87,12 @@ static uint16_t *slot_of(struct colldeep_step *s, const struct collrec *r)
 
 /* ---- calls ---- */
 
+/* Of an AlltoAll NCCL makes sends and receives, and tells no times of it. */
 static bool is_followed(const struct collrec *r)
 {
     unsigned f = r->sig.func;
     return !(r->flags & COLLREC_CAPTURED) && r->n_ranks > 1 && f != COLL_OTHER &&
-           f != COLL_SEND && f != COLL_RECV;
+           f != COLL_ALLTOALL && f != COLL_SEND && f != COLL_RECV;
 }
 
 void colldeep_call(struct colldeep *d, const struct collrec *r)

@@ -3,8 +3,8 @@
  * known. Pure; a clock in nanoseconds comes in.
  *
  * A collective belongs to the step in which it was called; that it is done is told later,
- * often after the step. Those that move data between two ranks only, and those of a
- * communicator of one rank, make nobody wait for all and are not asked for.
+ * often after the step. Those that move data between two ranks only, what is made of such
+ * (AlltoAll), and those of a communicator of one rank are not asked for.
  */
 #ifndef AGENT_COLLDEEP_H
 #define AGENT_COLLDEEP_H

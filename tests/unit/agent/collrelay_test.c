@@ -258,6 +258,23 @@ static void test_times_that_never_come(void **state)
     assert_int_equal(x->times_missing[1], BUCKETS);
 }
 
+/* NCCL makes sends and receives of an AlltoAll, and times nothing by its name. */
+static void test_exchanges_are_not_missing(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 8, 2);
+    for (unsigned i = 0; i < 40; i++) {
+        struct collrec r = record(x, COLLREC_CALL, BUCKETS);
+        r.sig = collsig_of(COLL_ALLTOALL, 7, r.bytes = 1 << 20);
+        assert_int_equal(collwriter_put(x->f, 0, &r), 0);
+        train(x, 1, BUCKETS + 1);
+    }
+    assert_true(x->n_times >= 8);
+    for (unsigned i = 0; i < x->n_times; i++)
+        assert_int_equal(x->times_missing[i], 0);
+}
+
 static void test_short_credit_keeps_few(void **state)
 {
     struct fixture *x = *state;
@@ -335,6 +352,7 @@ int main(void)
         TEST(test_communicators_of_unknown_size),
         TEST(test_deep_steps_tell_their_times),
         TEST(test_times_that_never_come),
+        TEST(test_exchanges_are_not_missing),
         TEST(test_short_credit_keeps_few),
         TEST(test_an_anchor_that_stops_is_told),
         TEST(test_young_records_are_left),
