@@ -255,6 +255,41 @@ static void test_steps(void **state)
     anchors_destroy(h.anchors);
 }
 
+static void twin(struct hand *h, uint64_t comm, uint32_t seq)
+{
+    struct collrec r = record(h, 3, COLL_ALLREDUCE, 4);
+    r.t_ns = h->t_ns += 50000000;
+    r.comm = comm;
+    r.seq = seq;
+    anchors_add(h->anchors, &r);
+}
+
+/* The head says its choice again when it changes how many steps are deep. */
+static void test_a_choice_said_again(void **state)
+{
+    (void)state;
+    struct hand h;
+    uint64_t comm = 0, again = 0;
+    uint32_t seq = 0;
+    begin(&h);
+    for (; seq < 40; seq++) {
+        twin(&h, 3, seq);
+        twin(&h, 4, seq);
+    }
+    assert_true(anchors_choose(h.anchors, &number));
+    assert_true(anchors_chosen(h.anchors, &comm));
+    for (; seq < 50; seq++) {
+        twin(&h, 7 - comm, seq); /* the other one is a call ahead */
+        assert_true(anchors_choose(h.anchors, &number));
+        assert_true(anchors_chosen(h.anchors, &again));
+        assert_int_equal(again, comm);
+        twin(&h, comm, seq);
+    }
+    assert_int_equal(h.steps, 9);
+    assert_int_equal(h.last.step, 49);
+    anchors_destroy(h.anchors);
+}
+
 enum what { NONE, BROADCAST, NUMBERS, PAUSE, LOSE_ANCHOR, LOSE_OTHER, FLAG, CAPTURED };
 
 static void disturb(struct hand *h, enum what what)
@@ -499,6 +534,7 @@ int main(void)
         cmocka_unit_test(test_lost_records),
         cmocka_unit_test(test_candidates),
         cmocka_unit_test(test_steps),
+        cmocka_unit_test(test_a_choice_said_again),
         cmocka_unit_test(test_special_steps),
         cmocka_unit_test(test_is_lost),
         cmocka_unit_test(test_phases),
