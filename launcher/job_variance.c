@@ -92,7 +92,10 @@ static void on_closed(void *arg, const struct steps_closed *c)
         series_add(&v->series, c->t);
         usual_add(&v->t, c->t);
     }
-    ledger_step(&v->job->ledger, c, v->t.n ? v->t.median : 0);
+    struct steps_closed own = *c;
+    /* Collectives are counted anew by another anchor, and in another communicator. */
+    own.repeated = c->repeated && job_steps_are_counted(v->job);
+    ledger_step(&v->job->ledger, &own, v->t.n ? v->t.median : 0);
     if (c->enough && job_steps_are_counted(v->job))
         job_step_done(v->job, c->step);
 }
