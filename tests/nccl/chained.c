@@ -57,6 +57,10 @@ static void both_hear(struct world *w)
         sim_channels(&task[i], 100, 50);
     }
     sim_proxy(&task[0], getpid() + 1, FOREIGN);
+    void *own = c.context;
+    c.context = FOREIGN; /* as with PXN: that process's, too, which nobody follows */
+    sim_proxy(&task[0], getpid() + 1, FOREIGN);
+    c.context = own;
     sim_finalize(&c);
     world_expect(w, &(struct want){.calls = 3, .comms = 1});
     EXPECT(o->wrong == 0 && o->orphans == 0 && o->inits == 1 && o->fins == 1);

@@ -2,7 +2,8 @@
 /* chain - another profiler behind ours, since NCCL takes but one: AOLANI_NCCL_CHAIN names
  * it as NCCL_PROFILER_PLUGIN would.
  *
- * It is loaded as NCCL would load it and hears of all that NCCL tells us. NCCL gets one
+ * It is loaded as NCCL would load it and hears of all that NCCL tells us, but for the work of
+ * a proxy for another process, where the context would be that process's. NCCL gets one
  * handle for both; a pair says what they are to each. A pair outlives its event, for
  * children that come later, until its place is needed.
  */

@@ -34,6 +34,12 @@ void comms_give_back(struct comm *m)
     atomic_store(&m->is_taken, 0);
 }
 
+bool comms_holds(const struct comms *c, const void *m)
+{
+    uintptr_t at = (uintptr_t)m - (uintptr_t)c->comm;
+    return at < sizeof c->comm && at % sizeof *c->comm == 0;
+}
+
 bool comms_has(const struct comms *c, uint64_t id)
 {
     for (unsigned i = 0; i < COMMS_MAX; i++)

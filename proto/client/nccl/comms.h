@@ -40,6 +40,9 @@ struct comms {
 /* NULL: all are taken. All but is_taken and generation is zero. */
 struct comm *comms_take(struct comms *c);
 void comms_give_back(struct comm *m);
+/* Is it an entry of this table at all? What a proxy does for another process NCCL tells with
+ * that process's address of its own. */
+bool comms_holds(const struct comms *c, const void *m);
 /* Is this communicator told of already? One process can be several of its ranks. */
 bool comms_has(const struct comms *c, uint64_t id);
 /* The place of a kind of collective; COMMS_SIG_NONE: there is no room for another. */

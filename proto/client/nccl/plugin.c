@@ -198,6 +198,11 @@ void plugin_finalize(struct comm *m)
     comms_give_back(m);
 }
 
+bool plugin_gave(const void *context)
+{
+    return comms_holds(&plugin.comms, context);
+}
+
 /* ---- events */
 
 static bool is_group(const struct comm *m, uint64_t type)

@@ -40,6 +40,8 @@ struct comm *plugin_init(const struct made *made);
 void plugin_finalize(struct comm *m);
 /* NCCL's mask for this communicator, after the chained plug-in may have changed its own. */
 void plugin_mask(struct comm *m);
+/* A context that we gave to NCCL, in this process; nothing else may be followed. */
+bool plugin_gave(const void *context);
 /* 0, or the handle under which the event is heard of again. */
 uint64_t plugin_start(struct comm *m, const struct told *e);
 /* A channel of the GPU has stopped; stop_ns 0: not known when. Other handles: nothing. */

@@ -55,7 +55,7 @@ static int start3(void *context, void **ret, struct ncclabi_descr3 *d)
     struct comm *m = context;
     const struct ncclabi_table3 *t = both_table(3);
     *ret = NULL;
-    if (!m || !d)
+    if (!plugin_gave(m) || !d)
         return NCCLABI_SUCCESS;
     struct told e = told3(d);
     *ret = t ? chained3(t, m, &e, *d) : both_handle(plugin_start(m, &e));

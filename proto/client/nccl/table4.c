@@ -65,7 +65,7 @@ static int start4(void *context, void **ret, struct ncclabi_descr4 *d)
     struct comm *m = context;
     const struct ncclabi_table4 *t = both_table(4);
     *ret = NULL;
-    if (!m || !d)
+    if (!plugin_gave(m) || !d)
         return NCCLABI_SUCCESS;
     struct told e = told4(d);
     *ret = t ? chained4(t, m, &e, *d) : both_handle(plugin_start(m, &e));

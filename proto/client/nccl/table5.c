@@ -75,7 +75,7 @@ static int start5(void *context, void **ret, struct ncclabi_descr5 *d)
     struct comm *m = context;
     const struct ncclabi_table5 *t = both_table(5);
     *ret = NULL;
-    if (!m || !d)
+    if (!plugin_gave(m) || !d)
         return NCCLABI_SUCCESS;
     struct told e = told5(d);
     *ret = t ? chained5(t, m, &e, *d) : both_handle(plugin_start(m, &e));
