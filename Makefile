@@ -202,7 +202,7 @@ help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 #: make            build everything into build/
 #: make demo       install what is missing, build, train on 2 local nodes x 2 ranks
-#: make test       install what is missing, run every test (15 minutes at most on 2 cores)
+#: make test       install what is missing, run every test (some 25 minutes on 2 cores)
 #: make unit       unit tests; T=base/toml for one
 #: make e2e        end-to-end tests; T=10-local for one file
 #: make asan       unit and end-to-end tests with AddressSanitizer and UBSan
