@@ -153,6 +153,7 @@ same_curve()
         <<<"trap 'touch $here/saved; exit 0' USR1; touch $here/began; while :; do sleep 0.1; done"
     submit
     wait_for 30 has began
+    sleep 5 # by then the launcher has heard of the limit that there was
     # 25 s after its start the ranks would be asked.
     slurm admin scontrol update jobid="$id" timelimit=60
     wait_for 60 said "Slurm's time limit was moved: 59 m"
