@@ -68,6 +68,19 @@ in_job()
     stderr=$(cat stderr)
 }
 
+# The job, told to end once its ranks run; $status
+stopped_job()
+{
+    unshare --mount --propagation private "$D/enter" "$BUILD/aolani-run" job.toml \
+        </dev/null >stdout 2>stderr 3>&- &
+    launcher=$!
+    wait_for 30 test -e began.0 -a -e began.1
+    kill -TERM $launcher
+    status=0
+    wait $launcher || status=$?
+    cat stderr
+}
+
 @test "a training in containers: MPI, steps, the curve of one without" {
     maybe_skip
     [ -x "$BUILD/trainer-cpu" ] || skip "mpicc is absent: there is no trainer"
@@ -108,14 +121,7 @@ END
     in_job
     [ "$status" -eq 7 ]
     contained '"sh", "-c", "trap '"'echo saving; exit 0'"' TERM; touch began.$RANK; while :; do sleep 0.1; done"'
-    unshare --mount --propagation private "$D/enter" "$BUILD/aolani-run" job.toml \
-        </dev/null >stdout 2>stderr 3>&- &
-    launcher=$!
-    wait_for 30 test -e began.0 -a -e began.1
-    kill -TERM $launcher
-    status=0
-    wait $launcher || status=$?
-    cat stderr
+    stopped_job
     [ "$status" -eq 143 ]
     grep -qx saving "$(rank_file 0 out)"
 }
@@ -124,14 +130,7 @@ END
     maybe_skip
     contained '"sh", "-c", "trap : TERM; touch began.$RANK; while :; do sleep 0.1; done"'
     sed -i 's/^\[failure\]/[failure]\ngrace = "1s"/; 0,/grace = "2s"/{/grace = "2s"/d}' job.toml
-    unshare --mount --propagation private "$D/enter" "$BUILD/aolani-run" job.toml \
-        </dev/null >stdout 2>stderr 3>&- &
-    launcher=$!
-    wait_for 30 test -e began.0 -a -e began.1
-    kill -TERM $launcher
-    status=0
-    wait $launcher || status=$?
-    cat stderr
+    stopped_job
     [ "$status" -eq 143 ]
     nothing_left_here
 }
