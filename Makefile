@@ -140,16 +140,17 @@ $(BUILD)/aolani-slurm: $(BUILD)/launcher/slurm/plugin.o
 $(BUILD)/aolani-audit: $(BUILD)/agent/audit/main.o $(AUDIT) $(WIRE) $(BASE)
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(san) $(LEAN) -o $@ $^ $(OWN_LIBS) -lpthread -ldl -lrt -lm
 
+# It stays, as the lock by which its process marks does.
 $(BUILD)/libaolani.so: $(patsubst %.c,$(BUILD)/pic/%.o,$(call src,proto/client) proto/wire/steprec.c proto/base/cur.c) proto/client/aolani.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) -shared -Wl,-soname,libaolani.so.1 -Wl,--version-script=proto/client/aolani.map \
-	  -Wl,-z,now -o $@ $(filter %.o,$^) && ln -sf libaolani.so $@.1
+	  -Wl,-z,now -Wl,-z,nodelete -o $@ $(filter %.o,$^) && ln -sf libaolani.so $@.1
 
 $(BUILD)/aolani.py: proto/client/aolani.py
 	$(call say,COPY,$@)mkdir -p $(@D); cp $< $@
 
 # NCCL unloads a plug-in with its last communicator; ours may then still be called by a
 # thread of CUDA's, and so stays.
-NCCL_SRC  := $(call src,proto/client/nccl) proto/wire/collrec.c proto/base/cur.c
+NCCL_SRC  := $(call src,proto/client/nccl) proto/client/filelock.c proto/wire/collrec.c proto/base/cur.c
 NCCL_LINK := -shared -Wl,--version-script=proto/client/nccl/profiler.map -Wl,-z,now -Wl,-z,nodelete
 $(BUILD)/libnccl-profiler-aolani.so: $(NCCL_SRC:%.c=$(BUILD)/pic/%.o) proto/client/nccl/profiler.map
 	$(call say,LINK,$@)$(CC) $(LDFLAGS) $(NCCL_LINK) -o $@ $(filter %.o,$^)
@@ -202,7 +203,7 @@ help:
 	@sed -n 's/^#: //p' $(MAKEFILE_LIST)
 #: make            build everything into build/
 #: make demo       install what is missing, build, train on 2 local nodes x 2 ranks
-#: make test       install what is missing, run every test (some 25 minutes on 2 cores)
+#: make test       install what is missing, run every test (some 28 minutes on 2 cores)
 #: make unit       unit tests; T=base/toml for one
 #: make e2e        end-to-end tests; T=10-local for one file
 #: make asan       unit and end-to-end tests with AddressSanitizer and UBSan

@@ -80,7 +80,7 @@ $(BUILD)/tests/nccl/%/driver: $(wildcard tests/nccl/*.[ch] proto/client/nccl/*) 
 	  $(CC) $(nccl_san_$*) -x c -o $(@D)/probe - 2>/dev/null || exit 0; \
 	$(nccl_cc) -fPIC -shared -Wl,-soname,libnccl-profiler-other.so -o $(@D)/libnccl-profiler-other.so tests/nccl/other.c && \
 	$(nccl_cc) -fPIC -fvisibility=hidden $(NCCL_LINK) -o $(@D)/libnccl-profiler-aolani.so $(NCCL_SRC) && \
-	$(nccl_cc) -o $@ $(filter-out %/other.c,$(wildcard tests/nccl/*.c)) proto/wire/collrec.c proto/base/cur.c -lpthread -ldl
+	$(nccl_cc) -rdynamic -o $@ $(filter-out %/other.c,$(wildcard tests/nccl/*.c)) proto/wire/collrec.c proto/base/cur.c -lpthread -ldl
 
 # What is known of a job of Slurm's.
 SLURM_FACTS := $(BUILD)/tests/lib/slurm-facts

@@ -71,6 +71,9 @@
 #define LIMIT_STEP_BATCH          4096u /* step records in one message */
 #define LIMIT_COLL_TIMES          4096u /* collectives of one step of one rank */
 #define LIMIT_COLL_CANDIDATES     8u    /* anchors that a rank speaks of at once */
+#define LIMIT_RAS_TEXT            (64u * 1024) /* of NCCL's answer on a stall */
+#define LIMIT_WAIT_CHANNEL        64u
+#define LIMIT_STALL_PIDS          16u   /* processes of a rank that are told then */
 #define LIMIT_SIGNALS_CPUS        8192u /* in one message of a node's signals */
 #define LIMIT_SIGNALS_GPUS        256u
 #define LIMIT_SIGNALS_PORTS       512u

@@ -11,14 +11,16 @@
  * A library inside someone else's program owns nothing but its ring: it keeps errno, it
  * looks twice before it closes a descriptor (the program may have closed ours and
  * reused the number), and a forked child of a marking process is not the rank and stays
- * silent. The one object of state is here because the interface has no handle by
- * design.
+ * silent. Of processes that have nothing to do with each other (programs that a rank starts)
+ * the first one that begins a step is the rank, while it lives. The one object of state is
+ * here because the interface has no handle by design.
  */
 #pragma GCC visibility push(default)
 #include "proto/client/aolani.h"
 #pragma GCC visibility pop
 
 #include <errno.h>
+#include <limits.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -36,6 +38,7 @@
 #define WAITS_FREE    16u
 #define WAIT_EVERY_NS 1000000u
 #define LOOK_EVERY_NS 1000000000u /* at the control group: a process can be moved */
+#define ASK_EVERY_NS  1000000000u /* whether the process that marks is gone */
 
 struct sample {
     uint64_t wall_ns, cpu_ns, delay_ns, throttled_ns;
@@ -47,10 +50,13 @@ enum client_state { CLIENT_UNTRIED, CLIENT_OFF, CLIENT_ON };
 struct client {
     enum client_state state;
     struct ring *ring;
+    char path[PATH_MAX]; /* of its file */
     uint32_t rank;
     pid_t pid, tid; /* who marks */
-    bool marked;    /* this process has begun a step */
-    bool gap;       /* the ring refused the last record */
+    bool marked;    /* this process has begun a step: the ring is its own */
+    void *lock;
+    uint64_t asked_ns; /* for it, in vain; 0: not yet */
+    bool gap;          /* the ring refused the last record */
 
     struct keptfd sched; /* schedstat of thread tid */
     struct cgroupstat group;
@@ -175,8 +181,9 @@ static void client_open(struct client *c)
     int saved = errno;
     const char *path = secure_getenv("AOLANI_STEP_PATH");
     c->state = CLIENT_OFF;
-    if (path && *path && rank_from_env(&c->rank))
-        c->ring = ringmap_open(path);
+    /* Kept: later the program may be changing its environment in another thread. */
+    if (path && strlen(path) < sizeof c->path && rank_from_env(&c->rank))
+        c->ring = ringmap_open(strcpy(c->path, path));
     if (c->ring) {
         c->pid = getpid();
         c->tid = gettid();
@@ -205,11 +212,38 @@ static bool client_adopt_thread(struct client *c)
         c->state = CLIENT_OFF;
         return false;
     }
+    if (pid != c->pid)
+        c->asked_ns = 0;
     c->pid = pid;
     c->tid = tid;
     sched_open(c);
     c->looked_ns = 0;
     return true;
+}
+
+/* A second thread that asks, against the rules, finds the lock of the first: what the
+ * process has it keeps. */
+static bool client_ask(struct client *c)
+{
+    void *lock;
+    if (ringmap_lock(c->path, &lock)) {
+        c->lock = lock;
+        c->marked = true;
+    } else if (!c->marked) {
+        atomic_store_explicit(&c->ring->others, 1, memory_order_relaxed);
+    }
+    return c->marked;
+}
+
+static bool client_has_ring(struct client *c)
+{
+    if (c->marked)
+        return true;
+    uint64_t now = clock_ns(CLOCK_MONOTONIC);
+    if (c->asked_ns != 0 && now - c->asked_ns < ASK_EVERY_NS)
+        return false;
+    c->asked_ns = now;
+    return client_ask(c);
 }
 
 /* ---- the record */
@@ -295,8 +329,7 @@ void aolani_step_begin(uint64_t step)
     if (!client_is_on(c))
         return;
     int saved = errno;
-    if (client_adopt_thread(c)) {
-        c->marked = true;
+    if (client_adopt_thread(c) && client_has_ring(c)) {
         c->in_step = true;
         c->no_delay = c->moved = c->coarse = false;
         c->kind = 0;

@@ -4,7 +4,9 @@
  * Link with -laolani, or load libaolani.so at run time. Outside a job started by
  * aolani-run every call does nothing and costs a few nanoseconds, so a program may keep
  * them for good. Nothing here blocks, allocates, prints or fails. Call from one thread
- * at a time, by habit the one that runs the training loop.
+ * at a time, by habit the one that runs the training loop. Of several programs that a rank
+ * starts, the steps of the first one that begins a step count, as long as it lives; of the
+ * others' calls aolani_stop_requested alone does anything.
  *
  *     while (step < steps && !aolani_stop_requested()) {
  *         aolani_step_begin(step);

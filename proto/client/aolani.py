@@ -29,9 +29,12 @@ within its backward pass looks as busy as the one it waits for.
 
 Call from one thread. Processes that a marking one forks, or multiprocessing starts (workers of
 a DataLoader), are not the rank, and what they mark is not counted. Of programs that a rank
-starts by itself (torchrun) one alone may mark: their steps cannot be told apart.
+starts by itself (torchrun) the first one that marks counts, as long as it lives: their steps
+could not be told apart.
 """
 import ctypes
+import fcntl
+import functools
 import mmap
 import os
 import stat
@@ -50,11 +53,13 @@ _SPECIAL, _HOST_PACED, _PARTIAL, _GAP, _CHECKPOINT, _EVALUATION = 1, 2, 4, 16, 6
 _CLIENT = 1
 _RECORD = struct.Struct("<IIQ10I4H2HH2B")
 _HEAD = struct.Struct("<QII")
-_WORD = struct.Struct("@Q")  # written in one go
+_WORD, _WORD32 = struct.Struct("@Q"), struct.Struct("@I")  # written in one go
 _RECORDS = 4096
-_AT_HEAD, _AT_DROPPED, _AT_TAIL, _AT_STOP, _AT_RECORDS = 64, 72, 128, 136, 192
+_AT_HEAD, _AT_DROPPED, _AT_OTHERS, _AT_TAIL, _AT_STOP, _AT_RECORDS = 64, 72, 80, 128, 136, 192
 _RING_BYTES = _AT_RECORDS + _RECORDS * _RECORD.size
 _MAGIC, _VERSION = int.from_bytes(b"AOARING1", "little"), 1
+_ASK_EVERY = 10**9  # ns
+_DONTFORK = 10  # MADV_DONTFORK, which mmap names since Python 3.8
 _MAX32 = 0xFFFFFFFF
 
 
@@ -110,10 +115,12 @@ class _Library(_Nothing):
         return self._stop() != 0
 
 
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
+
+
 def _open_ring(path: str) -> Optional[mmap.mmap]:
-    """The mapping survives whoever closes descriptors, so none is kept."""
-    flags = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-    fd = os.open(path, flags)
+    """The mapping survives whoever closes descriptors."""
+    fd = os.open(path, _OPEN)
     try:
         st = os.fstat(fd)
         if (not stat.S_ISREG(st.st_mode) or st.st_uid != os.geteuid() or st.st_mode & 0o022
@@ -128,13 +135,48 @@ def _open_ring(path: str) -> Optional[mmap.mmap]:
     return ring
 
 
+def _keep_open(fd: int) -> None:
+    """By a mapping that children do not get. One of Python's own would keep a descriptor, and
+    a child could hold it for longer than the rank lives."""
+    libc = ctypes.CDLL(None)
+    libc.mmap.restype = ctypes.c_void_p
+    libc.mmap.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int, ctypes.c_int,
+                          ctypes.c_int, ctypes.c_long]
+    libc.madvise.argtypes = [ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int]
+    at = libc.mmap(None, 1, 0, mmap.MAP_SHARED, fd, 0)
+    if at != ctypes.c_void_p(-1).value:
+        libc.madvise(at, 1, _DONTFORK)
+
+
+def _lock_ring(path: str) -> bool:
+    """Is it this process that marks? As ringmap_lock of libaolani: the lock is held by a
+    mapping, and where there can be none it is as if there were."""
+    try:
+        fd = os.open(path, _OPEN)
+    except OSError:
+        return True
+    try:
+        fcntl.flock(fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        _keep_open(fd)
+    except BlockingIOError:
+        return False
+    except (OSError, ValueError, AttributeError):
+        pass
+    finally:
+        os.close(fd)
+    return True
+
+
 class _Writer(_Nothing):
     """The ring written from here, where the library cannot be loaded: run delay and what
     was stolen are not known, and the records say so."""
 
-    def __init__(self, ring: mmap.mmap, rank: int) -> None:
+    def __init__(self, ring: mmap.mmap, rank: int, path: str) -> None:
         self._ring = ring
         self._rank = rank
+        self._path = path
+        self._has_ring = False
+        self._asked = 0
         self._pid = os.getpid()
         self._fence = threading.Lock()
         self._in_step = self._gap = False
@@ -143,8 +185,17 @@ class _Writer(_Nothing):
     def _now(self) -> Tuple[int, int]:
         return time.monotonic_ns(), time.thread_time_ns()
 
+    def _ask(self) -> bool:
+        now = time.monotonic_ns()
+        if not self._asked or now - self._asked >= _ASK_EVERY:
+            self._asked = now
+            self._has_ring = self._has_ring or _lock_ring(self._path)
+            if not self._has_ring:
+                _WORD32.pack_into(self._ring, _AT_OTHERS, 1)
+        return self._has_ring
+
     def step_begin(self, i: int) -> None:
-        self._in_step = os.getpid() == self._pid
+        self._in_step = os.getpid() == self._pid and (self._has_ring or self._ask())
         self._step = min(max(int(i), 0), _MAX32)
         self._flags = _PARTIAL
         self._waits = 1 if self._depth else 0
@@ -229,7 +280,7 @@ def _open() -> _Nothing:
         pass  # of another libc or architecture, or older than this file
     try:
         ring = _open_ring(path)
-        return _Writer(ring, int(rank)) if ring else _Nothing()
+        return _Writer(ring, int(rank), path) if ring else _Nothing()
     except (OSError, ValueError, AttributeError):
         return _Nothing()
 
@@ -351,9 +402,10 @@ def hook(optimizer: Any, start: Optional[int] = None) -> Any:
     if hasattr(optimizer, "register_step_post_hook"):
         optimizer.register_step_post_hook(turn)
     else:
-        # A bound method like the one it replaces: schedulers look into it.
+        # A bound method like the one it replaces, with its marks: schedulers look into it.
         inner = optimizer.step
 
+        @functools.wraps(inner)
         def step_and_mark(_self: Any, *args: Any, **kwargs: Any) -> Any:
             result = inner(*args, **kwargs)
             turn()

@@ -55,7 +55,7 @@ struct collrec {
     uint64_t bytes; /* SEND and RECV: of the first; those of a group are one record */
     uint32_t seq;
     uint32_t dur_ns;  /* saturates */
-    uint16_t n_ranks; /* of the communicator; saturates; 0: not known (table 3) */
+    uint16_t n_ranks; /* of the communicator; saturates; 0: not known (tables 1 to 3) */
     uint8_t kind, flags;
     struct collsig sig;
     uint8_t pad; /* 0 */
@@ -92,6 +92,14 @@ enum coll_depth {
     COLL_DEPTH_DEEP
 };
 
+/* Why no collective is timed, whatever the agent wants. */
+enum coll_no_times {
+    COLL_TIMES_GOOD,
+    COLL_NO_TIMES_ASKED,  /* the program's environment asks for less */
+    COLL_NO_TIMES_SLOWED, /* this NCCL loses too much by it */
+    COLL_NO_TIMES_N,
+};
+
 /* What the agent wants; gen is odd while it is being written. DEEP is switched on by the
  * plug-in itself as the anchor of a step is called, so that all ranks do so in the same
  * steps: those with anchor seq % deep_every < deep_n. */
@@ -120,12 +128,14 @@ struct collfile {
     /* of the plug-in */
     _Atomic uint32_t n_lanes; /* that were ever written into: the first ones */
     _Atomic uint32_t
-        nccl_version; /* of the table that NCCL has loaded: 5, 4, 3; 0: none yet */
+        nccl_version; /* of the table that NCCL has loaded: 5 to 1; 0: none yet */
     _Atomic uint64_t homeless; /* records of threads that found no lane */
     _Atomic uint64_t odd;      /* callbacks that made no sense and were let pass */
     _Atomic uint64_t untimed;  /* collectives of deep steps that nobody could time */
-    _Atomic uint32_t owner;    /* pid of the one process that writes; 0: none yet */
-    uint8_t pad1[28];
+    _Atomic uint32_t owner;    /* pid of who writes, in its namespace; 0: none yet */
+    _Atomic uint32_t library;  /* NCCL's own version, 22809 for 2.28.9; 0: not known */
+    _Atomic uint32_t no_times; /* enum coll_no_times */
+    uint8_t pad1[20];
     struct collwish wish;
     struct colllane lane[COLL_LANES];
 };

@@ -108,10 +108,11 @@ int container_check(char *const *words, size_t n, struct err *e)
 
 bool container_lets_name(const char *name, size_t len)
 {
-    static const char *const own[] = {
-        "PATH",      "HOME",   "PWD",  "OLDPWD",   "SHELL", "USER",
-        "LOGNAME",   "TMPDIR", "MAIL", "HOSTNAME", "TERM",  "LD_LIBRARY_PATH",
-        "LD_PRELOAD"};
+    static const char *const own[] = {"PATH",       "HOME",       "PWD",
+                                      "OLDPWD",     "SHELL",      "USER",
+                                      "LOGNAME",    "TMPDIR",     "MAIL",
+                                      "HOSTNAME",   "TERM",       "LD_LIBRARY_PATH",
+                                      "LD_PRELOAD", "PYTHONHOME", "VIRTUAL_ENV"};
     static const char *const begin[] = {
         "XDG_", "SSH_", "DBUS_", "BASH_FUNC_", "CONDA_", "SINGULARITY", "APPTAINER"};
     if (len == 0 || isdigit((unsigned char)name[0]))

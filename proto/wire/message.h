@@ -63,6 +63,7 @@ enum phase {
     X(26, REACH, SENDER_HEAD, PHASE_PREPARED, 1024, false)                        \
     X(27, AUDIT_ASK, SENDER_HEAD, PHASE_READY, 4096, false)                       \
     X(28, COLL_ANCHOR, SENDER_HEAD, PHASES_RUN, 64, false)                        \
+    X(29, STALL_ASK, SENDER_HEAD, PHASES_RUN, 64, false)                          \
     X(30, CREDIT, SENDER_BOTH, PHASES_ANY, 64, false)                             \
     X(31, PING, SENDER_BOTH, PHASES_ANY, 64, false)                               \
     X(32, PONG, SENDER_BOTH, PHASES_ANY, 64, false)                               \
@@ -70,7 +71,8 @@ enum phase {
     X(41, FENCE_DONE, SENDER_HEAD, PHASES_RUN, LIMIT_FRAME, false)                \
     X(42, MODEX_GET, SENDER_BOTH, PHASES_RUN, 64, false)                          \
     X(43, MODEX_DATA, SENDER_BOTH, PHASES_RUN, LIMIT_FRAME, false)                \
-    X(44, ABORT, SENDER_AGENT, PHASES_RUN, 4096, false)
+    X(44, ABORT, SENDER_AGENT, PHASES_RUN, 4096, false)                           \
+    X(45, STALL_SEEN, SENDER_AGENT, PHASES_RUN, 1u << 18, false)
 
 enum sender { SENDER_HEAD = 1, SENDER_AGENT = 2, SENDER_BOTH = 3 };
 

@@ -10,6 +10,7 @@
 #define PROTO_WIRE_STEPREC_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define STEPREC_BYTES 72
@@ -23,6 +24,10 @@ enum steprec_flag {
     STEPREC_STOPPED = 32,    /* a signal stopped the process within it (by its agent) */
     STEPREC_CHECKPOINT = 64, /* with SPECIAL: of this kind */
     STEPREC_EVALUATION = 128,
+    STEPREC_RENUMBERED = 256, /* of STEPREC_LOG: its numbers fell, and are counted on */
+    STEPREC_SAMPLED = 512, /* PARTIAL, but the agent has sampled what the host gave it:
+                            * CPU, run delay, throttled, blocked or waiting, faults; nvcsw
+                            * is how often a thread got a CPU, and stolen is not known */
 };
 /* Who marked the step, the best first: a program's own marks (libaolani, aolani.py),
  * its collectives as NCCL tells of them, a line that it wrote. */
@@ -44,6 +49,18 @@ struct steprec {
     uint8_t source, confidence;
 };
 
+/* Of a step that its program has marked what was measured is known, of others what was
+ * sampled. The fields of one that is not known are 0, which means nothing. */
+static inline bool steprec_is_marked(const struct steprec *r)
+{
+    return !(r->flags & STEPREC_PARTIAL) ||
+           (r->source != STEPREC_NCCL && r->source != STEPREC_LOG);
+}
+static inline bool steprec_knows_host(const struct steprec *r)
+{
+    return steprec_is_marked(r) || r->flags & STEPREC_SAMPLED;
+}
+
 void steprec_encode(const struct steprec *r, uint8_t ret[STEPREC_BYTES]);
 void steprec_decode(const uint8_t data[STEPREC_BYTES], struct steprec *ret);
 static inline uint32_t steprec_busy_us(const struct steprec *r)
@@ -53,9 +70,13 @@ static inline uint32_t steprec_busy_us(const struct steprec *r)
 
 /* ---- the ring: a file of RING_BYTES in memory, one producer, one consumer ----
  * The agent makes the file (mode 0600) and reads it without mapping it, which the rank
- * could truncate under its feet; the rank maps it by its path in AOLANI_STEP_PATH. The producer never waits: when the ring is full it counts a drop. Each
- * side owns its own cache line. The consumer trusts nothing in it but the bytes' being
- * there: head and tail are masked, and impossible distances resynchronise and count. */
+ * could truncate under its feet; the rank maps it by its path in AOLANI_STEP_PATH. Of
+ * several processes that producer is the one that holds the file locked (flock), which the
+ * first one that begins a step does until it ends: so it is told across PID namespaces,
+ * and by no number that another process may have later. The producer never waits: when the
+ * ring is full it counts a drop. Each side owns its own cache line. The consumer trusts
+ * nothing in it but the bytes' being there: head and tail are masked, and impossible
+ * distances resynchronise and count. */
 #define RING_MAGIC   0x31474e4952414f41ull /* "AOARING1" */
 #define RING_VERSION 1u
 #define RING_RECORDS 4096u /* a power of two; part of the format, so not in limits.h */
@@ -66,7 +87,8 @@ struct ring {
     uint8_t pad0[48];
     _Atomic uint64_t head;    /* next record to write; producer */
     _Atomic uint64_t dropped; /* producer */
-    uint8_t pad1[48];
+    _Atomic uint32_t others;  /* 1: the steps of another process do not count */
+    uint8_t pad1[44];
     _Atomic uint64_t tail; /* next record to read; consumer */
     _Atomic uint32_t
         stop_requested; /* set by the agent, read by aolani_stop_requested */

@@ -36,7 +36,7 @@ driver()
     plugin=$plain/libnccl-profiler-aolani.so
     run -0 nm -D --defined-only --without-symbol-versions "$plugin"
     [ "$(awk '$2 == "D" { print $3 }' <<<"$output" | sort | xargs)" = \
-        "ncclProfiler_v3 ncclProfiler_v4 ncclProfiler_v5" ]
+        "ncclProfiler_v1 ncclProfiler_v2 ncclProfiler_v3 ncclProfiler_v4 ncclProfiler_v5" ]
     [ -z "$(awk '$2 != "D" && $2 != "A"' <<<"$output")" ]
     # That of RHEL 8 is enough.
     run -0 objdump -T "$plugin"

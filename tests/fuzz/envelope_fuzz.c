@@ -42,6 +42,8 @@ static const struct {
     {MSG_COLL_ANCHORS, &aolani__coll_anchors__descriptor},
     {MSG_COLL_TIMES, &aolani__coll_times__descriptor},
     {MSG_COLL_ANCHOR, &aolani__coll_anchor__descriptor},
+    {MSG_STALL_ASK, &aolani__stall_ask__descriptor},
+    {MSG_STALL_SEEN, &aolani__stall_seen__descriptor},
     {MSG_PREPARE, &aolani__prepare__descriptor},
     {MSG_START, &aolani__start__descriptor},
     {MSG_SIGNAL, &aolani__signal__descriptor},

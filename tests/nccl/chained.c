@@ -30,7 +30,14 @@ static struct other *other_load(struct world *w)
 
 static int ours_of(const struct world *w)
 {
-    return w->version >= 5 ? 0x700 : 0x7;
+    return w->version >= 5 ? 0x700 : w->version >= 3 ? 0x7 : 0x6;
+}
+
+static int groups_of(const struct world *w)
+{
+    return w->version >= 5   ? NCCLABI_GROUP_API
+           : w->version >= 3 ? NCCLABI_GROUP
+                             : NCCLABI_P2P;
 }
 
 static unsigned bit_of(unsigned type)
@@ -42,13 +49,13 @@ static unsigned bit_of(unsigned type)
 
 static void both_hear(struct world *w)
 {
-    static const unsigned mask_of[] = {0x1f, 0x5f, 0x75f}; /* versions 3, 4, 5 */
+    static const unsigned mask_of[] = {0x1f, 0x1f, 0x1f, 0x5f, 0x75f}; /* by version */
     struct sim_comm c;
     struct sim_task task[3];
     struct other *o = other_load(w);
     bool stamps = w->version > 3;
     world_open(w);
-    o->wants = (int)mask_of[w->version - 3];
+    o->wants = (int)mask_of[w->version - 1];
     sim_init(&w->sim, &c, 5, 8);
     EXPECT(w->sim.mask == (o->wants | ours_of(w)));
     sim_group(&c, ops, 3, task);
@@ -115,11 +122,11 @@ static void theirs_alone(struct world *w)
     world_load(w);
     o->wants = NCCLABI_COLL;
     sim_init(&w->sim, &c, 5, 8);
-    EXPECT(w->sim.mask == (NCCLABI_COLL | (w->version >= 5 ? NCCLABI_GROUP_API : 1)));
+    EXPECT(w->sim.mask == (NCCLABI_COLL | groups_of(w)));
     sim_group(&c, ops, 3, task);
     *o->mask = 0;
     sim_group(&c, ops, 3, task);
-    EXPECT(w->sim.mask == (w->version >= 5 ? NCCLABI_GROUP_API : 1));
+    EXPECT(w->sim.mask == groups_of(w));
     sim_finalize(&c);
     EXPECT(o->wrong == 0 && o->started[bit_of(NCCLABI_COLL)] == 4 && o->fins == 1);
     world_expect(w, &(struct want){0});

@@ -92,14 +92,14 @@ static void depths(struct world *w)
 {
     static const struct {
         enum coll_depth depth;
-        int mask[3]; /* versions 3, 4, 5 */
+        int mask[5]; /* by version */
         bool timed;
-    } t[] = {{COLL_DEPTH_NONE, {0x1, 0x1, 0x100}, false},
-             {COLL_DEPTH_CALLS, {0x6, 0x6, 0x700}, false},
-             {COLL_DEPTH_ENQUEUED, {0x6, 0x6, 0x702}, false},
-             {COLL_DEPTH_DEEP, {0x6, 0x46, 0x742}, true},
-             {COLL_DEPTH_CALLS, {0x6, 0x6, 0x700}, false},
-             {COLL_DEPTH_NONE, {0x1, 0x1, 0x100}, false}};
+    } t[] = {{COLL_DEPTH_NONE, {0x4, 0x4, 0x1, 0x1, 0x100}, false},
+             {COLL_DEPTH_CALLS, {0x6, 0x6, 0x6, 0x6, 0x700}, false},
+             {COLL_DEPTH_ENQUEUED, {0x6, 0x6, 0x6, 0x6, 0x702}, false},
+             {COLL_DEPTH_DEEP, {0x6, 0x6, 0x6, 0x46, 0x742}, true},
+             {COLL_DEPTH_CALLS, {0x6, 0x6, 0x6, 0x6, 0x700}, false},
+             {COLL_DEPTH_NONE, {0x4, 0x4, 0x1, 0x1, 0x100}, false}};
     struct sim_task task[2] = {0};
     struct sim_comm c;
     unsigned calls = 0, dones = 0;
@@ -111,7 +111,7 @@ static void depths(struct world *w)
         bool was = i > 0 && t[i - 1].depth != COLL_DEPTH_NONE;
         world_wish(w, t[i].depth, 0, 0);
         sim_group(&c, &grad, 1, task); /* with the mask as it was */
-        EXPECT(w->sim.mask == t[i].mask[w->version - 3]);
+        EXPECT(w->sim.mask == t[i].mask[w->version - 1]);
         sim_channels(task, MS, 10);
         sim_group(&c, &grad, 1, task);
         sim_channels(task, MS, 10);
@@ -144,7 +144,7 @@ static void half_a_wish(struct world *w)
     EXPECT(w->sim.mask == before);
     atomic_fetch_add(&w->file->wish.gen, 1);
     sim_group(&c, &grad, 1, task);
-    EXPECT(w->sim.mask != before || w->version == 3);
+    EXPECT(w->sim.mask != before || w->version <= 3);
     sim_finalize(&c);
 }
 
@@ -251,32 +251,55 @@ static void no_place(struct world *w)
                      .calls = POOL + 78, .dones = POOL + 1, .comms = 1, .untimed = 77});
 }
 
-/* ---- a graph that was captured in a deep step is launched again and again */
+/* ---- graphs that are captured in a deep step keep nothing of it */
 
 static void deep_graph(struct world *w)
 {
     struct sim_op op = grad;
-    struct sim_task task[2];
-    struct sim_comm c, next;
+    struct sim_task first, task, eager;
+    struct sim_comm c;
     op.captured = true;
     world_file(w);
     world_wish(w, COLL_DEPTH_DEEP, 0, 0);
     world_load(w);
     sim_init(&w->sim, &c, 5, 8);
-    sim_group(&c, &op, 1, task);
-    world_wish(w, COLL_DEPTH_CALLS, 0, 0); /* which the graph does not care for */
+    EXPECT(w->sim.mask == 0x742);
+    sim_group(&c, &op, 1, &first); /* NCCL has read its mask before it asks us */
+    EXPECT(w->sim.mask == 0x700);
+    sim_group(&c, &op, 1, &task);
+    EXPECT(w->sim.mask == 0x700);
+    EXPECT(!(task.mask & (NCCLABI_KERNEL_CH | NCCLABI_COLL)));
     for (unsigned i = 0; i < 5; i++) {
-        sim_replay(task);
-        sim_channels(task, 1000 + i, 77);
+        sim_replay(&first);
+        sim_channels(&first, 1000 + i, 77);
+        sim_replay(&task);
+        sim_channels(&task, 1000 + i, 77);
     }
-    world_expect(w, &(struct want){.calls = 1, .captured = 6, .dones = 5, .comms = 1});
+    world_expect(w, &(struct want){.calls = 2, .captured = 2, .comms = 1});
+    sim_group(&c, &grad, 1, &eager); /* which sees to the mask again */
+    EXPECT(w->sim.mask == 0x742);
+    sim_group(&c, &grad, 1, &eager);
+    sim_channels(&eager, 1000, 77);
     sim_finalize(&c);
-    sim_init(&w->sim, &next, 6, 8); /* in the same place; the graph is of the old one */
-    EXPECT(next.context == c.context);
-    sim_replay(task);
-    sim_channels(task, 1000, 77);
-    sim_finalize(&next);
-    world_expect(w, &(struct want){.calls = 1, .captured = 6, .dones = 5, .comms = 2});
+    sim_replay(&first);
+    world_expect(w, &(struct want){.calls = 4, .captured = 2, .dones = 1, .comms = 1});
+}
+
+/* The anchor is in the graph, and its call begins a deep step. */
+static void deep_graph_of_anchor(struct world *w)
+{
+    struct sim_op op = norm;
+    struct sim_task task[2];
+    struct sim_comm c;
+    op.captured = true;
+    world_file(w);
+    world_anchor(w, 5, norm_sig);
+    world_wish(w, COLL_DEPTH_CALLS, 1, 1);
+    world_load(w);
+    sim_init(&w->sim, &c, 5, 8);
+    sim_group(&c, &op, 1, task);
+    EXPECT(w->sim.mask == 0x700);
+    sim_finalize(&c);
 }
 
 /* ---- finalized while the GPU is at it */
@@ -385,6 +408,7 @@ const struct driver_case cases_deep[] = {
     {"stamps that are good, bad and missing", all_stamps, V4 | V5},
     {"no place left to time one more", no_place, V4 | V5},
     {"a graph captured in a deep step", deep_graph, V5},
+    {"a graph captured with the anchor in it", deep_graph_of_anchor, V5},
     {"finalized while the GPU is at it", finalize_early, V4 | V5},
     {"the wish changes under many threads", flips, ALL},
     {NULL, NULL, 0},

@@ -51,12 +51,14 @@ int driver_status(void);
 struct driver_case {
     const char *name;
     void (*run)(struct world *w);
-    unsigned versions; /* bits 3, 4, 5 */
+    unsigned versions; /* bits 1 to 5 */
 };
+#define V1  (1u << 1)
+#define V2  (1u << 2)
 #define V3  (1u << 3)
 #define V4  (1u << 4)
 #define V5  (1u << 5)
-#define ALL (V3 | V4 | V5)
+#define ALL (V1 | V2 | V3 | V4 | V5)
 
 extern const struct driver_case cases_calls[], cases_deep[], cases_place[],
     cases_chain[];

@@ -5,7 +5,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "proto/client/nccl/ncclabi.h"
+#include "proto/client/nccl/ncclabi_old.h"
 
 #define EVENTS 200000u
 
@@ -164,16 +164,38 @@ static int start4(void *context, void **ret, struct ncclabi_descr4 *d)
 const struct ncclabi_table4 ncclProfiler_v4 = {"other",    init4,   start4,
                                                event_stop, record5, finalize};
 
-/* ---- version 3 */
+/* ---- versions 1 to 3 */
 
-static int start3(void *context, void **ret, struct ncclabi_descr3 *d)
+static int start_old(void *context, void **ret, unsigned type, void *parent, pid_t pid)
 {
     check_context(context);
-    check_common(d->type, d->parent, d->proxy_op.pid, FOREIGN);
-    if (d->type == NCCLABI_COLL || d->type == NCCLABI_P2P)
-        check_parent(d->parent, NCCLABI_GROUP);
-    *ret = event_start(d->type);
+    check_common(type, parent, pid, FOREIGN);
+    if (type == NCCLABI_COLL || type == NCCLABI_P2P)
+        check_parent(parent, NCCLABI_GROUP);
+    *ret = event_start(type);
     return 0;
+}
+
+static int start3(void *context, void **ret, void *descr)
+{
+    struct ncclabi_descr3 *d = descr;
+    return start_old(context, ret, d->type, d->parent, d->proxy_op.pid);
+}
+
+static int start2(void *context, void **ret, void *descr)
+{
+    struct ncclabi_descr2 *d = descr;
+    if (d->type == NCCLABI_COLL && d->coll.traffic_bytes != SIZE_MAX)
+        other_state.wrong++;
+    return start_old(context, ret, d->type, d->parent, d->proxy_op.pid);
+}
+
+static int start1(void *context, void **ret, void *descr)
+{
+    struct ncclabi_descr1 *d = descr;
+    if (d->type == NCCLABI_COLL && d->coll.func != 4) /* AllReduce */
+        other_state.wrong++;
+    return start_old(context, ret, d->type, d->parent, d->proxy_op.pid);
 }
 
 static int record3(void *handle, int state, union ncclabi_args3 *args)
@@ -183,4 +205,8 @@ static int record3(void *handle, int state, union ncclabi_args3 *args)
 }
 
 const struct ncclabi_table3 ncclProfiler_v3 = {"other",    init,    start3,
+                                               event_stop, record3, finalize};
+const struct ncclabi_table3 ncclProfiler_v2 = {"other",    init,    start2,
+                                               event_stop, record3, finalize};
+const struct ncclabi_table3 ncclProfiler_v1 = {"other",    init,    start1,
                                                event_stop, record3, finalize};

@@ -33,7 +33,7 @@ void sim_load(struct sim *s, const char *plugin, unsigned version)
     }
     s->t5 = version == 5 ? table : NULL;
     s->t4 = version == 4 ? table : NULL;
-    s->t3 = version == 3 ? table : NULL;
+    s->t3 = version <= 3 ? table : NULL;
 }
 
 void sim_unload(struct sim *s)
@@ -84,41 +84,140 @@ static void *start5(struct sim_comm *c, struct ncclabi_descr5 *d)
     return handle;
 }
 
-/* As versions 4 and 3 have it. */
-static void *start_old(struct sim_comm *c, const struct ncclabi_descr5 *d)
+/* Before version 5 the parent of COLL and P2P is their group. */
+static void *old_parent(const struct ncclabi_descr5 *d)
+{
+    return d->type == NCCLABI_COLL  ? d->coll.group
+           : d->type == NCCLABI_P2P ? d->p2p.group
+                                    : d->parent;
+}
+
+static void *start4(struct sim_comm *c, const struct ncclabi_descr5 *d)
 {
     void *handle = STALE;
-    struct ncclabi_descr4 d4 = {.type = (uint8_t)d->type, .parent = d->parent};
-    struct ncclabi_descr3 d3 = {.type = (uint8_t)d->type, .parent = d->parent};
+    struct ncclabi_descr4 d4 = {.type = (uint8_t)d->type, .parent = old_parent(d)};
     if (d->type == NCCLABI_COLL) {
-        d4.coll.func = d3.coll.func = d->coll.func;
-        d4.coll.count = d3.coll.count = d->coll.count;
-        d4.coll.datatype = d3.coll.datatype = d->coll.datatype;
+        d4.coll.func = d->coll.func;
+        d4.coll.count = d->coll.count;
+        d4.coll.datatype = d->coll.datatype;
         d4.coll.n_channels = d->coll.n_channels;
-        d3.coll.comm = c->id;
-        d4.parent = d3.parent = d->coll.group;
     } else if (d->type == NCCLABI_P2P) {
-        d4.p2p.func = d3.p2p.func = d->p2p.func;
-        d4.p2p.count = d3.p2p.count = d->p2p.count;
-        d4.p2p.datatype = d3.p2p.datatype = d->p2p.datatype;
-        d3.p2p.comm = c->id;
-        d4.parent = d3.parent = d->p2p.group;
+        d4.p2p.func = d->p2p.func;
+        d4.p2p.count = d->p2p.count;
+        d4.p2p.datatype = d->p2p.datatype;
     } else if (d->type == NCCLABI_KERNEL_CH) {
         d4.kernel_ch = d->kernel_ch;
+    } else if (d->type == NCCLABI_PROXY_OP) {
+        d4.proxy_op = d->proxy_op;
+    }
+    c->sim->t4->start(c->context, &handle, &d4);
+    return handle;
+}
+
+static void *start3(struct sim_comm *c, const struct ncclabi_descr5 *d)
+{
+    void *handle = STALE;
+    struct ncclabi_descr3 d3 = {.type = (uint8_t)d->type, .parent = old_parent(d)};
+    if (d->type == NCCLABI_COLL) {
+        d3.coll.func = d->coll.func;
+        d3.coll.count = d->coll.count;
+        d3.coll.datatype = d->coll.datatype;
+        d3.coll.comm = c->id;
+    } else if (d->type == NCCLABI_P2P) {
+        d3.p2p.func = d->p2p.func;
+        d3.p2p.count = d->p2p.count;
+        d3.p2p.datatype = d->p2p.datatype;
+        d3.p2p.comm = c->id;
+    } else if (d->type == NCCLABI_KERNEL_CH) {
         d3.kernel_ch = d->kernel_ch.channel;
     } else if (d->type == NCCLABI_PROXY_OP) {
-        d4.proxy_op = d3.proxy_op = d->proxy_op;
+        d3.proxy_op = d->proxy_op;
     }
-    if (c->sim->t4)
-        c->sim->t4->start(c->context, &handle, &d4);
-    else
-        c->sim->t3->start(c->context, &handle, &d3);
+    c->sim->t3->start(c->context, &handle, &d3);
+    return handle;
+}
+
+static void *start2(struct sim_comm *c, const struct ncclabi_descr5 *d)
+{
+    void *handle = STALE;
+    struct ncclabi_descr2 d2 = {.type = (uint8_t)d->type, .parent = old_parent(d)};
+    if (d->type == NCCLABI_COLL) {
+        d2.coll.func = d->coll.func;
+        d2.coll.count = d->coll.count;
+        d2.coll.datatype = d->coll.datatype;
+        d2.coll.comm = c->id;
+        d2.coll.traffic_bytes = SIZE_MAX;
+    } else if (d->type == NCCLABI_P2P) {
+        d2.p2p.func = d->p2p.func;
+        d2.p2p.count = d->p2p.count;
+        d2.p2p.datatype = d->p2p.datatype;
+        d2.p2p.comm = c->id;
+    } else if (d->type == NCCLABI_PROXY_OP) {
+        d2.proxy_op = d->proxy_op;
+    }
+    c->sim->t3->start(c->context, &handle, &d2);
+    return handle;
+}
+
+static uint8_t number_of(const char *const *names, uint8_t n, const char *name)
+{
+    uint8_t i = 0;
+    while (i < n && name && strcmp(names[i], name) != 0)
+        i++;
+    return i < n && name ? i : UINT8_MAX;
+}
+
+static uint8_t func1(const char *name)
+{
+    static const char *const names[] = {"Broadcast",     "Reduce",    "AllGather",
+                                        "ReduceScatter", "AllReduce", "SendRecv",
+                                        "Send",          "Recv"};
+    return number_of(names, 8, name);
+}
+
+static uint8_t type1(const char *name)
+{
+    static const char *const names[] = {
+        "ncclInt8",   "Unknown",     "ncclInt32",   "ncclUint32",  "ncclInt64",
+        "ncclUint64", "ncclFloat16", "ncclFloat32", "ncclFloat64", "ncclBfloat16"};
+    return number_of(names, 10, name);
+}
+
+static void *start1(struct sim_comm *c, const struct ncclabi_descr5 *d)
+{
+    void *handle = STALE;
+    struct ncclabi_descr1 d1 = {.type = (uint8_t)d->type, .parent = old_parent(d)};
+    if (d->type == NCCLABI_COLL) {
+        d1.coll.func = func1(d->coll.func);
+        d1.coll.count = d->coll.count;
+        d1.coll.datatype = type1(d->coll.datatype);
+        d1.coll.comm = c->id;
+    } else if (d->type == NCCLABI_P2P) {
+        d1.p2p.func = func1(d->p2p.func);
+        d1.p2p.count = d->p2p.count;
+        d1.p2p.datatype = type1(d->p2p.datatype);
+        d1.p2p.comm = c->id;
+    } else if (d->type == NCCLABI_PROXY_OP) {
+        d1.proxy_op = d->proxy_op;
+    }
+    c->sim->t3->start(c->context, &handle, &d1);
     return handle;
 }
 
 static void *start(struct sim_comm *c, struct ncclabi_descr5 *d)
 {
-    return c->sim->t5 ? start5(c, d) : start_old(c, d);
+    switch (c->sim->version) {
+    case 5:
+        return start5(c, d);
+    case 4:
+        return start4(c, d);
+    case 3:
+        return start3(c, d);
+    case 2:
+        return start2(c, d);
+    default:
+        return start1(c, d);
+    }
 }
 
 void *sim_start(struct sim_comm *c, uint64_t type, void *parent)
@@ -126,9 +225,10 @@ void *sim_start(struct sim_comm *c, uint64_t type, void *parent)
     return start(c, &(struct ncclabi_descr5){.type = type, .parent = parent});
 }
 
+/* Versions 1 and 2 stop what never had a handle. */
 void sim_stop(struct sim *s, void *handle)
 {
-    if (!handle)
+    if (!handle && s->version > 2)
         return;
     if (s->t5)
         s->t5->stop(handle);
@@ -148,8 +248,8 @@ void sim_record(struct sim *s, void *handle, int state, uint64_t value)
         s->t5->record(handle, state, &a);
     else if (s->t4)
         s->t4->record(handle, state, &a);
-    else
-        s->t3->record(handle, state, &a3);
+    else /* of a proxy's step there is nothing to tell */
+        s->t3->record(handle, state, s->version > 2 ? &a3 : NULL);
 }
 
 /* ---- a group of calls */
@@ -191,12 +291,21 @@ static void *api_call(struct sim_comm *c, const struct sim_op *op, int mask,
     return handle;
 }
 
+#define OLD_TASKS (NCCLABI_COLL | NCCLABI_PROXY_OP | NCCLABI_PROXY_STEP)
+
+/* Whom versions 1 and 2 tell of anything they tell of all in it. */
+static int mask_of_tasks(const struct sim *s, int mask)
+{
+    return s->version > 2       ? mask
+           : (mask & OLD_TASKS) ? mask | NCCLABI_COLL | NCCLABI_P2P
+                                : 0;
+}
+
 static void task_start(struct sim_task *t, void *plan)
 {
     struct ncclabi_descr5 d = {.parent = t->api};
     const struct sim_op *op = &t->op;
     bool of_bytes = strcmp(op->func, "AllGather") == 0; /* NCCL makes bytes of these */
-    t->event = NULL;
     if (is_p2p(op)) {
         d.type = NCCLABI_P2P;
         d.p2p.func = op->func;
@@ -204,7 +313,7 @@ static void task_start(struct sim_task *t, void *plan)
         d.p2p.datatype = op->type;
         d.p2p.n_channels = (uint8_t)channels_of(op);
         d.p2p.group = plan;
-        if (t->mask & UNDER_P2P)
+        if (mask_of_tasks(t->comm->sim, t->mask) & UNDER_P2P)
             t->event = start(t->comm, &d);
         return;
     }
@@ -214,20 +323,30 @@ static void task_start(struct sim_task *t, void *plan)
     d.coll.datatype = of_bytes ? "ncclInt8" : op->type;
     d.coll.n_channels = (uint8_t)channels_of(op);
     d.coll.group = plan;
-    if (t->mask & UNDER_COLL)
+    if (mask_of_tasks(t->comm->sim, t->mask) & UNDER_COLL)
         t->event = start(t->comm, &d);
 }
 
+static bool tells_of_group(const struct sim *s, int mask)
+{
+    return mask & (s->version > 2 ? UNDER_GROUP : OLD_TASKS | NCCLABI_P2P);
+}
+
+/* Before version 5 a group without a handle has no children. */
 static void tasks_launch(struct sim_comm *c, struct sim_task *t, unsigned n)
 {
     void *plan = NULL;
-    if (n > 0 && t->mask & UNDER_GROUP)
+    if (n > 0 && tells_of_group(c->sim, t->mask))
         plan = sim_start(c, NCCLABI_GROUP, NULL);
-    for (unsigned i = 0; i < n; i++)
-        task_start(&t[i], plan);
-    for (unsigned i = 0; i < n; i++) /* enqueued, which is all that it means */
+    for (unsigned i = 0; i < n; i++) {
+        t[i].event = NULL;
+        if (plan || c->sim->t5)
+            task_start(&t[i], plan);
+    }
+    for (unsigned i = 0; plan && i < n; i++) /* enqueued, which is all that it means */
         sim_stop(c->sim, t[i].event);
-    sim_stop(c->sim, plan);
+    if (plan)
+        sim_stop(c->sim, plan);
 }
 
 void sim_group(struct sim_comm *c, const struct sim_op *op, unsigned n,
@@ -235,6 +354,7 @@ void sim_group(struct sim_comm *c, const struct sim_op *op, unsigned n,
 {
     int mask = __atomic_load_n(&c->sim->mask, __ATOMIC_RELAXED);
     struct ncclabi_descr5 d = {.type = NCCLABI_GROUP_API, .group_api.depth = 1};
+    d.group_api.captured = n > 0 && op[0].captured;
     void *group = NULL;
     if (c->sim->t5 && mask != 0)
         group = start5(c, &d);
@@ -261,7 +381,8 @@ void *sim_channel_start(const struct sim_task *t, unsigned channel, uint64_t ns)
     struct ncclabi_descr5 d = {.type = NCCLABI_KERNEL_CH,
                                .parent = t->event,
                                .kernel_ch = {(uint8_t)channel, ns}};
-    return t->mask & NCCLABI_KERNEL_CH ? start(t->comm, &d) : NULL;
+    bool tells = t->comm->sim->version > 2 && t->mask & NCCLABI_KERNEL_CH;
+    return tells ? start(t->comm, &d) : NULL;
 }
 
 void sim_channel_stop(struct sim *s, void *handle, uint64_t ns)

@@ -9,15 +9,15 @@
 
 #include <stdbool.h>
 
-#include "proto/client/nccl/ncclabi.h"
+#include "proto/client/nccl/ncclabi_old.h"
 
 struct sim {
     void *lib;
     unsigned version;
     const struct ncclabi_table5 *t5; /* one of them */
     const struct ncclabi_table4 *t4;
-    const struct ncclabi_table3 *t3;
-    int mask; /* NCCL's one of the process */
+    const struct ncclabi_table3 *t3; /* versions 1 to 3 */
+    int mask;                        /* NCCL's one of the process */
 };
 
 struct sim_comm {

@@ -4,6 +4,7 @@
 #ifndef PROTO_CLIENT_NCCL_BOTH_H
 #define PROTO_CLIENT_NCCL_BOTH_H
 
+#include "proto/client/nccl/ncclabi_old.h"
 #include "proto/client/nccl/plugin.h"
 
 #define BOTH_NAME "aolani"
@@ -11,7 +12,8 @@
 
 EXPORT extern const struct ncclabi_table5 ncclProfiler_v5;
 EXPORT extern const struct ncclabi_table4 ncclProfiler_v4;
-EXPORT extern const struct ncclabi_table3 ncclProfiler_v3;
+EXPORT extern const struct ncclabi_table3 ncclProfiler_v3, ncclProfiler_v2,
+    ncclProfiler_v1;
 
 /* Their table; NULL: nobody is chained, or not for this version. */
 const void *both_table(unsigned version);

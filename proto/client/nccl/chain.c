@@ -2,25 +2,14 @@
 /* chain.c - see chain.h. */
 #include "proto/client/nccl/chain.h"
 
-#include <dlfcn.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
 
+#include "proto/client/nccl/olddl.h"
+
 #define OPEN   1u
 #define PROBES 16u
-
-/* Since glibc 2.34 these are in libc under a new version; under the old one every glibc
- * has them, and whoever has loaded us has libdl too. */
-#if defined(__x86_64__)
-#define OLD "GLIBC_2.2.5"
-#elif defined(__aarch64__)
-#define OLD "GLIBC_2.17"
-#endif
-#if defined(OLD) && !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__)
-__asm__(".symver dlopen, dlopen@" OLD);
-__asm__(".symver dlsym, dlsym@" OLD);
-#endif
 
 _Static_assert((CHAIN_PAIRS & (CHAIN_PAIRS - 1)) == 0, "places are masked");
 

@@ -4,12 +4,12 @@
  * here. */
 #include "proto/client/nccl/collmap.h"
 
-#include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "proto/client/filelock.h"
 
 static bool file_is_sound(int fd)
 {
@@ -19,16 +19,10 @@ static bool file_is_sound(int fd)
            (st.stx_mode & 022) == 0 && st.stx_size == COLLFILE_BYTES;
 }
 
-/* The programs that a rank starts inherit its path: the first that uses NCCL writes, and
- * the next one once that has ended. */
-static bool file_claim(struct collfile *f)
+static bool file_is_ours(const struct collfile *f)
 {
-    uint32_t self = (uint32_t)getpid(), owner = 0;
-    if (atomic_compare_exchange_strong(&f->owner, &owner, self) || owner == self)
-        return true;
-    if (owner <= INT32_MAX && (kill((pid_t)owner, 0) == 0 || errno != ESRCH))
-        return false;
-    return atomic_compare_exchange_strong(&f->owner, &owner, self);
+    return f->magic == COLLFILE_MAGIC && f->version == COLLFILE_VERSION &&
+           f->lanes == COLL_LANES;
 }
 
 struct collfile *collmap_open(const char *path)
@@ -36,16 +30,16 @@ struct collfile *collmap_open(const char *path)
     int fd = open(path, O_RDWR | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return NULL;
-    void *at = MAP_FAILED;
+    void *at = MAP_FAILED, *lock; /* which the process keeps */
     if (file_is_sound(fd))
         at = mmap(NULL, COLLFILE_BYTES, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct collfile *f = at == MAP_FAILED ? NULL : at;
+    if (f && (!file_is_ours(f) || !filelock_take(fd, &lock))) {
+        munmap(at, COLLFILE_BYTES);
+        f = NULL;
+    }
     close(fd);
-    if (at == MAP_FAILED)
-        return NULL;
-    struct collfile *f = at;
-    if (f->magic == COLLFILE_MAGIC && f->version == COLLFILE_VERSION &&
-        f->lanes == COLL_LANES && file_claim(f))
-        return f;
-    munmap(at, COLLFILE_BYTES);
-    return NULL;
+    if (f)
+        atomic_store(&f->owner, (uint32_t)getpid());
+    return f;
 }

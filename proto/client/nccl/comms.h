@@ -24,8 +24,8 @@ struct comm_sig {
 struct comm {
     _Atomic uint32_t is_taken;
     _Atomic uint32_t generation; /* 8 bits of it are in handles */
-    _Atomic uint64_t id;         /* NCCL's; 0: not known yet (version 3) */
-    uint16_t n_ranks;            /* 0: not known (version 3) */
+    _Atomic uint64_t id;         /* NCCL's; 0: not known yet (versions 1 to 3) */
+    uint16_t n_ranks;            /* 0: not known (versions 1 to 3) */
     uint8_t version;             /* of the table */
     bool is_mute;                /* not told of: only the chained plug-in hears of it */
     int *mask;                   /* NCCL's */

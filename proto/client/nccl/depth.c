@@ -26,10 +26,17 @@ static uint32_t depth_named(const char *word)
     return DEPTH_AS_WISHED;
 }
 
-void depth_init(struct depth *d, const struct collwish *wish, const char *word)
+void depth_init(struct depth *d, const struct collwish *wish, const char *word,
+                bool is_slowed)
 {
     d->wish = wish;
     d->always = depth_named(word);
+    if (d->always < COLL_DEPTH_DEEP)
+        d->no_times = COLL_NO_TIMES_ASKED;
+    else if (is_slowed && d->always != COLL_DEPTH_DEEP)
+        d->no_times = COLL_NO_TIMES_SLOWED;
+    else
+        d->no_times = COLL_TIMES_GOOD;
     atomic_store(&d->gen, 1); /* odd: the generation of no wish */
     atomic_store(&d->in_deep_step, false);
     depth_look(d);
@@ -77,7 +84,7 @@ void depth_look(struct depth *d)
 bool depth_call(struct depth *d, uint64_t comm, uint32_t key, uint32_t seq)
 {
     uint32_t every = peek(&d->deep_every);
-    if (every == 0 || key != peek(&d->anchor_key) ||
+    if (every == 0 || d->no_times != COLL_TIMES_GOOD || key != peek(&d->anchor_key) ||
         comm != atomic_load_explicit(&d->anchor_comm, memory_order_relaxed))
         return false;
     bool deep = seq % every < peek(&d->deep_n);
@@ -92,22 +99,35 @@ void depth_forget(struct depth *d, uint64_t comm)
 
 bool depth_is_deep(const struct depth *d)
 {
-    return atomic_load_explicit(&d->in_deep_step, memory_order_relaxed) ||
-           peek(&d->depth) >= COLL_DEPTH_DEEP;
+    return d->no_times == COLL_TIMES_GOOD &&
+           (atomic_load_explicit(&d->in_deep_step, memory_order_relaxed) ||
+            peek(&d->depth) >= COLL_DEPTH_DEEP);
 }
 
-/* Version 3 has no times, so nothing is to be had from its kernel events. */
-int depth_mask(const struct depth *d, unsigned version)
+/* Groups alone. Versions 1 and 2 tell of one only to whom something in it may concern, and of
+ * sends and receives only beside collectives. */
+int depth_groups(unsigned version)
 {
-    uint32_t depth = depth_is_deep(d) ? COLL_DEPTH_DEEP : peek(&d->depth);
-    int mask = version >= 5 ? NCCLABI_GROUP_API : NCCLABI_GROUP;
+    return version >= 5   ? NCCLABI_GROUP_API
+           : version >= 3 ? NCCLABI_GROUP
+                          : NCCLABI_P2P;
+}
+
+/* Before version 4 there are no times, so nothing is to be had from kernel events. */
+int depth_mask(const struct depth *d, unsigned version, bool captured)
+{
+    bool is_deep = depth_is_deep(d) && !captured;
+    uint32_t depth = is_deep ? COLL_DEPTH_DEEP : peek(&d->depth);
+    if (captured && depth > COLL_DEPTH_CALLS)
+        depth = COLL_DEPTH_CALLS;
+    int mask = depth_groups(version);
     if (depth == COLL_DEPTH_NONE)
         return mask;
     mask = version >= 5 ? mask | NCCLABI_COLL_API | NCCLABI_P2P_API
                         : NCCLABI_COLL | NCCLABI_P2P;
     if (depth >= COLL_DEPTH_ENQUEUED)
         mask |= NCCLABI_COLL;
-    if (depth >= COLL_DEPTH_DEEP && version >= 4)
+    if (is_deep && version >= 4)
         mask |= NCCLABI_KERNEL_CH;
     return mask;
 }

@@ -18,13 +18,15 @@ enum handle_kind {
     HANDLE_CHANNEL, /* one channel of that */
 };
 
-/* Low bits first: kind 2; CALL: comm 8, generation 8, sig 8, captured 1, seq in the upper
- * half; TIMED and CHANNEL: slot 16, channel 6, generation in the upper half. */
+/* For a group, of which nothing is kept: before version 5 NCCL tells of no collective in one
+ * without a handle. Of no kind, and even, which no pair of a chain is. */
+#define HANDLE_GROUP 4u
+
+/* Low bits first: kind 2; CALL: comm 8, generation 8, sig 8, seq in the upper half; TIMED and CHANNEL: slot 16, channel 6, generation in the upper half. */
 struct handle {
     enum handle_kind kind;
     unsigned comm, sig, slot, channel;
     uint32_t generation, seq;
-    bool captured;
 };
 
 static inline uint64_t handle_pack(const struct handle *h)
@@ -33,7 +35,7 @@ static inline uint64_t handle_pack(const struct handle *h)
     if (h->kind == HANDLE_CALL)
         return v | (uint64_t)(h->comm & 255) << 2 |
                (uint64_t)(h->generation & 255) << 10 | (uint64_t)(h->sig & 255) << 18 |
-               (uint64_t)h->captured << 26 | (uint64_t)h->seq << 32;
+               (uint64_t)h->seq << 32;
     return v | (uint64_t)(h->slot & 0xffff) << 2 | (uint64_t)(h->channel & 63) << 18 |
            (uint64_t)h->generation << 32;
 }
@@ -45,7 +47,6 @@ static inline struct handle handle_unpack(uint64_t v)
         h.comm = (unsigned)(v >> 2 & 255);
         h.generation = (uint32_t)(v >> 10 & 255);
         h.sig = (unsigned)(v >> 18 & 255);
-        h.captured = v >> 26 & 1;
         h.seq = (uint32_t)(v >> 32);
     } else {
         h.slot = (unsigned)(v >> 2 & 0xffff);

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT */
 /* ncclabi - what NCCL and a profiler plug-in say to each other: the tables that NCCL looks
- * up in the plug-in by name (ncclProfiler_v5, _v4, _v3), and what it passes.
+ * up in the plug-in by name (ncclProfiler_v5 down to _v1), and what it passes.
  *
  * Declared here, so that nothing of NCCL's is needed to build; only order, sizes and numbers
- * must be NCCL's. NCCL 2.26 takes version 3, 2.27 version 4, 2.28 and later version 5.
+ * must be NCCL's. NCCL 2.27 takes version 4, 2.28 and later version 5; what came before is in
+ * ncclabi_old.h.
  */
 #ifndef PROTO_CLIENT_NCCL_NCCLABI_H
 #define PROTO_CLIENT_NCCL_NCCLABI_H
@@ -174,58 +175,6 @@ struct ncclabi_table4 {
     int (*finalize)(void *context);
 };
 
-/* ---- version 3: which communicator it is, only COLL and P2P say; no times of the GPU */
-
-struct ncclabi_descr3 {
-    uint8_t type;
-    void *parent;
-    int rank;
-    union {
-        struct {
-            const char *comm_name;
-            uint64_t comm;
-            uint64_t seq;
-            const char *func;
-            const void *send;
-            void *recv;
-            size_t count;
-            int root;
-            const char *datatype;
-            uint8_t n_max_channels, n_warps;
-            const char *algo, *proto;
-        } coll;
-        struct {
-            const char *comm_name;
-            uint64_t comm;
-            const char *func;
-            void *buffer;
-            const char *datatype;
-            size_t count;
-            int peer;
-        } p2p;
-        struct ncclabi_proxy_op proxy_op;
-        int proxy_step;
-        uint8_t kernel_ch;
-        struct ncclabi_net_plugin net_plugin;
-    };
-};
-union ncclabi_args3 {
-    struct {
-        size_t bytes;
-        int steps;
-    } proxy_op;
-    int proxy_ctrl_ops;
-};
-
-struct ncclabi_table3 {
-    const char *name;
-    int (*init)(void **context, int *mask);
-    int (*start)(void *context, void **ret_handle, struct ncclabi_descr3 *d);
-    int (*stop)(void *handle);
-    int (*record)(void *handle, int state, union ncclabi_args3 *args);
-    int (*finalize)(void *context);
-};
-
 /* What NCCL's compiler makes of them on x86-64 and arm64. */
 _Static_assert(sizeof(void *) == 8, "handles are numbers of 64 bits");
 _Static_assert(offsetof(struct ncclabi_descr5, coll.datatype) == 24 + 48, "v5");
@@ -233,6 +182,5 @@ _Static_assert(offsetof(struct ncclabi_descr5, coll.group) == 24 + 80, "v5");
 _Static_assert(offsetof(struct ncclabi_descr5, coll_api.captured) == 24 + 40, "v5");
 _Static_assert(sizeof(struct ncclabi_descr5) == 24 + 88, "v5");
 _Static_assert(sizeof(struct ncclabi_descr4) == 24 + 80, "v4");
-_Static_assert(sizeof(struct ncclabi_descr3) == 24 + 96, "v3");
 
 #endif

@@ -13,6 +13,7 @@
 #include "proto/client/nccl/depth.h"
 #include "proto/client/nccl/handle.h"
 #include "proto/client/nccl/lanes.h"
+#include "proto/client/nccl/library.h"
 #include "proto/client/nccl/names.h"
 #include "proto/client/nccl/timing.h"
 
@@ -36,6 +37,7 @@ static struct plugin plugin;
 static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
     unsigned home; /* its lane, from 1; 0: it has none yet */
     bool is_deep;  /* the group of calls that it has begun is in a deep step */
+    bool captured; /* and goes into a CUDA graph */
     uint32_t told; /* sends and receives of that group: of which kinds */
     const struct comm *told_of;
 } caller;
@@ -95,8 +97,12 @@ static void plugin_open(const struct made *made)
     struct collfile *f = path && *path ? collmap_open(path) : NULL;
     if (!f || pthread_atfork(NULL, NULL, in_child) != 0)
         return;
+    uint32_t library = library_version(made->mask);
     plugin.lanes.file = f;
-    depth_init(&plugin.depth, &f->wish, secure_getenv("AOLANI_NCCL_DEPTH"));
+    depth_init(&plugin.depth, &f->wish, secure_getenv("AOLANI_NCCL_DEPTH"),
+               library_is_slowed(library));
+    atomic_store(&f->library, library);
+    atomic_store(&f->no_times, plugin.depth.no_times);
     atomic_store(&plugin.is_on, true);
 }
 
@@ -130,10 +136,9 @@ bool plugin_is_own_pid(pid_t pid)
 
 void plugin_mask(struct comm *m)
 {
-    int want = is_on() ? depth_mask(&plugin.depth, m->version) : 0;
+    int want = is_on() ? depth_mask(&plugin.depth, m->version, caller.captured) : 0;
     if (plugin.chain.table) /* and the groups, at which theirs is looked at again */
-        want |= chain_mask(&plugin.chain) |
-                (m->version >= 5 ? NCCLABI_GROUP_API : NCCLABI_GROUP);
+        want |= chain_mask(&plugin.chain) | depth_groups(m->version);
     if (m->mask && __atomic_load_n(m->mask, __ATOMIC_RELAXED) != want)
         __atomic_store_n(m->mask, want, __ATOMIC_RELAXED);
 }
@@ -210,11 +215,14 @@ static bool is_group(const struct comm *m, uint64_t type)
     return type == (m->version >= 5 ? NCCLABI_GROUP_API : NCCLABI_GROUP);
 }
 
-static void group_start(struct comm *m)
+/* A graph would ask the GPU for times at each launch, as long as it lives, and nobody would
+ * look at them. Before version 5 NCCL does not say what goes into one. */
+static void group_start(struct comm *m, bool captured)
 {
     depth_look(&plugin.depth);
+    caller.captured = captured;
     plugin_mask(m);
-    caller.is_deep = depth_is_deep(&plugin.depth);
+    caller.is_deep = depth_is_deep(&plugin.depth) && !captured;
     caller.told = 0;
 }
 
@@ -231,11 +239,11 @@ static bool is_told(const struct comm *m, const struct told *e)
     return is;
 }
 
-/* Version 3 says only here which communicator it is. */
+/* Versions 1 to 3 say only here which communicator it is. */
 static void comm_learn(struct comm *m, uint64_t id)
 {
     uint64_t none = 0;
-    if (m->version == 3 && atomic_compare_exchange_strong(&m->id, &none, id))
+    if (m->version <= 3 && atomic_compare_exchange_strong(&m->id, &none, id))
         comm_tell(m);
 }
 
@@ -268,7 +276,6 @@ static bool call(struct comm *m, const struct told *e, struct collrec *r,
         .generation = atomic_load_explicit(&m->generation, memory_order_relaxed),
         .sig = at,
         .seq = r->seq,
-        .captured = e->captured,
     };
     push(r);
     if (depth_call(&plugin.depth, r->comm, collsig_key(sig), r->seq))
@@ -292,7 +299,6 @@ static bool call_of(const struct comm *m, const struct told *e, struct collrec *
         .bytes = (uint64_t)e->count * size,
         .seq = h.seq,
         .n_ranks = m->n_ranks,
-        .flags = h.captured ? COLLREC_CAPTURED : 0,
         .sig = {(uint8_t)(key >> 16), (uint8_t)(key >> 8), (uint8_t)key},
     };
     return true;
@@ -318,7 +324,7 @@ static uint64_t on_call(struct comm *m, const struct told *e)
         count(&plugin.lanes.file->odd);
         return 0;
     }
-    if (!is_deep || is_p2p)
+    if (!is_deep || is_p2p || e->captured)
         return 0;
     if (e->type == NCCLABI_COLL)
         return m->version == 4 ? time_it(&r, e->n_channels) : 0;
@@ -344,8 +350,8 @@ uint64_t plugin_start(struct comm *m, const struct told *e)
     case NCCLABI_GROUP_API:
     case NCCLABI_GROUP:
         if (is_group(m, e->type))
-            group_start(m);
-        return 0;
+            group_start(m, e->captured);
+        return m->version < 5 && e->type == NCCLABI_GROUP ? HANDLE_GROUP : 0;
     case NCCLABI_COLL_API:
     case NCCLABI_P2P_API:
         return on_call(m, e);

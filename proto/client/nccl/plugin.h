@@ -19,7 +19,7 @@ struct told {
     uint64_t parent; /* our handle */
     const char *func, *datatype;
     size_t count;
-    uint64_t comm; /* version 3 alone */
+    uint64_t comm; /* versions 1 to 3 alone */
     unsigned channel, n_channels;
     uint64_t start_ns;
     bool captured;

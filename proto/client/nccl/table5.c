@@ -6,6 +6,9 @@ static struct told told5(const struct ncclabi_descr5 *d)
 {
     struct told e = {.type = d->type, .parent = (uintptr_t)d->parent};
     switch (d->type) {
+    case NCCLABI_GROUP_API:
+        e.captured = d->group_api.captured;
+        break;
     case NCCLABI_COLL_API:
         e.func = d->coll_api.func;
         e.datatype = d->coll_api.datatype;

@@ -6,6 +6,7 @@ usage: aolani_py_test.py BUILD      the folder that has libaolani.so
 """
 import ctypes
 import os
+import signal
 import struct
 import subprocess
 import sys
@@ -38,6 +39,7 @@ def scheduled(optimizer): # as torch's schedulers do
     method = optimizer.step
     ref, func, cls = weakref.ref(method.__self__), method.__func__, type(optimizer)
     optimizer.step = lambda *a, **k: func.__get__(ref(), cls)(*a, **k)
+    optimizer.step._with_counter = True # by which they know it again
 """
 
 
@@ -179,6 +181,20 @@ class Common:
                     at = 50 if first else 0
                     self.steps(at, at + 1, at + 2)
 
+    def test_a_scheduler_knows_its_optimizer_again(self):
+        for kind in "Old", "New":
+            with self.subTest(kind=kind):
+                self.ring = Ring(self.ring.path)
+                out = self.run_program(OPTIMIZER + textwrap.dedent(f"""
+                    import aolani
+                    o = {kind}()
+                    scheduled(o)
+                    aolani.hook(o)
+                    print([o.step() for _ in range(3)], hasattr(o.step, "_with_counter"))
+                    """))
+                self.assertEqual(out, "[1, 2, 3] True\n")
+                self.steps(0, 1, 2)
+
     def test_descriptors_may_be_closed(self):
         self.run_program("""
             import aolani, os, subprocess
@@ -224,6 +240,60 @@ class Common:
                     import subprocess, sys
                     sys.exit(subprocess.call([sys.executable, {program!r}, {how!r}]))""")
                 self.steps(0, 1, 2)
+
+    def test_of_two_programs_the_first_marks(self):
+        other = """
+            import aolani, os, sys
+            with aolani.step(50): pass
+            os.closerange(3, 64)
+            print("x", flush=True)
+            sys.stdin.read()
+            with aolani.step(51): pass
+            """
+        got = self.run_program(f"""
+            import subprocess, sys, textwrap, time
+            import aolani
+            other = subprocess.Popen([sys.executable, "-c", textwrap.dedent({other!r})],
+                                     stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+            other.stdout.readline()
+            for i in range(3):
+                with aolani.step(i):
+                    with aolani.wait(): aolani.checkpoint()
+            print(aolani.stop_requested())
+            other.communicate()
+            until = time.monotonic() + 30   # it is looked for once a second
+            while time.monotonic() < until:
+                with aolani.step(7): time.sleep(0.1)
+                with open({self.ring.path!r}, "rb") as f:
+                    f.seek(64)
+                    if f.read(1) != b"\\x02": break
+            """)
+        self.assertEqual(got, "False\n")
+        self.assertEqual([r["step"] for r in self.ring.records()], [50, 51, 7])
+        self.assertEqual(self.ring.word(80), 1)
+
+    def test_a_child_that_outlives_the_rank_keeps_nothing(self):
+        child = int(self.run_program("""
+            import aolani, os, signal
+            with aolani.step(1): pass
+            pid = os.fork()
+            if pid == 0:
+                os.closerange(0, 3)
+                signal.pause()
+            print(pid)
+            """))
+        try:
+            self.run_program("import aolani\nwith aolani.step(2): pass")
+        finally:
+            os.kill(child, signal.SIGKILL)
+        self.steps(1, 2)
+        self.assertEqual(self.ring.word(80), 0)
+
+    def test_alone_there_are_no_others(self):
+        self.run_program("import aolani\nwith aolani.step(1): pass")
+        self.run_program("import aolani\nwith aolani.step(2): pass")
+        self.steps(1, 2)
+        self.assertEqual(self.ring.word(80), 0)
 
     def test_a_full_ring_counts(self):
         self.ring.word(64, RECORDS)

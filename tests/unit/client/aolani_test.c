@@ -6,14 +6,19 @@
 #include <stddef.h>
 #include <cmocka.h>
 
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <sched.h>
+#include <signal.h>
 #include <stdio.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 
 #include "proto/client/aolani.c"
+#include "proto/client/filelock.h"
+#include "tests/lib/skipped.h"
 
 struct fixture {
     char dir[64], path[96];
@@ -45,6 +50,7 @@ static void client_reset(void)
     cgroupstat_close(&client.group);
     if (client.ring)
         munmap(client.ring, RING_BYTES);
+    filelock_release(client.lock);
     client = (struct client){.sched.fd = -1};
 }
 
@@ -476,6 +482,153 @@ static void test_a_fork_before_the_first_step_is_the_rank(void **state)
     assert_in_range(r.cpu_us, 2900, 3900); /* its own clock, not the parent's */
 }
 
+/* Until the other end is closed. */
+static void wait_on(int fd)
+{
+    char c;
+    while (read(fd, &c, 1) > 0)
+        ;
+}
+
+/* It marks a step, says so, and lives until `go` is closed. Its own children do not keep
+ * its ring. */
+static void other_run(struct fixture *f, int said, int go)
+{
+    client_reset();
+    run_step(f);
+    if (fork() == 0)
+        wait_on(go);
+    else if (write(said, "x", 1) == 1)
+        wait_on(go);
+    _exit(0);
+}
+
+/* A process that has nothing to do with this one, as the rank starts them. -1: not in PIDs
+ * of its own. */
+static pid_t other_start(struct fixture *f, bool in_own_pids, int *ret_go)
+{
+    int said[2], go[2];
+    char c;
+    assert_true(pipe(said) == 0 && pipe(go) == 0);
+    pid_t pid = fork();
+    assert_true(pid >= 0);
+    if (pid == 0) {
+        close(go[1]);
+        if (in_own_pids && (unshare(CLONE_NEWPID) < 0 || (pid = fork()) != 0))
+            _exit(pid > 0 && waitpid(pid, NULL, 0) == pid ? 0 : 1);
+        other_run(f, said[1], go[0]);
+    }
+    close(said[1]);
+    close(go[0]);
+    bool marks = read(said[0], &c, 1) == 1;
+    close(said[0]);
+    *ret_go = go[1];
+    if (marks)
+        return pid;
+    close(go[1]);
+    waitpid(pid, NULL, 0);
+    return -1;
+}
+
+static void mark(uint64_t number)
+{
+    aolani_step_begin(number);
+    aolani_wait_begin();
+    aolani_wait_end();
+    aolani_step_special();
+    aolani_step_end();
+}
+
+static void test_the_first_process_marks(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    for (int in_own_pids = 0; in_own_pids < 2; in_own_pids++) {
+        int go;
+        pid_t other = other_start(f, in_own_pids, &go);
+        if (other < 0) {
+            print_message("skipped: no PID namespace may be made here\n");
+            continue;
+        }
+        assert_true(pop(f, &r));
+        assert_int_equal(r.step, 5);
+        assert_int_equal(atomic_load(&f->ring->others), 0);
+        atomic_store(&f->ring->stop_requested, 1);
+        errno = 77;
+        mark(6);
+        mark(7);
+        assert_int_equal(errno, 77);
+        assert_false(pop(f, &r));
+        assert_int_equal(atomic_load(&f->ring->others), 1);
+        assert_int_equal(aolani_stop_requested(), 1);
+
+        kill(other, SIGKILL);
+        assert_int_equal(waitpid(other, NULL, 0), other);
+        if (in_own_pids) /* that was its parent */
+            close(go);
+        for (int i = 0; !client.marked && i < 1000; i++) {
+            client.asked_ns = 0;
+            mark(9);
+            nap(10);
+        }
+        assert_true(pop(f, &r));
+        assert_int_equal(r.step, 9);
+        if (!in_own_pids)
+            close(go);
+        client_reset();
+        atomic_store(&f->ring->others, 0);
+    }
+}
+
+static void test_a_child_of_a_refused_process_may_mark(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    int go;
+    pid_t other = other_start(f, false, &go);
+    assert_true(other > 0 && pop(f, &r));
+    atomic_store(&f->ring->stop_requested, 1);
+    mark(6);
+    kill(other, SIGKILL);
+    assert_int_equal(waitpid(other, NULL, 0), other);
+    assert_int_equal(in_child(run_step, f), 0);
+    assert_true(pop(f, &r));
+    assert_int_equal(r.step, 5);
+    close(go);
+}
+
+static void test_the_ring_is_kept_without_a_descriptor(void **state)
+{
+    struct fixture *f = *state;
+    void *lock;
+    mark(1);
+    for (int fd = 3; fd < 64; fd++)
+        close(fd);
+    assert_false(ringmap_lock(f->path, &lock)); /* another open file: as of another */
+    assert_null(lock);
+    filelock_release(client.lock);
+    client.lock = NULL;
+    assert_true(ringmap_lock(f->path, &lock));
+    assert_non_null(lock);
+    filelock_release(lock);
+    assert_true(ringmap_lock("/no/such/ring", &lock)); /* then nobody is asked */
+    assert_null(lock);
+}
+
+/* Two threads may both have seen that the process has none yet: the one that comes second
+ * finds the lock of the first. */
+static void test_a_process_is_not_its_own_other(void **state)
+{
+    struct fixture *f = *state;
+    struct steprec r;
+    mark(1);
+    assert_true(client_ask(&client));
+    assert_int_equal(atomic_load(&f->ring->others), 0);
+    mark(2);
+    assert_true(pop(f, &r) && pop(f, &r));
+    assert_int_equal(r.step, 2);
+}
+
 static void *thread_end(void *arg)
 {
     (void)arg;
@@ -519,7 +672,7 @@ static void test_a_stolen_descriptor_stays_open(void **state)
     aolani_step_end();
     assert_true(pop(f, &r));
     if (client.sched.fd < 0)
-        skip();
+        skip_because("no schedstat of a thread here");
     int fd = client.sched.fd;
     close(fd); /* as a program does that closes what it does not know */
     int mine = open("/dev/null", O_RDONLY);
@@ -539,22 +692,41 @@ static void test_a_stolen_descriptor_stays_open(void **state)
 
 /* ---- the library as it is installed */
 
+#define LIBRARY_TEXT 600
+
+static void find_library(char path[LIBRARY_TEXT])
+{
+    ssize_t n = readlink("/proc/self/exe", path, 512);
+    assert_true(n > 0);
+    path[n] = '\0';
+    char *at = strstr(path, "/tests/unit/");
+    if (!at)
+        skip_because("not run from a build folder");
+    strcpy(at, "/libaolani.so");
+    if (access(path, R_OK) < 0)
+        skip_because("no libaolani.so is built");
+}
+
+/* Loaded a second time it would find its own lock, and not know that it is. */
+static void test_once_loaded_it_stays(void **state)
+{
+    (void)state;
+    char path[LIBRARY_TEXT];
+    find_library(path);
+    void *so = dlopen(path, RTLD_NOW | RTLD_LOCAL);
+    assert_non_null(so);
+    assert_int_equal(dlclose(so), 0);
+    assert_non_null(dlopen(path, RTLD_NOW | RTLD_NOLOAD));
+}
+
 static void test_only_the_interface_is_exported(void **state)
 {
     (void)state;
-    char self[512], cmd[700], line[256];
-    ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
-    assert_true(n > 0);
-    self[n] = '\0';
-    char *at = strstr(self, "/tests/unit/");
-    if (!at)
-        skip();
-    strcpy(at, "/libaolani.so");
-    if (access(self, R_OK) < 0 || system("command -v nm >/dev/null") != 0) {
-        print_message("skipped: no %s, or no nm\n", self);
-        skip();
-    }
-    snprintf(cmd, sizeof cmd, "nm -D --defined-only '%s'", self);
+    char path[LIBRARY_TEXT], cmd[LIBRARY_TEXT + 40], line[256];
+    find_library(path);
+    if (system("command -v nm >/dev/null") != 0)
+        skip_because("no nm");
+    snprintf(cmd, sizeof cmd, "nm -D --defined-only '%s'", path);
     FILE *p = popen(cmd, "r");
     unsigned symbols = 0;
     while (fgets(line, sizeof line, p)) {
@@ -586,8 +758,13 @@ int main(void)
         T(test_stop_and_errno),
         T(test_a_fork_of_the_rank_is_silent),
         T(test_a_fork_before_the_first_step_is_the_rank),
+        T(test_the_first_process_marks),
+        T(test_a_child_of_a_refused_process_may_mark),
+        T(test_the_ring_is_kept_without_a_descriptor),
+        T(test_a_process_is_not_its_own_other),
         T(test_threads),
         T(test_a_stolen_descriptor_stays_open),
+        cmocka_unit_test(test_once_loaded_it_stays),
         cmocka_unit_test(test_only_the_interface_is_exported),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

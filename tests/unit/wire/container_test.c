@@ -139,11 +139,12 @@ static void test_names(void **state)
         const char *name;
         bool lets;
     } rows[] = {
-        {"RANK", true},       {"NCCL_DEBUG", true},  {"PATH", false},
-        {"PATHS", true},      {"LD_PRELOAD", false}, {"XDG_RUNTIME_DIR", false},
-        {"", false},          {"9A", false},         {"_", false},
-        {"_CE_CONDA", true},  {"A B", false},        {"BASH_FUNC_m%%", false},
-        {"PYTHONPATH", true}, {"TMPDIR", false},     {"AOLANI_MARK", true},
+        {"RANK", true},        {"NCCL_DEBUG", true},   {"PATH", false},
+        {"PATHS", true},       {"LD_PRELOAD", false},  {"XDG_RUNTIME_DIR", false},
+        {"", false},           {"9A", false},          {"_", false},
+        {"_CE_CONDA", true},   {"A B", false},         {"BASH_FUNC_m%%", false},
+        {"PYTHONPATH", true},  {"TMPDIR", false},      {"AOLANI_MARK", true},
+        {"PYTHONHOME", false}, {"VIRTUAL_ENV", false},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
         assert_int_equal(container_lets_name(rows[i].name, strlen(rows[i].name)),
