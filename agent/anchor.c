@@ -46,7 +46,8 @@ struct anchors {
     struct anchorsig sig[ANCHOR_SIGNATURES];
 };
 
-struct anchors *anchors_create(void (*step)(void *arg, const struct anchor_step *s),
+struct anchors *anchors_create(uint32_t world,
+                               void (*step)(void *arg, const struct anchor_step *s),
                                void *arg)
 {
     struct anchors *a = calloc(1, sizeof *a);
@@ -57,6 +58,7 @@ struct anchors *anchors_create(void (*step)(void *arg, const struct anchor_step 
     a->look_all = LOOK_FIRST;
     a->chosen = ANCHORVIEW_NOBODY;
     anchorviews_init(&a->views, a->sig, ANCHOR_SIGNATURES);
+    a->views.world = world;
     anchorstep_init(&a->step);
     return a;
 }

@@ -2,7 +2,9 @@
 /* anchor - where the steps of a program are that marks none: from its collectives.
  *
  * A training program calls the same collectives in each step, and some of them once: one
- * of those is the anchor, and a step reaches from one call of it to the next. What is inside
+ * of those is the anchor, and a step reaches from one call of it to the next. That it comes
+ * at even times shows it, or that as many others come between, if they are a few; then the
+ * times may follow the data. What is inside
  * (micro-batches, layers) has shorter periods and gives way to a longer one; what comes
  * every so many steps (evaluation, checkpoints) has longer ones and does not take over
  * (anchorlevel.h says by what they are told apart). A long step is not special for that: it
@@ -53,8 +55,10 @@ struct anchor_step { /* from one call of the anchor to the next */
 
 struct anchors;
 
-/* step is called for each step once an anchor is chosen. NULL: no memory. */
-struct anchors *anchors_create(void (*step)(void *arg, const struct anchor_step *s),
+/* world: ranks of the job, all of which the reductions of a step connect; 0: not known. step
+ * is called for each step once an anchor is chosen. NULL: no memory. */
+struct anchors *anchors_create(uint32_t world,
+                               void (*step)(void *arg, const struct anchor_step *s),
                                void *arg);
 void anchors_destroy(struct anchors *a);
 /* Records in order of t_ns; only CALLs and COMMs matter. */

@@ -12,33 +12,27 @@
 #define LOG_EVERY    10u  /* people log every tenth step, machines have 8 parts */
 #define MANY         16u /* calls; the same number in nearly all periods is no chance */
 #define ALIKE_LEAST  0.9
-#define YOUNG        24u /* calls, before it has shown whether it takes over */
-#define LONE_WAIT    64u /* periods with hardly anything in them: layers look so */
-#define PART_WAIT    64u /* that may be parts of a step */
+#define YOUNG        24u   /* calls, before it has shown whether it takes over */
+#define LONE_WAIT    64u   /* periods with hardly anything in them: layers look so */
+#define PART_WAIT    64u   /* that may be parts of a step */
+#define APART_WAIT   4096u /* of ranks that are never connected with all others */
 #define LAYERS_MOST  512u
-#define BARE_WAIT    512u /* in which nothing is reduced */
-#define BULK         0.2  /* of all bytes that are reduced */
+#define BULK         0.2 /* of all bytes that are reduced */
+#define TAIL         0.002
 #define GAPS_LEAST   0.18 /* of the time, to make a burst of what has others beside it */
 #define UNCOVERED    0.22 /* of the time: evaluations take less */
 #define STRETCH      0.75 /* of a part, for the optimizer */
 #define STRETCH_EACH 0.1  /* and for what noise does to medians */
 
-bool anchorlevel_is_small(const struct anchorsig *s)
-{
-    return s->sig.func == COLL_ALLREDUCE && s->sig.size_class <= ANCHORLEVEL_SMALL;
-}
-
-static bool is_large_reduction(const struct anchorsig *s)
-{
-    bool reduces = s->sig.func == COLL_ALLREDUCE || s->sig.func == COLL_REDUCESCATTER ||
-                   s->sig.func == COLL_REDUCE;
-    return reduces && s->sig.size_class > ANCHORLEVEL_SMALL;
-}
+/* Whom those reach whose gradients are reduced, by the sizes of the communicators. UNKNOWN:
+ * those are, or are larger than the job, whose ranks then are not NCCL's. */
+enum reach { REACH_UNKNOWN, REACH_SOME, REACH_ALL };
 
 /* What comes in each of the shorter periods (fast), and what only in the longer. */
 struct contents {
     bool has_gaps;
     bool fast_reduces, fast_small, fast_all_reduces, fast_sends;
+    enum reach fast_reach;
     bool slow_reduces, slow_small, slow_reduces_elsewhere;
     double fast_bytes, slow_bytes; /* reduced */
 };
@@ -55,7 +49,7 @@ static enum pace pace_of(const struct anchorviews *v, const struct anchorlevel *
 
 static void add(struct contents *c, enum pace pace, const struct anchorsig *s)
 {
-    bool large = is_large_reduction(s), small = anchorlevel_is_small(s);
+    bool large = anchorsig_reduces(s), small = anchorsig_is_small(s);
     if (pace == FAST) {
         c->fast_reduces |= large;
         c->fast_small |= small;
@@ -69,31 +63,57 @@ static void add(struct contents *c, enum pace pace, const struct anchorsig *s)
     }
 }
 
-/* Communicators, by their hash: one taken for another makes a step be overlooked at worst,
- * and there may be hundreds. */
+/* In which communicators the shorter periods reduce. */
 struct comms {
-    uint64_t bit[16];
+    double share[ANCHORVIEW_COMMS]; /* of the periods */
+    uint16_t ranks[ANCHORVIEW_COMMS];
 };
-
-static uint64_t *word_of(struct comms *c, uint64_t comm, uint64_t *ret_mask)
-{
-    uint64_t h = comm * 0x9e3779b97f4a7c15u;
-    *ret_mask = UINT64_C(1) << (h >> 58);
-    return &c->bit[h >> 54 & 15];
-}
+enum what { GRADIENTS, ANYTHING };
 
 static void note_comms(const struct anchorviews *v, const struct anchorlevel *fast,
-                       const struct anchorlevel *slow, struct comms *ret)
+                       enum what what, struct comms *ret)
 {
-    uint64_t mask;
+    *ret = (struct comms){0};
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
-        if (s->count == 0 || !is_large_reduction(s) ||
-            pace_of(v, fast, slow, s) != FAST)
-            continue;
-        uint64_t *word = word_of(ret, s->comm, &mask);
-        *word |= mask;
+        unsigned at = anchorviews_comm(s->comm);
+        double share = 0;
+        if (s->count > 0 && anchorsig_reduces(s))
+            share = anchorviews_comm_share(v, fast->view, at);
+        else if (s->count > 0 && what == ANYTHING && anchorsig_is_small(s))
+            share = anchorviews_share(v, fast->view, s);
+        if (share > 0)
+            ret->ranks[at] = s->n_ranks;
+        ret->share[at] = fmax(ret->share[at], share);
     }
+}
+
+static bool is_used(const struct comms *c, unsigned at)
+{
+    return c->share[at] > ANCHORVIEW_USUAL;
+}
+
+static unsigned count_used(const struct comms *c)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < ANCHORVIEW_COMMS; i++)
+        n += is_used(c, i);
+    return n;
+}
+
+static enum reach reach_of(const struct anchorviews *v, const struct anchorlevel *l,
+                           enum what what)
+{
+    struct comms c;
+    uint64_t ranks = 1;
+    note_comms(v, l, what, &c);
+    for (unsigned i = 0; i < ANCHORVIEW_COMMS; i++) {
+        if (c.ranks[i] > v->world)
+            return REACH_UNKNOWN;
+        if (is_used(&c, i) && ranks < v->world)
+            ranks *= c.ranks[i];
+    }
+    return ranks >= v->world ? REACH_ALL : REACH_SOME;
 }
 
 /* Are there large reductions of the slow kind in a communicator with none of the fast? */
@@ -101,15 +121,13 @@ static bool reduces_elsewhere(const struct anchorviews *v,
                               const struct anchorlevel *fast,
                               const struct anchorlevel *slow)
 {
-    struct comms used = {0};
-    uint64_t mask;
-    note_comms(v, fast, slow, &used);
+    struct comms used;
+    note_comms(v, fast, GRADIENTS, &used);
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
-        if (s->count == 0 || !is_large_reduction(s) ||
-            pace_of(v, fast, slow, s) != SLOW)
+        if (s->count == 0 || !anchorsig_reduces(s) || pace_of(v, fast, slow, s) != SLOW)
             continue;
-        if (!(*word_of(&used, s->comm, &mask) & mask))
+        if (!is_used(&used, anchorviews_comm(s->comm)))
             return true;
     }
     return false;
@@ -122,7 +140,8 @@ static struct contents look(const struct anchorviews *v, const struct anchorleve
     for (size_t i = 0; i < v->n_sigs; i++)
         if (v->sigs[i].count > 0)
             add(&c, pace_of(v, fast, slow, &v->sigs[i]), &v->sigs[i]);
-    if (c.slow_reduces)
+    c.fast_reach = c.fast_sends ? REACH_UNKNOWN : reach_of(v, fast, GRADIENTS);
+    if (c.slow_reduces && c.fast_reach != REACH_ALL)
         c.slow_reduces_elsewhere = reduces_elsewhere(v, fast, slow);
     return c;
 }
@@ -133,12 +152,16 @@ static bool is_bare(const struct contents *c, const struct anchorsig *fast)
     return fast->usual < ANCHORSIG_FEW || (!c->fast_small && !c->fast_all_reduces);
 }
 
-/* Layers, or buckets: they come in a burst, and the rest of the step is something else. */
+/* Layers, or buckets: they come in a burst, and the rest of the step is something else. If
+ * they might be steps as well, with an evaluation after some, more is reduced after them
+ * than its results. */
 static bool is_burst(const struct contents *c, const struct anchorsig *fast,
                      const struct anchorsig *slow, uint32_t k)
 {
     double covered = k * anchorsig_mean(fast) / slow->median;
-    return is_bare(c, fast) && 1 - covered >= UNCOVERED;
+    bool ends = c->slow_bytes >= TAIL * (c->slow_bytes + c->fast_bytes) ||
+                (c->slow_small && !c->fast_small && k % LOG_EVERY != 0);
+    return 1 - covered >= UNCOVERED && (is_bare(c, fast) || ends);
 }
 
 /* A few parts, all alike, and a small all-reduce after the last. */
@@ -160,6 +183,9 @@ static bool takes_over(const struct anchorviews *v, const struct anchorlevel *fa
     uint32_t k = anchorviews_ratio(v, fast->view, slow->view, &share, &n);
     if (n < RATIOS_LEAST)
         return false;
+    if (reach_of(v, fast, ANYTHING) == REACH_SOME &&
+        reach_of(v, slow, ANYTHING) == REACH_ALL)
+        return true;
     if (share < EXACT_LEAST) /* one of them is no loop */
         return slow->rep->usual >= MANY &&
                slow->rep->tally.alike >= ALIKE_LEAST * slow->rep->tally.n;
@@ -202,32 +228,35 @@ static bool are_no_parts(const struct anchorlevel *l, const struct anchorsig *s)
  * any age, if it is not of a former phase; others have shown it soon. What comes more often
  * than the level itself could not. */
 static bool is_rival(const struct contents *c, const struct anchorlevel *l,
-                     const struct anchorsig *s, struct comms *used, uint64_t now_ns)
+                     const struct anchorsig *s, const struct comms *used,
+                     uint64_t now_ns)
 {
-    uint64_t mask;
-    bool is_young = s->count < YOUNG, reduces = is_large_reduction(s);
+    bool is_young = s->count < YOUNG, reduces = anchorsig_reduces(s);
     bool is_here = is_young || s->seen[l->view] > 0 ||
-                   (double)(now_ns - s->last_ns) <= PART_WAIT / 2 * l->rep->median;
-    if (c->has_gaps && s->count > 1 && is_here)
+                   (double)(now_ns - s->last_ns) <= PART_WAIT * l->rep->median;
+    bool small = anchorsig_is_small(s);
+    bool ends = is_bare(c, l->rep) || reduces || (small && !c->fast_small);
+    if (c->has_gaps && s->count > 1 && is_here && ends)
         return true;
-    if (is_young && anchorlevel_is_small(s))
+    if (is_young && small)
         return !c->fast_small && !c->fast_all_reduces;
-    return reduces && is_here &&
-           (!c->fast_reduces || !(*word_of(used, s->comm, &mask) & mask));
+    bool is_elsewhere =
+        c->fast_reach != REACH_ALL && !is_used(used, anchorviews_comm(s->comm));
+    return reduces && is_here && (!c->fast_reduces || is_elsewhere);
 }
 
 static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
                       const struct contents *c, uint64_t now_ns)
 {
-    struct comms used = {0};
-    note_comms(v, l, l, &used);
+    struct comms used;
+    note_comms(v, l, GRADIENTS, &used);
     bool is_inner = c->fast_sends || !c->fast_reduces || is_bare(c, l->rep);
     double recent = l->rep->median * (is_inner ? LAYERS_MOST : PARTS_MOST);
     for (size_t i = 0; i < v->n_sigs; i++) {
         const struct anchorsig *s = &v->sigs[i];
         bool is_live = s->count > 0 && s->count / 8 <= l->rep->count &&
                        now_ns >= s->last_ns && (double)(now_ns - s->last_ns) <= recent;
-        bool is_over = anchorlevel_is_small(s) && are_no_parts(l, s) && !c->has_gaps;
+        bool is_over = anchorsig_is_small(s) && are_no_parts(l, s) && !c->has_gaps;
         if (is_live && !is_over && pace_of(v, l, l, s) != FAST &&
             is_rival(c, l, s, &used, now_ns))
             return true;
@@ -235,22 +264,52 @@ static bool has_rival(const struct anchorviews *v, const struct anchorlevel *l,
     return false;
 }
 
+/* Have gradients been reduced, at any time, where they are not in its periods? */
+static bool reduces_outside(const struct anchorviews *v, const struct anchorlevel *l)
+{
+    struct comms used;
+    note_comms(v, l, GRADIENTS, &used);
+    for (size_t i = 0; i < v->n_sigs; i++) {
+        const struct anchorsig *s = &v->sigs[i];
+        if (s->count > 0 && anchorsig_reduces(s) &&
+            !is_used(&used, anchorviews_comm(s->comm)))
+            return true;
+    }
+    return false;
+}
+
+/* Parts of a step have no norm; but neither has every program, and where all is reduced in
+ * one communicator by all-reduces, as it is without shards, there are hardly parts. */
+static bool may_be_part(const struct anchorviews *v, const struct anchorlevel *l,
+                        const struct contents *c)
+{
+    struct comms used;
+    note_comms(v, l, GRADIENTS, &used);
+    return !c->fast_small &&
+           (!c->fast_all_reduces || c->fast_sends || count_used(&used) > 1);
+}
+
 bool anchorlevel_is_early(const struct anchorviews *v, const struct anchorlevel *l,
                           uint64_t now_ns)
 {
     struct contents c = look(v, l, l);
     const struct anchorsig_tally *t = &l->rep->tally;
-    bool is_lone = l->rep->usual < ANCHORSIG_FEW;
-    uint32_t wait = is_lone ? LONE_WAIT : 0;
     double covered = t->n * anchorsig_mean(l->rep);
-    c.has_gaps = is_bare(&c, l->rep) && t->time - covered >= GAPS_LEAST * t->time;
-    if (!c.fast_reduces && !c.fast_small)
-        wait = BARE_WAIT;
-    else if (!c.fast_small && (!c.fast_all_reduces || c.fast_sends))
-        wait += PART_WAIT;
-    if (v->view[l->view].n < SHARES_LEAST || l->rep->count < wait)
-        return true;
+    bool is_apart = !c.fast_sends && reach_of(v, l, ANYTHING) == REACH_SOME;
+    uint32_t wait = l->rep->usual < ANCHORSIG_FEW ? LONE_WAIT : 0;
     uint32_t most = is_bare(&c, l->rep) ? RIVALS_LONE : RIVALS_MOST;
+    double gaps = t->time - fmin(covered, t->alike_time);
+    c.has_gaps = gaps >= GAPS_LEAST * t->time;
+    double looks = SHARES_LEAST;
+    if (is_apart) {
+        wait = APART_WAIT;
+    } else if (may_be_part(v, l, &c)) {
+        wait += PART_WAIT;
+        looks = PART_WAIT / 2;
+    }
+    if (v->view[l->view].n < looks || l->rep->count < wait ||
+        (!c.fast_reduces && !c.fast_small) || (is_apart && reduces_outside(v, l)))
+        return true;
     return l->rep->count < most && has_rival(v, l, &c, now_ns);
 }
 

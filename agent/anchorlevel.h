@@ -3,10 +3,14 @@
  *
  * Steady collectives of about one period are one level. From the shortest upwards a longer
  * one takes over where the shorter is seen to be a part of a step only: no gradients are
- * reduced in it, or most of them later, or in other communicators; or nothing but a small
- * all-reduce (the norm of the gradients) tells that a few alike parts belong together. What
- * comes every so many steps - evaluation, checkpoints, a line of the log - brings none of
- * this and makes its period longer.
+ * reduced in it, or most of them later, or in other communicators although those of its own
+ * are too small to connect all ranks; or it comes in bursts, with more reductions after
+ * them; or nothing but a small all-reduce (the norm of the gradients) tells that a few alike
+ * parts belong together. What comes every so many steps - evaluation, checkpoints, a line of
+ * the log - brings none of this and makes its period longer.
+ *
+ * Not decidable: 10 parts with the norm after the last, or 10 steps and a line of the log?
+ * The parts are taken, and where ten of them make a step, the program has to mark it.
  */
 #ifndef AGENT_ANCHORLEVEL_H
 #define AGENT_ANCHORLEVEL_H
@@ -15,14 +19,11 @@
 
 #include "agent/anchorview.h"
 
-#define ANCHORLEVEL_SMALL 10u /* size class: at most 2 KiB are a number or a few */
-
 struct anchorlevel {
     const struct anchorsig *rep;
     unsigned view; /* of rep's periods */
 };
 
-bool anchorlevel_is_small(const struct anchorsig *s);
 /* Have all of n levels, shortest first, been looked at for long enough? */
 bool anchorlevel_is_known(const struct anchorviews *v, const struct anchorlevel *l,
                           size_t n);

@@ -41,7 +41,7 @@ static unsigned kind_of(const struct anchorsig *s)
 {
     switch ((enum coll_func)s->sig.func) {
     case COLL_ALLREDUCE:
-        return anchorlevel_is_small(s) ? 0 : 1;
+        return anchorsig_is_small(s) ? 0 : 1;
     case COLL_REDUCESCATTER:
     case COLL_REDUCE:
         return 1;

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* anchorsig.c - what is random may look steady for a while. So a period counts for little
  * by itself: what is called in it must be alike, too, and where hardly anything is, many
- * periods must have been seen. */
+ * periods must have been seen. The other way about, where much is called and always as much
+ * the times may vary as they like, as with the lengths of sequences. */
 #include "agent/anchorsig.h"
 
 #include <math.h>
@@ -16,14 +17,27 @@
 #define TALLY_ANEW  900u /* of 1000: this steady it is now, whatever it was */
 #define ALIKE_LEAST 0.75
 #define ALIKE_SURE  0.9
-#define ALIKE_RICH  0.8
-#define RICH        8u /* calls in a period, so many times, that are alike by no chance */
-#define RICH_TIMES  16u
-#define RICH_STEADY 500u
 #define TIME_LEAST  0.65
-#define TIME_RICH   0.4
+#define TIME_ORDER  0.25
+#define RICH        8u /* calls in a period, so many times, that are alike by no chance */
+#define ORDER_TIMES 16u /* periods */
+#define ORDER_LEAST 0.8
+#define ORDER_RICH  0.38 /* lower bounds of the share that is alike */
+#define ORDER_FEW   0.75
 #define SURE_LEAST  0.6  /* lower bound of the share of good periods */
 #define SURE_Z2     12.0 /* its z, squared: 3.5 sigma, for there are many to look at */
+
+bool anchorsig_is_small(const struct anchorsig *s)
+{
+    return s->sig.func == COLL_ALLREDUCE && s->sig.size_class <= ANCHORSIG_SMALL;
+}
+
+bool anchorsig_reduces(const struct anchorsig *s)
+{
+    bool reduces = s->sig.func == COLL_ALLREDUCE || s->sig.func == COLL_REDUCESCATTER ||
+                   s->sig.func == COLL_REDUCE;
+    return reduces && s->sig.size_class > ANCHORSIG_SMALL;
+}
 
 uint32_t anchorsig_tolerance(uint32_t usual)
 {
@@ -52,6 +66,7 @@ static void tally_add(struct anchorsig *s, double period, uint32_t calls)
     t->alike += alike;
     t->time += period;
     t->good_time += good ? period : 0;
+    t->alike_time += alike ? period : 0;
     t->calls += calls;
     t->alike_calls += alike ? calls : 0;
     if (t->n >= TALLY_MOST) {
@@ -60,6 +75,7 @@ static void tally_add(struct anchorsig *s, double period, uint32_t calls)
         t->alike /= 2;
         t->time /= 2;
         t->good_time /= 2;
+        t->alike_time /= 2;
         t->calls /= 2;
         t->alike_calls /= 2;
     }
@@ -133,6 +149,7 @@ static void measure(struct anchorsig *s, uint32_t n)
         good += is_ordinary && is_good(s, (double)s->period[i]);
     }
     s->steady = alike > 0 ? good * 1000 / alike : 0;
+    s->alike = alike * 1000 / n;
     double share = s->tally.alike > 0 ? s->tally.good / s->tally.alike : 0;
     if (s->n > n && (s->steady < TALLY_ANEW || share * 1000 >= ANCHOR_STEADY))
         return;
@@ -149,26 +166,32 @@ static double lower_bound(double good, double n)
     return (p + z2 / (2 * n) - off) / (1 + z2 / n);
 }
 
-/* So many calls, so many times the same number: that is no chance. */
-static bool is_rich(const struct anchorsig *s)
+/* Are more periods alike than chance can make so? Of eight calls or more, a Poisson
+ * process has at most a third within the tolerance; timers that know nothing of each other
+ * do better with fewer. */
+static bool is_order(const struct anchorsig *s)
 {
-    return s->usual >= RICH && s->n >= RICH_TIMES &&
-           s->tally.alike >= ALIKE_RICH * s->tally.n;
+    const struct anchorsig_tally *t = &s->tally;
+    if (s->usual < ANCHORSIG_FEW || s->n < ORDER_TIMES || t->alike < ORDER_LEAST * t->n)
+        return false;
+    return lower_bound(t->alike, t->n) >= (s->usual >= RICH ? ORDER_RICH : ORDER_FEW);
 }
 
 /* The share of time that is not in good periods tells one call in each step from a burst of
- * them. Where the host runs ahead and waits now and then time says nothing, but the calls
- * are alike all the same. */
+ * them. Where the host runs ahead and waits now and then, or steps are as long as the data,
+ * time says nothing, but the calls are alike all the same. */
 static bool is_loop(const struct anchorsig *s)
 {
     const struct anchorsig_tally *t = &s->tally;
-    double least = is_rich(s) ? TIME_RICH : TIME_LEAST;
-    bool is_timely = t->good_time >= least * t->time;
-    if (t->alike < ALIKE_LEAST * t->n)
-        return false;
-    if (is_rich(s) || (s->usual >= ANCHORSIG_FEW && t->alike >= ALIKE_SURE * t->n))
-        return is_timely || t->alike_calls >= ALIKE_SURE * t->calls;
-    return is_timely && lower_bound(t->good, t->alike) >= SURE_LEAST;
+    bool is_timely = t->good_time >= TIME_LEAST * t->time;
+    bool has_calls = t->alike_calls >= ALIKE_SURE * t->calls;
+    if (is_order(s))
+        return has_calls || t->alike_time >= TIME_ORDER * t->time;
+    if (t->alike >= ALIKE_SURE * t->n && s->usual >= ANCHORSIG_FEW)
+        return is_timely || has_calls;
+    double least = s->usual < ANCHORSIG_FEW ? ALIKE_SURE : ALIKE_LEAST;
+    return is_timely && t->alike >= least * t->n &&
+           lower_bound(t->good, t->alike) >= SURE_LEAST;
 }
 
 void anchorsig_judge(struct anchorsig *s, uint64_t now_ns)
@@ -180,8 +203,9 @@ void anchorsig_judge(struct anchorsig *s, uint64_t now_ns)
     measure(s, n);
     bool is_there =
         now_ns <= s->last_ns || (double)(now_ns - s->last_ns) <= FORGOTTEN * s->longest;
-    unsigned least = is_rich(s) ? RICH_STEADY : ANCHOR_STEADY;
-    s->is_candidate = is_there && s->steady >= least && is_loop(s);
+    if (is_order(s) && s->steady < s->alike)
+        s->steady = s->alike;
+    s->is_candidate = is_there && s->steady >= ANCHOR_STEADY && is_loop(s);
 }
 
 double anchorsig_mean(const struct anchorsig *s)

@@ -19,7 +19,7 @@
  * and within a quarter of the median. Times are of all within it. */
 struct anchorsig_tally {
     double n, good, alike;
-    double time, good_time; /* nanoseconds */
+    double time, good_time, alike_time; /* nanoseconds */
     double calls, alike_calls;
 };
 
@@ -38,12 +38,20 @@ struct anchorsig {
     /* as judged */
     double median, longest; /* nanoseconds; median 0: not known */
     uint32_t usual;         /* calls in a period */
-    unsigned steady;        /* of 1000 that are alike, the good ones */
+    unsigned alike;         /* of 1000 */
+    unsigned steady; /* of 1000 that are alike, the good ones; or alike, if that is more
+                        and so many are no chance */
     bool is_candidate;
     struct anchorsig_tally tally;
     /* in how many periods of some others it has come */
     uint32_t stamp[ANCHORSIG_VIEWS], seen[ANCHORSIG_VIEWS];
 };
+
+#define ANCHORSIG_SMALL 10u /* size class: at most 2 KiB are a number or a few */
+
+/* A small all-reduce; gradients are reduced, as far as one can tell. */
+bool anchorsig_is_small(const struct anchorsig *s);
+bool anchorsig_reduces(const struct anchorsig *s);
 
 enum anchorsig_news {
     ANCHORSIG_FIRST,

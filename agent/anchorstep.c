@@ -6,6 +6,7 @@
 
 #define LONG         1.75 /* periods */
 #define ODD_CALLS    4u /* one in so many more or less than usual makes a step special */
+#define ALIKE_LEAST  0.75
 #define TIMES_LEAST  3u
 #define JUDGED_LEAST 7u /* periods */
 
@@ -18,7 +19,7 @@ void anchorstep_call(struct anchorstep *s, const struct collrec *r, bool odd)
 {
     s->now.n_coll++;
     s->now.bytes += r->bytes;
-    s->now.special |= odd;
+    s->is_odd |= odd;
 }
 
 void anchorstep_lost(struct anchorstep *s)
@@ -26,10 +27,24 @@ void anchorstep_lost(struct anchorstep *s)
     s->now.gap = true;
 }
 
-static bool has_odd_number(const struct anchorsig *anchor, uint32_t n)
+/* Where most have one number any other is odd, even when many others follow: they are an
+ * evaluation's. */
+static bool has_odd_number(struct anchorstep *s, const struct anchorsig *anchor,
+                           uint32_t n)
 {
-    uint32_t usual = anchor->usual, off = n > usual ? n - usual : usual - n;
-    return off > 2 + usual / ODD_CALLS;
+    if (anchor->tally.alike >= ALIKE_LEAST * anchor->tally.n &&
+        anchor->usual >= s->usual / 2)
+        s->usual = anchor->usual;
+    uint32_t usual = s->usual > 0 ? s->usual : anchor->usual;
+    uint32_t off = n > usual ? n - usual : usual - n;
+    return off > (s->usual > 0 ? anchorsig_tolerance(usual) : 2 + usual / ODD_CALLS);
+}
+
+/* Strangers instead of as many others are the same with other sizes. */
+static bool has_strangers(const struct anchorstep *s, const struct anchorsig *anchor)
+{
+    bool is_judged = anchor->median > 0 && anchor->n >= JUDGED_LEAST;
+    return s->is_odd && (s->now.gap || !is_judged || s->now.n_coll != anchor->usual);
 }
 
 static bool comes_regularly(struct anchorstep *s, uint32_t step)
@@ -53,15 +68,17 @@ bool anchorstep_turn(struct anchorstep *s, const struct anchorsig *anchor,
         n->step = r->seq;
         n->end_ns = r->t_ns;
         n->gap |= news == ANCHORSIG_LOST;
+        n->special = has_strangers(s, anchor);
         n->confidence = (uint8_t)(anchor->steady / 10);
         if (anchor->median > 0 && anchor->n >= JUDGED_LEAST) {
-            n->special |= !n->gap && has_odd_number(anchor, n->n_coll);
+            n->special |= has_odd_number(s, anchor, n->n_coll) && !n->gap;
             if ((double)(n->end_ns - n->begin_ns) > LONG * anchor->median)
                 n->special |= comes_regularly(s, n->step) && !n->gap;
         }
         *ret = *n;
     }
     s->running = true;
+    s->is_odd = false;
     s->now = (struct anchor_step){.begin_ns = r->t_ns};
     return ended;
 }

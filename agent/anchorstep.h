@@ -8,7 +8,9 @@
 
 struct anchorstep {
     bool running;
+    bool is_odd;            /* it has collectives that others have not */
     struct anchor_step now; /* the one that is going on */
+    uint32_t usual;         /* calls in a step, since most have so many; 0: not yet */
     uint32_t every, last;   /* long ones come every so often, as far as is known; */
     unsigned times;         /* so often in a row */
 };

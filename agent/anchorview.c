@@ -17,6 +17,7 @@ void anchorviews_init(struct anchorviews *v, struct anchorsig *sigs, size_t n_si
 void anchorviews_set(struct anchorviews *v, unsigned at, size_t who)
 {
     v->view[at] = (struct anchorview){.who = who};
+    memset(v->view[at].comm_stamp, 0xff, sizeof v->view[at].comm_stamp);
     for (unsigned i = 0; i < ANCHORSIG_VIEWS; i++) {
         v->view[at].mark[i] = v->view[i].id;
         v->view[i].ratio[at] = (struct anchorview_ratio){0};
@@ -58,6 +59,20 @@ static void end_period(struct anchorviews *v, unsigned at)
     w->n /= 2;
     for (size_t i = 0; i < v->n_sigs; i++)
         v->sigs[i].seen[at] /= 2;
+    for (unsigned i = 0; i < ANCHORVIEW_COMMS; i++)
+        w->comm_seen[i] /= 2;
+}
+
+unsigned anchorviews_comm(uint64_t comm)
+{
+    return (unsigned)(comm * 0x9e3779b97f4a7c15u >> 56);
+}
+
+static void see_comm(struct anchorview *w, unsigned comm)
+{
+    if (w->comm_stamp[comm] != w->id && w->n > 0)
+        w->comm_seen[comm]++;
+    w->comm_stamp[comm] = w->id;
 }
 
 void anchorviews_call(struct anchorviews *v, size_t who)
@@ -70,6 +85,8 @@ void anchorviews_call(struct anchorviews *v, size_t who)
         if (s->stamp[i] != w->id && w->n > 0)
             s->seen[i]++;
         s->stamp[i] = w->id;
+        if (anchorsig_reduces(s))
+            see_comm(w, anchorviews_comm(s->comm));
     }
 }
 
@@ -77,6 +94,12 @@ double anchorviews_share(const struct anchorviews *v, unsigned at,
                          const struct anchorsig *s)
 {
     return v->view[at].n > 0 ? fmin(1, s->seen[at] / v->view[at].n) : 0;
+}
+
+double anchorviews_comm_share(const struct anchorviews *v, unsigned at, unsigned comm)
+{
+    const struct anchorview *w = &v->view[at];
+    return w->n > 0 ? fmin(1, w->comm_seen[comm] / w->n) : 0;
 }
 
 uint32_t anchorviews_ratio(const struct anchorviews *v, unsigned fast, unsigned slow,

@@ -94,14 +94,21 @@ static void collread_look_at_lane(struct collread *r, unsigned lane)
 
 void collread_look(struct collread *r)
 {
-    uint32_t said[2]; /* n_lanes, nccl_version */
+    uint32_t said[2];    /* n_lanes, nccl_version */
+    uint32_t library[2]; /* library, no_times */
     _Static_assert(offsetof(struct collfile, nccl_version) ==
                        offsetof(struct collfile, n_lanes) + 4,
                    "one read for both");
-    if (!collread_read(r, said, sizeof said, offsetof(struct collfile, n_lanes)))
+    _Static_assert(offsetof(struct collfile, no_times) ==
+                       offsetof(struct collfile, library) + 4,
+                   "one read for both");
+    if (!collread_read(r, said, sizeof said, offsetof(struct collfile, n_lanes)) ||
+        !collread_read(r, library, sizeof library, offsetof(struct collfile, library)))
         return;
     r->n_lanes = said[0] < COLL_LANES ? said[0] : COLL_LANES;
     r->nccl_version = said[1];
+    r->library = library[0];
+    r->no_times = library[1] < COLL_NO_TIMES_N ? library[1] : COLL_TIMES_GOOD;
     for (unsigned i = 0; i < r->n_lanes; i++)
         collread_look_at_lane(r, i);
     /* The records of the heads that we have seen, and no older ones. */

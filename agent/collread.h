@@ -22,6 +22,7 @@ struct collread {
     uint32_t gen; /* of the wish, even */
     /* As last seen, whatever they are worth: */
     uint32_t n_lanes, nccl_version;
+    uint32_t library, no_times; /* as in struct collfile */
     struct collread_lane lane[COLL_LANES];
 };
 

@@ -21,7 +21,8 @@
 #define HELD_NS   5000000u
 #define FUTURE_NS 1000000000u /* a clock so far ahead is another one: nothing is held */
 #define TELL_NS   1000000000u /* between two COLL_ANCHORS of a rank */
-#define BATCH     256u        /* records of a lane read at once */
+#define ALIVE_NS  10000000000u /* while its anchor is lost, and others are called */
+#define BATCH     256u         /* records of a lane read at once */
 #define AT_ONCE   (COLL_LANES * COLL_RECORDS) /* of a rank, then others have their turn */
 /* Tags, lengths and counters around the records, at most. */
 #define TIMES_OVERHEAD 48u
@@ -38,9 +39,11 @@ struct coll_rank {
     struct collread_wish wish; /* as it stands in the file */
     bool gap;                  /* the next record follows a loss */
     bool is_deep;              /* the step that goes on */
-    uint64_t told_changes, told_ns;
-    uint32_t told_version;
-    bool told_lost;
+    bool captured;             /* calls went into a CUDA graph */
+    uint64_t told_changes, told_calls, told_ns;
+    uint32_t told_version, told_no_times;
+    uint32_t bare, told_bare; /* as CollAnchors.without */
+    bool told_lost, told_captured;
 };
 
 struct lane { /* of the rank at hand */
@@ -111,7 +114,7 @@ static void take_call(struct coll_rank *k, const struct collrec *rec)
     }
     bool was_deep = k->is_deep;
     k->is_deep = w->deep_every > 0 && rec->seq % w->deep_every < w->deep_n &&
-                 k->file.nccl_version != 3; /* which has no times */
+                 k->file.nccl_version > 3; /* before, NCCL tells no times */
     colldeep_next(&k->deep, rec->seq + 1, k->is_deep, k->relay->now_ns);
     if (was_deep)
         colldeep_call(&k->deep, rec);
@@ -124,8 +127,9 @@ static void take_record(struct coll_rank *k, struct collrec *rec)
     k->gap = false;
     if (rec->flags & COLLREC_GAP)
         colldeep_lost(&k->deep);
-    if (rec->n_ranks == 0) /* NCCL 2.26 does not say */
+    if (rec->n_ranks == 0) /* NCCL does not say before 2.27 */
         rec->n_ranks = COLLREC_RANKS_UNKNOWN;
+    k->captured = k->captured || (rec->flags & COLLREC_CAPTURED) != 0;
     if (rec->kind == COLLREC_DONE) {
         colldeep_done(&k->deep, rec);
         return;
@@ -195,17 +199,28 @@ static void drain_lanes(struct collrelay *r, struct coll_rank *k, bool last)
 
 /* ---- to the head */
 
+static bool is_news(const struct collrelay *r, const struct coll_rank *k,
+                    uint64_t changes, uint64_t calls, bool lost)
+{
+    bool is_alive =
+        lost && calls != k->told_calls && r->now_ns - k->told_ns >= ALIVE_NS;
+    return is_alive || changes != k->told_changes || lost != k->told_lost ||
+           k->captured != k->told_captured || k->file.no_times != k->told_no_times ||
+           k->file.nccl_version != k->told_version || k->bare != k->told_bare;
+}
+
 static void send_anchors(struct collrelay *r, struct coll_rank *k)
 {
     struct anchor_candidate c[ANCHOR_CANDIDATES];
     Aolani__CollAnchors__Candidate all[ANCHOR_CANDIDATES], *list[ANCHOR_CANDIDATES];
     Aolani__CollAnchors m = AOLANI__COLL_ANCHORS__INIT;
-    uint64_t changes;
+    uint64_t changes, calls = 0;
     size_t n = anchors_candidates(k->anchors, c, &changes);
     bool lost = r->chosen && anchors_is_lost(k->anchors, r->now_ns);
-    bool is_news = changes != k->told_changes || lost != k->told_lost ||
-                   k->file.nccl_version != k->told_version;
-    if (!is_news || (k->told_ns && r->now_ns - k->told_ns < TELL_NS))
+    for (size_t i = 0; i < n; i++)
+        calls += c[i].count;
+    if (!is_news(r, k, changes, calls, lost) ||
+        (k->told_ns && r->now_ns - k->told_ns < TELL_NS))
         return;
     for (size_t i = 0; i < n; i++) {
         aolani__coll_anchors__candidate__init(&all[i]);
@@ -221,11 +236,19 @@ static void send_anchors(struct collrelay *r, struct coll_rank *k)
     m.n_candidates = n;
     m.lost = lost;
     m.profiler = k->file.nccl_version;
+    m.library = k->file.library;
+    m.no_times = k->file.no_times;
+    m.captured = k->captured;
+    m.without = m.profiler ? 0 : k->bare;
     if (r->c.up.send(r->c.up.arg, MSG_COLL_ANCHORS, &m.base) < 0)
         return;
     k->told_changes = changes;
+    k->told_calls = calls;
     k->told_lost = lost;
     k->told_version = m.profiler;
+    k->told_no_times = m.no_times;
+    k->told_captured = m.captured;
+    k->told_bare = k->bare;
     k->told_ns = r->now_ns;
 }
 
@@ -307,13 +330,35 @@ int collrelay_choose(struct collrelay *r, const Aolani__CollAnchor *m, struct er
     return 0;
 }
 
-uint32_t collrelay_nccl(const struct collrelay *r)
+bool collrelay_is_told(const struct collrelay *r)
 {
-    uint32_t version = 0;
     for (size_t i = 0; i < r->n_ranks; i++)
-        if (r->ranks[i]->file.nccl_version > version)
-            version = r->ranks[i]->file.nccl_version;
-    return version;
+        if (r->ranks[i]->file.nccl_version > 0)
+            return true;
+    return false;
+}
+
+/* ---- NCCL without a profiler */
+
+static struct coll_rank *rank_find(const struct collrelay *r, uint32_t rank)
+{
+    for (size_t i = 0; i < r->n_ranks; i++)
+        if (r->ranks[i]->rank == rank)
+            return r->ranks[i];
+    return NULL;
+}
+
+bool collrelay_lacks_profiler(const struct collrelay *r, uint32_t rank)
+{
+    const struct coll_rank *k = rank_find(r, rank);
+    return k && k->file.nccl_version == 0 && k->bare == 0;
+}
+
+void collrelay_without_profiler(struct collrelay *r, uint32_t rank, uint32_t version)
+{
+    struct coll_rank *k = rank_find(r, rank);
+    if (k)
+        k->bare = version ? version : 1;
 }
 
 /* ---- life */
@@ -355,7 +400,7 @@ int collrelay_open_rank(struct collrelay *r, uint32_t rank, const char **ret_pat
     int rc = -ENOMEM;
     if (k) {
         *k = (struct coll_rank){.relay = r, .rank = rank, .file.fd = -1};
-        k->anchors = anchors_create(on_step, k);
+        k->anchors = anchors_create(r->c.world_size, on_step, k);
     }
     if (!k || !k->anchors || ranks_grow(r) < 0 ||
         asprintf(&k->path, "%s/coll-%u", r->dir, (unsigned)rank) < 0)

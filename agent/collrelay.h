@@ -20,6 +20,7 @@ struct collrelay;
 struct collrelay_config {
     const char *dir; /* as of steprelay_create */
     struct upward up;
+    uint32_t world_size;
     /* As steprelay_add. */
     int (*add)(void *arg, uint32_t rank, const struct steprec *rec);
     void *arg;
@@ -34,9 +35,13 @@ int collrelay_open_rank(struct collrelay *r, uint32_t rank, const char **ret_pat
 /* Take what the files hold. now_ns: CLOCK_MONOTONIC. last: the ranks are gone, so that
  * nothing is left to wait for. */
 void collrelay_drain(struct collrelay *r, uint64_t now_ns, bool last);
+/* Has NCCL loaded no profiler of ours in this rank, and is nothing known of why? */
+bool collrelay_lacks_profiler(const struct collrelay *r, uint32_t rank);
+/* It uses NCCL without one. version: of NCCL, 22005 is 2.20.5; 0: not known. */
+void collrelay_without_profiler(struct collrelay *r, uint32_t rank, uint32_t version);
 /* What the head has chosen. ERR_PROTO. */
 int collrelay_choose(struct collrelay *r, const Aolani__CollAnchor *m, struct err *e);
-/* The version of the profiler's table that NCCL has loaded in some rank; 0: none. */
-uint32_t collrelay_nccl(const struct collrelay *r);
+/* In some rank NCCL has loaded the profiler. */
+bool collrelay_is_told(const struct collrelay *r);
 
 #endif

@@ -174,6 +174,8 @@ int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
     /* A line that waits in Python's buffer says nothing of when its step ended. */
     if (rc == 0 && s->plan->step_pattern[0] && !envlist_value(&l, "PYTHONUNBUFFERED"))
         rc = envlist_set(&l, "PYTHONUNBUFFERED=1");
+    if (rc == 0 && s->ras_address && !envlist_value(&l, "NCCL_RAS_ADDR"))
+        rc = envlist_set(&l, "NCCL_RAS_ADDR=%s", s->ras_address);
     if (rc == 0)
         rc = environ_set_user(&l, s);
     if (rc == 0)

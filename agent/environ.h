@@ -25,13 +25,14 @@ struct environ_spec {
     uint32_t attempt;
     const char *master_addr;
     uint32_t master_port;
-    const char *step_path; /* NULL: no ring */
-    const char *coll_path; /* NULL: NCCL's collectives are not followed */
-    const char *profiler;  /* libnccl-profiler-aolani.so, with coll_path */
-    const char *library;   /* libaolani.so; NULL: none */
-    const char *python;    /* aolani.py; NULL: none */
-    const char *agent_dir; /* where they lie */
-    const char *tmp_dir;   /* of this job on this node */
+    const char *step_path;   /* NULL: no ring */
+    const char *coll_path;   /* NULL: NCCL's collectives are not followed */
+    const char *profiler;    /* libnccl-profiler-aolani.so, with coll_path */
+    const char *ras_address; /* for NCCL_RAS_ADDR, unless the user has set it */
+    const char *library;     /* libaolani.so; NULL: none */
+    const char *python;      /* aolani.py; NULL: none */
+    const char *agent_dir;   /* where they lie */
+    const char *tmp_dir;     /* of this job on this node */
     const char *shm_dir;
     bool only_loopback;   /* the host has no other interface */
     unsigned omp_threads; /* 0: not set */

@@ -87,6 +87,7 @@ static int job_on_start(struct job *j, const struct envelope *v, ProtobufCMessag
     j->ops->phase(j->arg, PHASE_RUNNING);
     job_event(j, JOB_EV_START);
     job_follow_nccl(j);
+    job_choose_ras(j);
     return job_start(j, (const Aolani__Start *)m, e);
 }
 
@@ -182,6 +183,7 @@ int job_message(struct job *j, const struct envelope *v, struct err *e)
         {MSG_REACH, &aolani__reach__descriptor, job_on_reach},
         {MSG_AUDIT_ASK, &aolani__audit_ask__descriptor, job_on_audit},
         {MSG_COLL_ANCHOR, &aolani__coll_anchor__descriptor, job_on_coll_anchor},
+        {MSG_STALL_ASK, &aolani__stall_ask__descriptor, job_on_stall_ask},
         {MSG_STDIN, &aolani__stdin__descriptor, job_on_stdin},
         {MSG_STOP, &aolani__stop__descriptor, job_on_stop},
         {MSG_END, &aolani__end__descriptor, job_on_end},
@@ -320,10 +322,13 @@ void job_destroy(struct job *j)
     pmixlink_destroy(j->pmix);
     nodesignals_destroy(j->signals);
     job_unwatch_binding(j);
+    job_forget_stall(j);
+    job_forget_ranks(j);
     ranks_destroy(j->ranks);
     oom_destroy(j->oom);
     shmleft_destroy(j->shm);
     steplog_destroy(j->steplog);
+    ncclwatch_destroy(j->ncclwatch);
     collrelay_destroy(j->coll);
     steprelay_destroy(j->steps);
     stdinpipe_destroy(j->input);

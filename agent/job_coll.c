@@ -10,35 +10,21 @@
 static int on_add(void *arg, uint32_t rank, const struct steprec *rec)
 {
     struct job *j = arg;
-    return steprelay_add(j->steps, rank, rec); /* what it loses it counts */
+    struct steprec whole = *rec;
+    job_fill_host(j, rank, &whole);
+    return steprelay_add(j->steps, rank, &whole); /* what it loses it counts */
 }
 
-/* Without one there is no NCCL, and its files would take memory for nothing. */
-static bool has_gpus(void)
+bool job_has_gpus(void)
 {
     return access("/dev/nvidiactl", F_OK) == 0 || access("/dev/kfd", F_OK) == 0;
-}
-
-static const char *pair_value(Aolani__KeyValue *const *kv, size_t n, const char *name)
-{
-    const char *value = NULL;
-    for (size_t i = 0; i < n; i++)
-        if (strcmp(kv[i]->key, name) == 0)
-            value = kv[i]->value;
-    return value;
-}
-
-static const char *their_value(const struct job *j, const char *name)
-{
-    const char *v = pair_value(j->plan->env, j->plan->n_env, name);
-    return v ? v : envlist_value(&j->base.env, name);
 }
 
 /* NCCL loads one profiler alone; as in environ.c. True: ours is none. */
 static bool yields(struct job *j)
 {
-    const char *theirs = their_value(j, "NCCL_PROFILER_PLUGIN");
-    const char *chain = their_value(j, "AOLANI_NCCL_CHAIN");
+    const char *theirs = job_their_value(j, "NCCL_PROFILER_PLUGIN");
+    const char *chain = job_their_value(j, "AOLANI_NCCL_CHAIN");
     if (!theirs || !theirs[0] || (chain && strcmp(chain, "1") == 0))
         return false;
     if (j->c.node == 0) /* the others would say the same */
@@ -51,12 +37,16 @@ static bool yields(struct job *j)
 
 void job_follow_nccl(struct job *j)
 {
-    struct collrelay_config c = {
-        .dir = j->folders.shm, .up = *j->c.up, .add = on_add, .arg = j};
+    struct collrelay_config c = {.dir = j->folders.shm,
+                                 .up = *j->c.up,
+                                 .world_size = j->plan->world_size,
+                                 .add = on_add,
+                                 .arg = j};
     Aolani__CollWish wish = j->plan->collectives;
     struct err e;
+    /* Without a GPU there is no NCCL, and its files would take memory for nothing. */
     if (wish == AOLANI__COLL_WISH__COLL_NO ||
-        (wish == AOLANI__COLL_WISH__COLL_WHERE_GPUS && !has_gpus()))
+        (wish == AOLANI__COLL_WISH__COLL_WHERE_GPUS && !job_has_gpus()))
         return;
     if (!j->c.host->profiler) {
         job_log(
@@ -69,11 +59,25 @@ void job_follow_nccl(struct job *j)
         job_log(j, LOG_WARN_, "NCCL is not followed: %s", e.text);
 }
 
+/* Without memory for it nothing is known of NCCL without a profiler. */
+static void watch_nccl(struct job *j, uint64_t now_ns)
+{
+    size_t n;
+    const struct task *tasks = ranks_tasks(j->ranks, &n);
+    if (!j->ncclwatch && ncclwatch_create(j->coll, n, &j->ncclwatch) < 0)
+        return;
+    ncclwatch_tick(j->ncclwatch, tasks, now_ns);
+}
+
 void job_drain_coll(struct job *j)
 {
     bool gone = j->ranks && ranks_are_gone(j->ranks);
-    if (j->coll)
-        collrelay_drain(j->coll, clock_mono_ns(), gone);
+    uint64_t now_ns = clock_mono_ns();
+    if (!j->coll)
+        return;
+    if (j->ranks && !gone)
+        watch_nccl(j, now_ns);
+    collrelay_drain(j->coll, now_ns, gone);
 }
 
 int job_on_coll_anchor(struct job *j, const struct envelope *v, ProtobufCMessage *msg,

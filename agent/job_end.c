@@ -125,6 +125,8 @@ static void job_remove_files(struct job *j)
     struct err e;
     output_destroy(j->output);
     steplog_destroy(j->steplog);
+    ncclwatch_destroy(j->ncclwatch);
+    j->ncclwatch = NULL;
     collrelay_destroy(j->coll);
     j->coll = NULL;
     steprelay_destroy(j->steps);

@@ -30,6 +30,21 @@ static void job_tell_conflicts(struct job *j)
     envbind_conflicts(&b, &j->base.env, job_on_conflict, j);
 }
 
+static const char *pair_value(Aolani__KeyValue *const *kv, size_t n, const char *name)
+{
+    const char *value = NULL;
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(kv[i]->key, name) == 0)
+            value = kv[i]->value;
+    return value;
+}
+
+const char *job_their_value(const struct job *j, const char *name)
+{
+    const char *v = pair_value(j->plan->env, j->plan->n_env, name);
+    return v ? v : envlist_value(&j->base.env, name);
+}
+
 int job_make_base(struct job *j, struct err *e)
 {
     int rc = rankbase_init(&j->base, j->plan, j->c.host, e);

@@ -5,8 +5,10 @@
 
 #include "agent/cgroup.h"
 #include "agent/collrelay.h"
+#include "agent/ncclwatch.h"
 #include "agent/environ.h"
 #include "agent/folders.h"
+#include "agent/heads.h"
 #include "agent/job.h"
 #include "agent/jobstate.h"
 #include "agent/masterport.h"
@@ -16,7 +18,9 @@
 #include "agent/plan.h"
 #include "agent/pmixlink.h"
 #include "agent/rankbase.h"
+#include "agent/rankhosts.h"
 #include "agent/ranks.h"
+#include "agent/ras.h"
 #include "agent/reach.h"
 #include "agent/readback.h"
 #include "agent/recover.h"
@@ -53,8 +57,13 @@ struct job {
     struct ptyrelay *ptys;   /* with -u */
     struct stdinpipe *input; /* of the rank that reads the head's, if it is here */
     struct steprelay *steps;
-    struct steplog *steplog; /* NULL: no steps are looked for in the output */
-    struct collrelay *coll;  /* NULL: nor in NCCL's collectives */
+    struct steplog *steplog;      /* NULL: no steps are looked for in the output */
+    struct collrelay *coll;       /* NULL: nor in NCCL's collectives */
+    struct ncclwatch *ncclwatch;  /* with coll, while there are ranks */
+    struct ras *ras;              /* NULL: it is not asked */
+    char ras_address[HEADS_TEXT]; /* where its NCCL listens; "": nowhere */
+    uint32_t look;                /* at a stall: the last that was asked for */
+    struct rankhosts *hosts;      /* NULL: no step that a rank has not marked itself */
     struct pmixlink *pmix;
     struct upward pmix_up; /* ours, to see MPI_Abort go by */
     pid_t pmix_pid;        /* of the helper; 0: none */
@@ -101,6 +110,22 @@ void job_drain_coll(struct job *j);  /* before steps are sent */
 int job_on_coll_anchor(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
                        struct err *e);
 
+bool job_has_gpus(void); /* the node */
+
+/* ---- job_rankhost.c ---- */
+void job_sample_ranks(struct job *j); /* ten times a second, before steps are made */
+void job_forget_ranks(struct job *j); /* before the ranks are */
+/* A step of its own; or n steps between two lines, of which r is one. */
+void job_fill_host(struct job *j, uint32_t rank, struct steprec *r);
+void job_fill_lines(struct job *j, uint32_t rank, uint64_t from_ns, uint64_t to_ns,
+                    uint32_t n, struct steprec *r);
+
+/* ---- job_stall.c ---- */
+void job_choose_ras(struct job *j); /* before the ranks start */
+int job_on_stall_ask(struct job *j, const struct envelope *v, ProtobufCMessage *msg,
+                     struct err *e);
+void job_forget_stall(struct job *j); /* an answer that is owed is not given */
+
 /* ---- job_steplog.c ---- */
 void job_watch_output(struct job *j); /* for steps; its parts are open */
 /* Its ranks are gone: what they wrote last. */
@@ -108,6 +133,8 @@ void job_unwatch_output(struct job *j);
 
 /* ---- job_environ.c ---- */
 int job_make_base(struct job *j, struct err *e);
+/* What ranks find in a variable that the agent would set. NULL: nothing. */
+const char *job_their_value(const struct job *j, const char *name);
 int job_run_setup(struct job *j,
                   struct err *e); /* job_prepare_pmix or job_unfit follows */
 

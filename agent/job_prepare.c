@@ -155,6 +155,7 @@ static void job_look_stops(void *arg)
 {
     struct job *j = arg;
     reap_look_stops(j->reap);
+    job_sample_ranks(j);
     job_drain_coll(j);
 }
 
@@ -377,6 +378,7 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
                              .coll = j->coll,
                              .shm = j->shm,
                              .pmix = j->pmix_ready ? j->pmix : NULL,
+                             .ras_address = j->ras_address[0] ? j->ras_address : NULL,
                              .attempt = j->attempt};
     int rc = oom_create(j->c.loop, j->cgroup ? cgroup_path(j->cgroup) : NULL,
                         job_on_other_oom, j, &j->oom, e);

@@ -16,6 +16,12 @@ static void on_step(void *arg, uint32_t rank, const struct steprec *rec)
     (void)steprelay_add(j->steps, rank, rec); /* what it loses it counts */
 }
 
+static void on_fill(void *arg, uint32_t rank, uint64_t from_ns, uint64_t to_ns,
+                    uint32_t n, struct steprec *rec)
+{
+    job_fill_lines(arg, rank, from_ns, to_ns, n, rec);
+}
+
 /* The head has compiled the same pattern: what fails here is the node's, and no reason
  * not to run. */
 void job_watch_output(struct job *j)
@@ -27,6 +33,7 @@ void job_watch_output(struct job *j)
                                .n_ranks = (uint32_t)p->n_ranks,
                                .now_ns = clock_mono_ns,
                                .step = on_step,
+                               .fill = on_fill,
                                .arg = j};
     if (!p->step_pattern[0])
         return;

@@ -18,7 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#define NODE_TOLD_MS 2000 /* for the head to answer that it rules the end */
+#define NODE_TOLD_MS   2000 /* for the head to answer that it rules the end */
+#define NODE_RELINK_MS 500  /* for a link that was cut meanwhile to come back */
 
 static const int node_signals[] = {SIGTERM, SIGINT, SIGHUP};
 #define NODE_SIGNALS (sizeof node_signals / sizeof *node_signals)
@@ -131,12 +132,18 @@ static void node_on_credit(void *arg)
     job_credit(n->job);
 }
 
+/* What nobody is there to take is not offered: whoever ended the head ends us soon. */
+static void node_abandon(struct node *n)
+{
+    node_hurry(n);
+    job_abandon(n->job, uplink_is_linked(n->uplink));
+}
+
 static void node_on_lease_over(void *arg)
 {
     struct node *n = arg;
     log_note("the head is out of reach for longer than the lease: ending");
-    node_hurry(n);
-    job_abandon(n->job, false);
+    node_abandon(n);
 }
 
 /* Slurm tells every process of a step, ranks too, and in most cases the head; KILL
@@ -154,14 +161,20 @@ static void node_tell_head(struct node *n, int signum)
     loop_timer_start(n->patience, uplink_is_linked(n->uplink) ? NODE_TOLD_MS : 0, 0);
 }
 
+static void node_on_unlinked(void *arg)
+{
+    struct node *n = arg;
+    if (n->told && !n->ruled)
+        loop_timer_start(n->patience, NODE_RELINK_MS, 0);
+}
+
 static void node_on_patience(void *arg)
 {
     struct node *n = arg;
     if (n->ruled)
         return;
     log_note("ending: Slurm asks for it, and the head says nothing");
-    node_hurry(n);
-    job_abandon(n->job, true);
+    node_abandon(n);
 }
 
 static void node_on_signal(int signum, void *arg)
@@ -173,8 +186,7 @@ static void node_on_signal(int signum, void *arg)
         return;
     }
     log_note("ending: %s", strsignal(signum));
-    node_hurry(n);
-    job_abandon(n->job, true);
+    node_abandon(n);
 }
 
 /* ---- job to session ---- */
@@ -205,6 +217,7 @@ static int node_open(struct node *n, const Aolani__Boot *boot, int in_fd, int ou
     static const struct uplink_ops uplink_ops = {.message = node_on_message,
                                                  .acked = node_on_acked,
                                                  .credit = node_on_credit,
+                                                 .unlinked = node_on_unlinked,
                                                  .lease_over = node_on_lease_over};
     static const struct job_ops job_ops = {
         .phase = node_on_phase, .attempt = node_on_attempt, .over = node_on_over};

@@ -54,18 +54,23 @@ int proc_stat_parse(const char *text, struct proc_stat *ret)
         n = sizeof s.name - 1;
     memcpy(s.name, open_at + 1, n);
     int ppid, group, session;
-    unsigned long long start;
-    /* state ppid group session, then 15 fields up to starttime, the 22nd of the line */
+    unsigned long long start, minflt, majflt, user, system;
+    /* state ppid group session; minflt is the 10th of the line, utime the 14th, threads the
+     * 20th, starttime the 22nd */
     int got = sscanf(close_at + 1,
-                     " %c %d %d %d %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s "
-                     "%*s %*s %llu",
-                     &s.state, &ppid, &group, &session, &start);
-    if (got != 5)
+                     " %c %d %d %d %*s %*s %*s %llu %*s %llu %*s %llu %llu %*s %*s %*s "
+                     "%*s %u %*s %llu",
+                     &s.state, &ppid, &group, &session, &minflt, &majflt, &user,
+                     &system, &s.threads, &start);
+    if (got != 10)
         return ERR_PARSE;
     s.ppid = ppid;
     s.group = group;
     s.session = session;
     s.start = start;
+    s.minflt = minflt;
+    s.majflt = majflt;
+    s.cpu = user + system;
     *ret = s;
     return 0;
 }

@@ -22,10 +22,13 @@ struct proc_stat {
     char name[16];
     char state; /* 'R', 'S', 'D', 'Z', ... */
     pid_t ppid, group, session;
-    uint64_t start; /* clock ticks since boot */
+    uint32_t threads;
+    uint64_t start;               /* clock ticks since boot */
+    uint64_t minflt, majflt, cpu; /* cpu: user and system, clock ticks */
 };
 
-/* Parse the text of /proc/<pid>/stat; the name may hold anything, ") " included. */
+/* Parse the text of /proc/<pid>/stat, or of a thread's; the name may hold anything, ") "
+ * included. */
 int proc_stat_parse(const char *text, struct proc_stat *ret);
 int proc_stat_read(pid_t pid, struct proc_stat *ret); /* -ESRCH: gone */
 int64_t proc_user(pid_t pid);                         /* its real user; -1: not known */

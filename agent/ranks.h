@@ -46,6 +46,7 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     struct collrelay *coll;      /* NULL: NCCL is not followed */
     struct shmleft *shm;         /* told of what is ended; NULL: nothing */
     const struct pmixlink *pmix; /* NULL: none */
+    const char *ras_address;     /* NULL: NCCL_RAS_ADDR is not set */
     uint32_t attempt;
 };
 

@@ -13,6 +13,9 @@
 #define HEAD_LOOKS 4 /* a head that does not stand still is left for the next time */
 #define HEADER     offsetof(struct ring, record)
 
+_Static_assert(offsetof(struct ring, others) == offsetof(struct ring, dropped) + 8,
+               "they are read together");
+
 static bool ringfile_read(const struct ringfile *r, void *to, size_t len, size_t at)
 {
     return pread(r->fd, to, len, (off_t)at) == (ssize_t)len;
@@ -85,11 +88,15 @@ static bool ringfile_read_head(struct ringfile *r)
 
 uint64_t ringfile_fill(struct ringfile *r)
 {
-    uint64_t dropped;
-    if (!ringfile_read(r, &dropped, sizeof dropped, offsetof(struct ring, dropped)) ||
+    struct {
+        uint64_t dropped;
+        uint32_t others, pad;
+    } said;
+    if (!ringfile_read(r, &said, sizeof said, offsetof(struct ring, dropped)) ||
         !ringfile_read_head(r))
         return 0;
-    r->dropped = dropped;
+    r->dropped = said.dropped;
+    r->others = said.others != 0;
     return r->head - r->tail;
 }
 

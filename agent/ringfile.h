@@ -8,6 +8,7 @@
 #ifndef AGENT_RINGFILE_H
 #define AGENT_RINGFILE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "proto/base/err.h"
@@ -16,6 +17,7 @@
 struct ringfile {
     int fd;
     uint64_t head, dropped; /* as last seen */
+    bool others;            /* likewise: another process marks too */
     uint64_t tail;          /* ours; what the file says of it is for the program */
 };
 

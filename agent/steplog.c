@@ -9,16 +9,20 @@
 
 #include "proto/wire/steppattern.h"
 
-struct log_line {
+struct log_stream {
     size_t len;
     bool is_rest;            /* its beginning was missed */
     char text[STEPLOG_LINE]; /* with its NUL */
+    bool numbered;           /* a number was found in it: */
+    uint32_t number;         /* the last one, */
+    uint32_t rise;           /* the least from one to the next; 0: none yet */
+    uint64_t past;           /* counted before the numbers fell */
 };
 struct log_rank {
-    bool known;
+    bool known, renumbered;
     uint32_t base, top; /* steps: the last that is told of, the last seen */
     uint64_t base_ns;
-    struct log_line line[2];
+    struct log_stream stream[2];
 };
 
 struct steplog {
@@ -89,32 +93,62 @@ static void rank_tell(struct steplog *l, uint32_t rank, struct log_rank *k,
 {
     uint32_t n = k->top - k->base;
     uint64_t all = t_ns > k->base_ns ? t_ns - k->base_ns : 0;
+    uint16_t flags = STEPREC_PARTIAL | STEPREC_HOST_PACED;
     if (n == 0)
         return;
-    for (uint32_t i = 1; i <= n && n <= STEPLOG_RANGE && all > 0; i++) {
-        struct steprec r = {.rank = rank,
-                            .step = k->base + i,
-                            .t_end_ns = k->base_ns + all / n * i,
-                            .wall_us = us_of(all / n),
-                            .flags = STEPREC_PARTIAL | STEPREC_HOST_PACED,
-                            .source = STEPREC_LOG,
-                            .confidence = (uint8_t)(n < 100 ? 100 / n : 1)};
+    flags |= k->renumbered ? STEPREC_RENUMBERED : 0;
+    struct steprec r = {.rank = rank,
+                        .wall_us = us_of(all / n),
+                        .flags = flags,
+                        .source = STEPREC_LOG,
+                        .confidence = (uint8_t)(n < 100 ? 100 / n : 1)};
+    bool tells = n <= STEPLOG_RANGE && all > 0;
+    if (tells && l->c.fill)
+        l->c.fill(l->c.arg, rank, k->base_ns, t_ns, n, &r);
+    for (uint32_t i = 1; i <= n && tells; i++) {
+        r.step = k->base + i;
+        r.t_end_ns = k->base_ns + all / n * i;
         l->c.step(l->c.arg, rank, &r);
     }
     rank_base(k, k->top, t_ns);
 }
 
-static void rank_sees(struct steplog *l, uint32_t rank, struct log_rank *k,
-                      uint32_t step, uint64_t t_ns)
+/* What the number comes to; true: it fell. Each stream is counted by itself: of two that
+ * write the same, one is read after the other. */
+static bool stream_count(struct log_stream *s, uint32_t number, uint32_t *ret_step)
 {
-    if (!k->known) {
-        rank_base(k, step, t_ns);
-    } else if (step >= k->top) {
-        k->top = step;
-    } else { /* it has gone back to a checkpoint */
-        rank_tell(l, rank, k, t_ns);
-        rank_base(k, step, t_ns);
+    bool fell = s->numbered && number < s->number;
+    uint32_t rise = s->numbered && !fell ? number - s->number : 0;
+    if (fell) /* the lines may be some steps apart, over this too */
+        s->past += (uint64_t)(s->number - number) + (s->rise ? s->rise : 1);
+    if (rise > 0 && (s->rise == 0 || rise < s->rise))
+        s->rise = rise;
+    s->numbered = true;
+    s->number = number;
+    if (s->past + number > UINT32_MAX) {
+        s->past = 0;
+        fell = true; /* for whoever hears of it */
     }
+    *ret_step = (uint32_t)(s->past + number);
+    return fell;
+}
+
+static void rank_sees(struct steplog *l, uint32_t rank, struct log_rank *k,
+                      struct log_stream *s, uint32_t number, uint64_t t_ns)
+{
+    uint32_t step;
+    bool fell = stream_count(s, number, &step);
+    bool is_too_far = fell && s->past == 0;
+    if (k->known && step <= k->top && !is_too_far)
+        return; /* it was there before, or in the other stream */
+    k->renumbered = k->renumbered || fell || s->past > 0;
+    if (k->known && !fell) {
+        k->top = step;
+        return;
+    }
+    if (k->known)
+        rank_tell(l, rank, k, t_ns);
+    rank_base(k, step, t_ns); /* not a step alone lies before a line that fell */
 }
 
 /* ---- from bytes to lines */
@@ -143,21 +177,21 @@ static void pattern_renew(struct steplog *l)
 }
 
 static void line_end(struct steplog *l, uint32_t rank, struct log_rank *k,
-                     struct log_line *line, uint64_t t_ns)
+                     struct log_stream *s, uint64_t t_ns)
 {
-    uint32_t step;
+    uint32_t number;
     uint64_t from = l->c.now_ns();
-    bool is_whole = line->len > 0 && !line->is_rest;
-    line->text[line->len] = '\0';
-    line->len = 0;
-    line->is_rest = false;
+    bool is_whole = s->len > 0 && !s->is_rest;
+    s->text[s->len] = '\0';
+    s->len = 0;
+    s->is_rest = false;
     if (!is_whole)
         return;
     if (!may_match(l, from)) {
         l->skipped++;
         return;
     }
-    bool is_step = steppattern_match(&l->pattern, line->text, &step);
+    bool is_step = steppattern_match(&l->pattern, s->text, &number);
     if (l->pattern_ns > STEPLOG_RENEW_NS)
         pattern_renew(l);
     uint64_t now = l->c.now_ns();
@@ -165,18 +199,18 @@ static void line_end(struct steplog *l, uint32_t rank, struct log_rank *k,
     l->save_ns -= took_ns;
     l->pattern_ns += took_ns;
     if (is_step)
-        rank_sees(l, rank, k, step, t_ns);
+        rank_sees(l, rank, k, s, number, t_ns);
 }
 
 /* Its beginning is kept; a NUL would hide what follows it. */
-static void line_add(struct log_line *line, const char *data, size_t len)
+static void line_add(struct log_stream *s, const char *data, size_t len)
 {
-    size_t room = STEPLOG_LINE - 1 - line->len;
+    size_t room = STEPLOG_LINE - 1 - s->len;
     len = len < room ? len : room;
-    memcpy(line->text + line->len, data, len);
-    for (size_t i = line->len; i < line->len + len; i++)
-        line->text[i] = line->text[i] ? line->text[i] : ' ';
-    line->len += len;
+    memcpy(s->text + s->len, data, len);
+    for (size_t i = s->len; i < s->len + len; i++)
+        s->text[i] = s->text[i] ? s->text[i] : ' ';
+    s->len += len;
 }
 
 /* Progress bars end their lines by going back to the beginning. */
@@ -193,17 +227,17 @@ void steplog_add(struct steplog *l, uint32_t rank, unsigned stream, const void *
     if (rank - l->c.first_rank >= l->c.n_ranks)
         return;
     struct log_rank *k = &l->ranks[rank - l->c.first_rank];
-    struct log_line *line = &k->line[stream & 1];
+    struct log_stream *s = &k->stream[stream & 1];
     const char *at = data, *end = len > 0 ? at + len : at;
     if (len == 0) {
-        line->len = 0;
-        line->is_rest = true;
+        s->len = 0;
+        s->is_rest = true;
     }
     while (at < end) {
         const char *stop = end_of_line(at, end);
-        line_add(line, at, (size_t)((stop ? stop : end) - at));
+        line_add(s, at, (size_t)((stop ? stop : end) - at));
         if (stop)
-            line_end(l, rank, k, line, t_ns);
+            line_end(l, rank, k, s, t_ns);
         at = stop ? stop + 1 : end;
     }
     if (k->known)

@@ -6,7 +6,13 @@
  * last line of a reading was written. Where the numbers rise by more than one between two
  * readings (a line every 10 steps, or several lines in one reading) all steps between get
  * the mean of that time; of none of them a time of its own is claimed. Records say that
- * they are partial, and that waiting is in them.
+ * they are partial, and that waiting is in them, unless `fill` knows better.
+ *
+ * Numbers that fall begin anew (as in each epoch of many programs), and steps are counted
+ * on from there: within an attempt no step comes twice. Of what lies between two such lines,
+ * an evaluation maybe, nothing is told. From then on a step's number is not the one that
+ * the program means, nor one to be compared with that of another attempt: records say so
+ * (STEPREC_RENUMBERED).
  *
  * Lines are cut to STEPLOG_LINE, and matching may take STEPLOG_SHARE of the time: lines
  * beyond it are passed over and counted. That widens a range and breaks nothing. */
@@ -20,7 +26,7 @@
 #include "proto/wire/steprec.h"
 
 #define STEPLOG_LINE     1024u /* of a line, from its beginning */
-#define STEPLOG_RANGE    1000u /* numbers that rise by more begin anew */
+#define STEPLOG_RANGE    1000u /* numbers that rise by more: not told of */
 #define STEPLOG_SHARE    0.05  /* of one CPU */
 #define STEPLOG_SAVE_NS  50e6  /* of it may be saved up */
 #define STEPLOG_RENEW_NS 200e6 /* of matching, then the pattern is compiled anew */
@@ -30,6 +36,9 @@ struct steplog_config {
     uint32_t first_rank, n_ranks;
     uint64_t (*now_ns)(void); /* CLOCK_MONOTONIC; to see what matching takes */
     void (*step)(void *arg, uint32_t rank, const struct steprec *rec);
+    /* What the host gave to the rank meanwhile; may be NULL. rec is one of the n steps. */
+    void (*fill)(void *arg, uint32_t rank, uint64_t from_ns, uint64_t to_ns, uint32_t n,
+                 struct steprec *rec);
     void *arg;
 };
 struct steplog;

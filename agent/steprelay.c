@@ -49,6 +49,7 @@ struct relay_rank {
     uint64_t ring_dropped; /* the largest value its producer has shown */
     uint64_t lost;         /* by this side: nonsense in the ring, or short credit */
     uint64_t told;         /* drops that the head has heard of */
+    bool told_others;      /* that there are others */
     bool gap;              /* the next record follows a loss */
     uint64_t n_stops;
     struct relay_stop stops[STEPRELAY_STOPS]; /* the last of them */
@@ -146,6 +147,7 @@ static bool send_batch(struct steprelay *r, struct relay_rank *k)
     Aolani__Steps m = AOLANI__STEPS__INIT;
     m.rank = k->rank;
     m.dropped = rank_dropped(k);
+    m.others = k->ring.others;
     m.records.len = (size_t)r->n_batch * STEPREC_BYTES;
     m.records.data = r->batch[0];
     if (r->up.send(r->up.arg, MSG_STEPS, &m.base) < 0) {
@@ -153,6 +155,7 @@ static bool send_batch(struct steprelay *r, struct relay_rank *k)
         return false;
     }
     k->told = m.dropped;
+    k->told_others = m.others;
     r->held = NULL;
     r->n_batch = 0;
     return true;
@@ -233,10 +236,10 @@ int steprelay_flush(struct steprelay *r)
 {
     if (!drain(r))
         return -EAGAIN;
-    /* Drops after a rank's last record have no record to travel with. */
+    /* What is found after a rank's last record has no record to travel with. */
     for (size_t i = 0; i < r->n_ranks; i++) {
         struct relay_rank *k = &r->ranks[i];
-        if (rank_dropped(k) == k->told)
+        if (rank_dropped(k) == k->told && k->ring.others == k->told_others)
             continue;
         if (r->up.credit(r->up.arg) < STEPS_OVERHEAD)
             return -EAGAIN;

@@ -145,6 +145,7 @@ static void uplink_on_closed(void *arg, struct conn *c, const struct err *e)
         u->link = NULL;
         loop_timer_start(u->lease, u->boot->lease_ms, 0);
         uplink_pause(u);
+        u->ops->unlinked(u->arg);
     } else if (!u->link && !u->pausing && !uplink_is_trying(u)) {
         loop_timer_start(u->again, 0, 0);
     }

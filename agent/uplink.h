@@ -22,6 +22,7 @@ struct uplink_ops {
     int (*message)(void *arg, const struct envelope *v, struct err *e);
     void (*acked)(void *arg, uint64_t seq);
     void (*credit)(void *arg);
+    void (*unlinked)(void *arg); /* the link has ended; another is sought */
     void (*lease_over)(void *arg);
 };
 

@@ -51,6 +51,8 @@ static const struct flag flags[] = {
      "N     steps between lines; 0: none"},
     {"--loss-file", KIND_TEXT, AT(loss_file), 0, 0,
      "FILE  every loss in full precision"},
+    {"--times-file", KIND_TEXT, AT(times_file), 0, 0,
+     "FILE  when each step ended on rank 0, ns of CLOCK_MONOTONIC"},
     {"--checkpoint", KIND_TEXT, AT(checkpoint), 0, 0, "DIR   keep a checkpoint there"},
     {"--checkpoint-every", KIND_U64, AT(checkpoint_every), 1, 4e9,
      "N     steps between checkpoints (always one at the end)"},

@@ -14,6 +14,7 @@ enum precision { PRECISION_FP64, PRECISION_FP32, PRECISION_TF32, PRECISION_BF16 
 struct options {
     const char *text;       /* file to learn */
     const char *loss_file;  /* NULL: none */
+    const char *times_file; /* NULL: none */
     const char *checkpoint; /* directory, NULL: none */
     bool resume;
     uint64_t steps, checkpoint_every, log_every, seed;

@@ -23,7 +23,7 @@ struct trainer {
     const struct comm *comm;
     void *own; /* the back end's */
     struct data data;
-    FILE *losses;
+    FILE *losses, *times;
     uint64_t step, saved_step; /* finished */
     struct step_result last;
     uint64_t steps_here;      /* in this process */
@@ -172,11 +172,32 @@ static bool step(struct trainer *t, const volatile sig_atomic_t *stop)
         good = save(t); /* ends with all ranks together: no wait leaks into the next */
     }
     mark_step(t, aolani_step_end);
+    if (t->times)
+        fprintf(t->times, "%llu %llu\n", (unsigned long long)n,
+                (unsigned long long)now_ns());
     report(t);
     return good;
 }
 
 /* ---- a run */
+
+/* Of rank 0 alone. NULL *ret: not asked for. */
+static bool open_file(struct trainer *t, const char *flag, const char *path, FILE **ret)
+{
+    if (!path || t->comm->rank != 0 || (*ret = fopen(path, t->o->resume ? "a" : "w")))
+        return true;
+    snprintf(t->why.text, sizeof t->why.text, "%s \"%s\": %m", flag, path);
+    return false;
+}
+
+static bool file_is_whole(struct trainer *t, const char *flag, const char *path,
+                          FILE *file)
+{
+    if (!file || fflush(file) == 0)
+        return true;
+    snprintf(t->why.text, sizeof t->why.text, "%s \"%s\": %m", flag, path);
+    return fail(t);
+}
 
 static bool open_all(struct trainer *t)
 {
@@ -188,13 +209,8 @@ static bool open_all(struct trainer *t)
         return false;
     if (t->b->create(&t->own, o, c, &t->why) < 0)
         return false;
-    if (o->loss_file && c->rank == 0 &&
-        !(t->losses = fopen(o->loss_file, o->resume ? "a" : "w"))) {
-        snprintf(t->why.text, sizeof t->why.text, "--loss-file \"%s\": %m",
-                 o->loss_file);
-        return false;
-    }
-    return true;
+    return open_file(t, "--loss-file", o->loss_file, &t->losses) &&
+           open_file(t, "--times-file", o->times_file, &t->times);
 }
 
 static bool start(struct trainer *t)
@@ -234,11 +250,8 @@ static void speed(const struct trainer *t)
 static bool finish(struct trainer *t)
 {
     bool good = save(t);
-    if (good && t->losses && fflush(t->losses) != 0) {
-        snprintf(t->why.text, sizeof t->why.text, "--loss-file \"%s\": %m",
-                 t->o->loss_file);
-        good = fail(t);
-    }
+    good = good && file_is_whole(t, "--loss-file", t->o->loss_file, t->losses) &&
+           file_is_whole(t, "--times-file", t->o->times_file, t->times);
     if (good && t->comm->rank == 0)
         speed(t);
     if (good && t->last.stop && t->comm->rank == 0)
@@ -267,6 +280,8 @@ int trainer_run(const struct options *o, const struct backend *b,
         good = finish(&t);
     if (t.losses)
         fclose(t.losses);
+    if (t.times)
+        fclose(t.times);
     b->destroy(t.own);
     data_close(&t.data);
     return good ? 0 : 1;

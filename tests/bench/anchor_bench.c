@@ -69,7 +69,7 @@ static void measure(const char *name, const struct records *from)
     uint64_t best = UINT64_MAX, calls = 0;
     for (int round = 0; round < ROUNDS; round++) {
         struct anchor_candidate c[ANCHOR_CANDIDATES];
-        struct anchors *a = anchors_create(on_step, &calls);
+        struct anchors *a = anchors_create(0, on_step, &calls);
         uint64_t changes, since = now_ns();
         if (!a)
             exit(1);

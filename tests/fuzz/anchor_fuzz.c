@@ -9,7 +9,7 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-/* A record as it stands; the same kinds again and again, in time; choose one; look. */
+/* After a byte for the ranks of the job: a record as it stands; the same kinds again and again, in time; choose one; look. */
 enum op { OP_RAW, OP_REPEAT, OP_CHOOSE, OP_LOOK, N_OPS };
 
 struct state {
@@ -84,7 +84,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct cur c = cur_of(data, size);
     struct state x = {0};
-    x.anchors = anchors_create(on_step, &x);
+    x.anchors = anchors_create(cur_u8(&c), on_step, &x);
     if (!x.anchors)
         return 0;
     while (cur_left(&c) > 0 && !c.bad) {

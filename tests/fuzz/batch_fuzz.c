@@ -50,7 +50,9 @@ static void place(const char *text)
     jobplace_of_scontrol(text, &p);
     check(!p.command[0] || p.command[0] == '/');
     check(!p.folder[0] || p.folder[0] == '/');
-    check(submit_parse_id(text, &id, &e) == 0 ? id > 0 : id == 0);
+    char cluster[SUBMIT_CLUSTER];
+    int rc = submit_parse_id(text, &id, cluster, &e);
+    check(rc == 0 ? id > 0 && cluster[0] != '-' : id == 0);
 }
 
 /* Whatever the words, each line of the head is a comment: none of them is run. */

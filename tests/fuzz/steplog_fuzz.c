@@ -2,6 +2,7 @@
 /* steplog_fuzz.c - a pattern, then what two ranks write. The first line is the pattern; in
  * the rest each byte above 0xf0 ends a piece and says whose the next one is and how much
  * later it comes. */
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -12,6 +13,7 @@
 static struct {
     uint64_t now_ns, t_ns[2];
     uint32_t last[2];
+    bool is_known[2];
     unsigned told; /* of one reading */
 } fuzz;
 
@@ -20,7 +22,8 @@ static uint64_t on_now(void)
     return fuzz.now_ns += 1000;
 }
 
-/* Steps of one reading rise by one and end in order; walls are of its time. */
+/* Steps of one reading rise by one and end in order; walls are of its time. A number that
+ * does not rise says so: it fell, beyond what can be counted on. */
 static void on_step(void *arg, uint32_t rank, const struct steprec *r)
 {
     (void)arg;
@@ -28,6 +31,10 @@ static void on_step(void *arg, uint32_t rank, const struct steprec *r)
         r->wait_us != 0 || r->source != STEPREC_LOG || r->t_end_ns < fuzz.t_ns[rank] ||
         r->t_end_ns > fuzz.now_ns + 1000000000000ull)
         abort();
+    if (fuzz.is_known[rank] && r->step <= fuzz.last[rank] &&
+        !(r->flags & STEPREC_RENUMBERED))
+        abort();
+    fuzz.is_known[rank] = true;
     fuzz.t_ns[rank] = r->t_end_ns;
     fuzz.last[rank] = r->step;
     if (++fuzz.told > 2 * STEPLOG_RANGE * 4096u)

@@ -22,6 +22,7 @@ struct collfollow {
     uint32_t early; /* the same before it was settled */
     uint64_t truth; /* true steps in the ordinary ones */
     struct anchor_candidate best;
+    uint16_t n_ranks; /* set before: as of collstream */
 };
 
 static inline void collfollow_step(void *arg, const struct anchor_step *s)
@@ -68,14 +69,14 @@ static inline void collfollow_record(void *arg, const struct collrec *r)
 static inline bool collfollow_run(struct collfollow *f, const struct collstream_kind *k,
                                   uint64_t seed, uint32_t steps, double lost)
 {
-    memset(f, 0, sizeof *f);
+    *f = (struct collfollow){.stream.n_ranks = f->n_ranks, .n_ranks = f->n_ranks};
     f->stream.kind = k;
     f->stream.seed = seed;
     f->stream.steps = steps;
     f->stream.lost = lost;
     f->stream.sink = collfollow_record;
     f->stream.arg = f;
-    f->anchors = anchors_create(collfollow_step, f);
+    f->anchors = anchors_create(k->world, collfollow_step, f);
     if (!f->anchors)
         return false;
     collstream_run(&f->stream);

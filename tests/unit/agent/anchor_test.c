@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /* ANCHOR_SEEDS=200 ANCHOR_TABLE=1 build/tests/unit/agent/anchor_test: what is found of each
- * kind of stream, as a table. */
+ * kind of stream, as a table, with all that is wrong; ANCHOR_ONLY=FSDP: of some kinds. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -12,13 +12,13 @@
 #include "agent/anchor.h"
 #include "tests/lib/collfollow.h"
 
-#define SEEDS 40u
-#define STEPS 300u
+#define SEEDS   20u
+#define N_STEPS 300u
 
 /* ---- programs */
 
 struct result {
-    unsigned claimed;
+    unsigned claimed, errors;
     uint64_t truth, ordinary, special, wrong, first, changes;
     double worst;
 };
@@ -32,25 +32,38 @@ static const struct collstream_kind *kind(const char *name)
     return NULL;
 }
 
-static void check(const struct collfollow *f, uint64_t seed)
+/* What is wrong; false: nothing. */
+static bool is_wrong(const struct collfollow *f, char *ret, size_t size)
 {
+    const struct collstream_kind *k = f->stream.kind;
+    double found = f->ordinary > 0 ? (double)f->truth / f->ordinary : 1;
+    if (k->truth == NO_STEPS && f->changes > 0)
+        snprintf(ret, size, "steps of %.3f s claimed, %s of 2^%u bytes",
+                 f->best.period_ns / 1e9, coll_func_name(f->best.class.sig.func),
+                 f->best.class.sig.size_class);
+    else if (k->truth == STEPS && f->ordinary < N_STEPS / 4)
+        snprintf(ret, size, "%u steps found of %u", f->ordinary, N_STEPS);
+    else if (f->early > 4)
+        snprintf(ret, size, "%u wrong steps were told of first", f->early);
+    else if (f->wrong > 0 || fabs(found - 1) > 0.001)
+        snprintf(ret, size, "a step found is %.4f true ones, %u of %u are wrong", found,
+                 f->wrong, f->ordinary);
+    else
+        return false;
+    return true;
+}
+
+/* Of a table all rows are to be seen. */
+static bool check(const struct collfollow *f, uint64_t seed)
+{
+    char what[160];
     const char *name = f->stream.kind->name;
-    if (f->stream.kind->is_random && f->changes > 0)
-        fail_msg("%s, seed %u: steps of %.3f s claimed, %s of 2^%u bytes", name,
-                 (unsigned)seed, f->best.period_ns / 1e9,
-                 coll_func_name(f->best.class.sig.func), f->best.class.sig.size_class);
-    if (f->stream.kind->is_random)
-        return;
-    if (f->ordinary < STEPS / 4)
-        fail_msg("%s, seed %u: %u steps found of %u", name, (unsigned)seed, f->ordinary,
-                 STEPS);
-    if (f->early > 4)
-        fail_msg("%s, seed %u: %u wrong steps were told of first", name, (unsigned)seed,
-                 f->early);
-    double found = (double)f->truth / f->ordinary;
-    if (f->wrong > 0 || fabs(found - 1) > 0.001)
-        fail_msg("%s, seed %u: a step found is %.4f true ones, %u of %u are wrong",
-                 name, (unsigned)seed, found, f->wrong, f->ordinary);
+    if (!is_wrong(f, what, sizeof what))
+        return true;
+    if (!getenv("ANCHOR_TABLE"))
+        fail_msg("%s, seed %u: %s", name, (unsigned)seed, what);
+    printf("    %s, seed %u: %s\n", name, (unsigned)seed, what);
+    return false;
 }
 
 static void add(struct result *r, const struct collfollow *f)
@@ -68,7 +81,7 @@ static void add(struct result *r, const struct collfollow *f)
 
 static void print(const char *name, const struct result *r, unsigned seeds)
 {
-    printf("%-28s claimed %3u of %3u", name, r->claimed, seeds);
+    printf("%-28s errors %3u  claimed %3u of %3u", name, r->errors, r->claimed, seeds);
     if (r->claimed > 0)
         printf("  error %.4f %%  from step %3.0f  special %4.1f %%  lists %.1f",
                100 * r->worst, (double)r->first / seeds,
@@ -80,19 +93,24 @@ static void print(const char *name, const struct result *r, unsigned seeds)
 static void test_streams(void **state)
 {
     (void)state;
-    const char *asked = getenv("ANCHOR_SEEDS");
+    const char *asked = getenv("ANCHOR_SEEDS"), *only = getenv("ANCHOR_ONLY");
     unsigned seeds = asked ? (unsigned)atoi(asked) : SEEDS;
     static struct collfollow f;
+    unsigned errors = 0;
     for (size_t i = 0; i < N_COLLSTREAMS; i++) {
         struct result r = {0};
+        if (only && !strstr(collstreams[i].name, only))
+            continue;
         for (uint64_t seed = 1; seed <= seeds; seed++) {
-            assert_true(collfollow_run(&f, &collstreams[i], seed, STEPS, 0));
-            check(&f, seed);
+            assert_true(collfollow_run(&f, &collstreams[i], seed, N_STEPS, 0));
+            r.errors += !check(&f, seed);
             add(&r, &f);
         }
         if (getenv("ANCHOR_TABLE"))
             print(collstreams[i].name, &r, seeds);
+        errors += r.errors;
     }
+    assert_int_equal(errors, 0);
 }
 
 /* Records are lost: such steps are known to be no measure. */
@@ -121,6 +139,28 @@ static void test_lost_records(void **state)
         }
 }
 
+/* NCCL 2.26 does not tell how many ranks a communicator has; or they are no ranks of ours. */
+static void test_unknown_ranks(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"DDP",
+                                        "FSDP, accumulating",
+                                        "hybrid sharding",
+                                        "hybrid, reduced at last",
+                                        "tensor parallel",
+                                        "tensor, pipeline, data",
+                                        "Megatron, middle"};
+    static struct collfollow f;
+    char what[160];
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (uint64_t seed = 1; seed <= 6; seed++) {
+            f.n_ranks = seed % 2 ? COLLREC_RANKS_UNKNOWN : 128;
+            assert_true(collfollow_run(&f, kind(names[i]), seed, N_STEPS, 0));
+            if (is_wrong(&f, what, sizeof what))
+                fail_msg("%s, seed %u: %s", names[i], (unsigned)seed, what);
+        }
+}
+
 /* ---- by hand */
 
 struct hand {
@@ -144,7 +184,7 @@ static void on_step(void *arg, const struct anchor_step *s)
 static void begin(struct hand *h)
 {
     *h = (struct hand){.t_ns = 1000000};
-    h->anchors = anchors_create(on_step, h);
+    h->anchors = anchors_create(0, on_step, h);
     assert_non_null(h->anchors);
 }
 
@@ -220,6 +260,47 @@ static void test_candidates(void **state)
     assert_int_equal(list(&h, c, &changes), 3);
     assert_int_equal(changes, 1);
     anchors_destroy(h.anchors);
+}
+
+/* Collectives of 8 of the job's 64 ranks are no step while any others may follow; if none
+ * do, it is a job of several. */
+static void test_some_of_the_ranks(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *what;
+        uint32_t world;
+        bool others;    /* in the first round all are connected */
+        bool few, many; /* a step is found in 200 rounds, in 6000 */
+    } cases[] = {
+        {"all ranks", 8, false, true, true},
+        {"not known", 0, false, true, true},
+        {"ranks of the job are not NCCL's", 4, false, true, true},
+        {"some of them", 64, false, false, true},
+        {"others were connected once", 64, true, false, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct hand h = {.t_ns = 1000000};
+        struct anchor_candidate c[ANCHOR_CANDIDATES];
+        uint64_t changes;
+        bool few = false;
+        h.anchors = anchors_create(cases[i].world, on_step, &h);
+        assert_non_null(h.anchors);
+        for (unsigned n = 0; n < 6000; n++) {
+            if (n == 0 && cases[i].others)
+                call(&h, 5, 7, COLL_ALLREDUCE, 25 * MIB);
+            for (unsigned k = 0; k < 4; k++) {
+                h.t_ns += 5000000;
+                struct collrec r = record(&h, 1, COLL_ALLREDUCE, (1 + k * k * k) * MIB);
+                r.seq = n;
+                anchors_add(h.anchors, &r);
+            }
+            few |= n < 200 && list(&h, c, &changes) > 0;
+        }
+        if (few != cases[i].few || (list(&h, c, &changes) > 0) != cases[i].many)
+            fail_msg("%s: %d, %d", cases[i].what, few, list(&h, c, &changes) > 0);
+        anchors_destroy(h.anchors);
+    }
 }
 
 static void test_steps(void **state)
@@ -426,13 +507,14 @@ static void test_phases(void **state)
 static void test_ranks_agree(void **state)
 {
     (void)state;
-    static const char *const stages[] = {"pipeline, first stage", "pipeline, middle",
-                                         "pipeline, last stage"};
+    static const char *const stages[][3] = {
+        {"pipeline, first stage", "pipeline, middle", "pipeline, last stage"},
+        {"Megatron, first stage", "Megatron, middle", "Megatron, last stage"}};
     static struct collfollow f;
     for (uint64_t seed = 1; seed <= 6; seed++) {
         struct anchor_class best[3];
         for (unsigned i = 0; i < 3; i++) {
-            assert_true(collfollow_run(&f, kind(stages[i]), seed, 150, 0));
+            assert_true(collfollow_run(&f, kind(stages[seed % 2][i]), seed, 150, 0));
             best[i] = f.best.class;
         }
         assert_true(is_same(&best[0], &best[1]));
@@ -532,7 +614,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_streams),
         cmocka_unit_test(test_lost_records),
+        cmocka_unit_test(test_unknown_ranks),
         cmocka_unit_test(test_candidates),
+        cmocka_unit_test(test_some_of_the_ranks),
         cmocka_unit_test(test_steps),
         cmocka_unit_test(test_a_choice_said_again),
         cmocka_unit_test(test_special_steps),

@@ -12,6 +12,7 @@
 
 #include "agent/bind.h"
 #include "proto/base/limits.h"
+#include "tests/lib/skipped.h"
 
 /* A plan with one rank. */
 struct fixture {
@@ -176,7 +177,7 @@ static void test_what_fits(void **state)
     };
     int before, after;
     if (syscall(SYS_get_mempolicy, &before, NULL, 0ul, NULL, 0ul) < 0)
-        skip();
+        skip_because("no NUMA memory policies here");
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
         struct fixture f;
         struct host h = {0};

@@ -27,7 +27,8 @@ struct fixture {
     struct steprec rec[MOST];
     unsigned n_rec;
     unsigned n_anchors, n_candidates;
-    bool lost;
+    bool lost, captured, no_norm;
+    uint32_t profiler, library, no_times, without;
     struct anchor_class first; /* of the last list */
     uint32_t times_step[MOST], times_missing[MOST];
     struct colltime time[MOST][8];
@@ -70,6 +71,11 @@ static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage
     x->n_anchors++;
     x->n_candidates = (unsigned)a->n_candidates;
     x->lost = a->lost;
+    x->captured = a->captured;
+    x->library = a->library;
+    x->no_times = a->no_times;
+    x->profiler = a->profiler;
+    x->without = a->without;
     for (size_t i = 0; i < a->n_candidates; i++) /* else the head ends the link */
         assert_in_range(a->candidates[i]->n_ranks, 1, UINT16_MAX);
     if (a->n_candidates > 0) {
@@ -103,6 +109,7 @@ static int setup(void **state)
     assert_int_equal(collrelay_open_rank(x->relay, 5, &path, &e), 0);
     assert_int_equal(stat(path, &st), 0);
     x->f = collwriter_open(path);
+    atomic_store(&x->f->nccl_version, 5);
     *state = x;
     return 0;
 }
@@ -137,7 +144,7 @@ static struct collrec record(struct fixture *x, unsigned kind, unsigned i)
 static void train(struct fixture *x, unsigned steps, unsigned done)
 {
     for (unsigned s = 0; s < steps; s++, x->seq++) {
-        for (unsigned i = 0; i <= BUCKETS; i++) {
+        for (unsigned i = 0; i < BUCKETS + (x->no_norm ? 0 : 1u); i++) {
             struct collrec r = record(x, COLLREC_CALL, i);
             assert_int_equal(collwriter_put(x->f, 0, &r), 0);
             x->now_ns += STEP_NS / 10;
@@ -192,7 +199,7 @@ static void test_candidates_come_and_steps_follow(void **state)
     assert_int_equal(x->n_times, 0);
 }
 
-/* As version 3 of the table has it. */
+/* As versions 1 to 3 of the table have it. */
 static void test_communicators_of_unknown_size(void **state)
 {
     struct fixture *x = *state;
@@ -304,6 +311,26 @@ static void test_an_anchor_that_stops_is_told(void **state)
     assert_false(x->lost);
 }
 
+/* The head must know whether anything is called, before it takes another for the step. */
+static void test_life_without_the_anchor_is_told(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    choose(x, norm_key(), 0, 0);
+    train(x, 30, 0);
+    x->no_norm = true;
+    train(x, 30, 0);
+    assert_true(x->lost);
+    unsigned told = x->n_anchors;
+    train(x, (unsigned)(60000000000u / STEP_NS), 0);
+    assert_true(x->n_anchors >= told + 5);
+    assert_true(x->n_anchors <= told + 12);
+    told = x->n_anchors;
+    for (unsigned i = 0; i < 10; i++)
+        collrelay_drain(x->relay, x->now_ns += 30000000000u, false);
+    assert_in_range(x->n_anchors, told, told + 1); /* what had not been told */
+}
+
 static void test_young_records_are_left(void **state)
 {
     struct fixture *x = *state;
@@ -317,10 +344,52 @@ static void test_young_records_are_left(void **state)
     assert_int_equal(x->n_rec, before);
     collrelay_drain(x->relay, x->now_ns, true);
     assert_int_equal(x->n_rec, before + 1);
-    assert_int_equal(collrelay_nccl(x->relay), 0);
-    atomic_store(&x->f->nccl_version, 5);
-    collrelay_drain(x->relay, x->now_ns, true);
-    assert_int_equal(collrelay_nccl(x->relay), 5);
+}
+
+static void test_what_nccl_is_comes_with_the_anchors(void **state)
+{
+    struct fixture *x = *state;
+    train(x, 30, 0);
+    assert_false(x->captured);
+    assert_int_equal(x->library, 0);
+    atomic_store(&x->f->library, 23102);
+    atomic_store(&x->f->no_times, COLL_NO_TIMES_SLOWED);
+    collrelay_drain(x->relay, x->now_ns += 2000000000u, false);
+    assert_int_equal(x->library, 23102);
+    assert_int_equal(x->no_times, COLL_NO_TIMES_SLOWED);
+    struct collrec r = record(x, COLLREC_CALL, BUCKETS);
+    r.flags = COLLREC_CAPTURED;
+    assert_int_equal(collwriter_put(x->f, 0, &r), 0);
+    collrelay_drain(x->relay, x->now_ns += 2000000000u, false);
+    assert_true(x->captured);
+    atomic_store(&x->f->no_times, 77); /* the program may write anything there */
+    collrelay_drain(x->relay, x->now_ns += 2000000000u, false);
+    assert_int_equal(x->no_times, COLL_TIMES_GOOD);
+}
+
+static void test_nccl_without_a_profiler(void **state)
+{
+    struct fixture *x = *state;
+    atomic_store(&x->f->nccl_version, 0);
+    collrelay_drain(x->relay, x->now_ns, false);
+    assert_true(collrelay_lacks_profiler(x->relay, 5));
+    assert_false(collrelay_lacks_profiler(x->relay, 6));
+    collrelay_without_profiler(x->relay, 6, 22005); /* of no rank */
+    collrelay_drain(x->relay, x->now_ns, false);
+    assert_int_equal(x->n_anchors, 0);
+    collrelay_without_profiler(x->relay, 5, 22005);
+    assert_false(collrelay_lacks_profiler(x->relay, 5));
+    collrelay_drain(x->relay, x->now_ns, false);
+    assert_int_equal(x->n_anchors, 1);
+    assert_int_equal(x->without, 22005);
+    x->now_ns += 2000000000u;
+    collrelay_drain(x->relay, x->now_ns, false); /* no news */
+    assert_int_equal(x->n_anchors, 1);
+    atomic_store(&x->f->nccl_version, 2); /* another communicator had one after all */
+    collrelay_drain(x->relay, x->now_ns, false);
+    assert_int_equal(x->n_anchors, 2);
+    assert_int_equal(x->profiler, 2);
+    assert_int_equal(x->without, 0);
 }
 
 static void test_choices_that_are_refused(void **state)
@@ -355,7 +424,10 @@ int main(void)
         TEST(test_exchanges_are_not_missing),
         TEST(test_short_credit_keeps_few),
         TEST(test_an_anchor_that_stops_is_told),
+        TEST(test_life_without_the_anchor_is_told),
         TEST(test_young_records_are_left),
+        TEST(test_what_nccl_is_comes_with_the_anchors),
+        TEST(test_nccl_without_a_profiler),
         TEST(test_choices_that_are_refused),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -276,6 +276,29 @@ static void test_profiler(void **state)
     }
 }
 
+static void test_ras_has_an_address_of_the_job(void **state)
+{
+    static const struct {
+        const char *ours, *theirs, *want;
+    } rows[] = {
+        {"127.0.0.1:4000", NULL, "127.0.0.1:4000"},
+        {"127.0.0.1:4000", "localhost:28028", "localhost:28028"},
+        {NULL, NULL, NULL},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct fixture f;
+        Aolani__KeyValue kv = kv_of("NCCL_RAS_ADDR", rows[i].theirs), *list[] = {&kv};
+        set_up(&f);
+        f.spec.ras_address = rows[i].ours;
+        f.plan.env = list;
+        f.plan.n_env = rows[i].theirs ? 1 : 0;
+        char **env = build(&f);
+        check(env, "NCCL_RAS_ADDR", rows[i].want);
+        environ_free(env);
+    }
+}
+
 static void test_no_second_binding(void **state)
 {
     (void)state;
@@ -337,6 +360,7 @@ int main(void)
         cmocka_unit_test(test_what_depends),
         cmocka_unit_test(test_python),
         cmocka_unit_test(test_profiler),
+        cmocka_unit_test(test_ras_has_an_address_of_the_job),
         cmocka_unit_test(test_no_second_binding),
         cmocka_unit_test(test_the_user_and_the_setup_text),
         cmocka_unit_test(test_mark),

@@ -20,6 +20,7 @@
 #include "agent/pmixlink.h"
 #include "launcher/fence.c" /* the agent's tests are not linked with the launcher */
 #include "proto/base/loop_proc.h"
+#include "tests/lib/skipped.h"
 
 enum { MAX_NODES = 4, MAX_RANKS = 8, DEADLINE_MS = 60000 };
 
@@ -382,7 +383,7 @@ static const char *helper_path(struct rig *r, char ret[640])
 {
     (void)snprintf(ret, 640, "%s/aolani-pmix", r->bin);
     if (access(ret, X_OK))
-        skip();
+        skip_because("aolani-pmix was not built");
     return ret;
 }
 
@@ -394,7 +395,7 @@ static void program_path(struct rig *r, const char *name, char ret[640])
     if (access(ret, X_OK))
         (void)snprintf(ret, 640, "%s/../tests/e2e/mpi/%s", r->bin, name);
     if (access(ret, X_OK))
-        skip();
+        skip_because("the MPI programs of the tests were not built");
 }
 
 static unsigned repeat(void)

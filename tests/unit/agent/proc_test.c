@@ -47,6 +47,9 @@ static void test_stat_lines(void **state)
         assert_int_equal(st.group, table[i].group);
         assert_int_equal(st.session, table[i].session);
         assert_int_equal(st.start, table[i].start);
+        assert_int_equal(st.minflt, 5);
+        assert_int_equal(st.majflt, 7);
+        assert_int_equal(st.cpu, 19);
     }
 }
 

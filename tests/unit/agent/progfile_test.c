@@ -15,6 +15,7 @@
 
 #include "agent/folders.h"
 #include "agent/progfile.h"
+#include "tests/lib/skipped.h"
 
 static char dir[64], path[128];
 
@@ -103,7 +104,7 @@ static void test_programs(void **state)
     Elf64_Ehdr elf = {.e_ident = {0x7f, 'E', 'L', 'F', ELFCLASS64, ELFDATA2LSB}};
     assert_int_equal(uname(&self), 0);
     if (strcmp(self.machine, "x86_64") != 0)
-        skip();
+        skip_because("not an x86-64 machine");
     elf.e_machine = EM_X86_64;
     put(&elf, sizeof elf);
     assert_int_equal(progfile_check(path, &e), 0);

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #include "agent/ptyrelay.h"
+#include "tests/lib/skipped.h"
 
 struct rig {
     struct loop *loop;
@@ -86,7 +87,7 @@ static void need_ptys(void)
 {
     int fd = open("/dev/ptmx", O_RDWR | O_NOCTTY);
     if (fd < 0)
-        skip(); /* no pseudo-terminals on this machine */
+        skip_because("no pseudo-terminals on this machine");
     close(fd);
 }
 

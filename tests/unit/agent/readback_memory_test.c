@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "agent/readback_memory.h"
+#include "tests/lib/skipped.h"
 
 static void test_own_pages(void **state)
 {
@@ -26,7 +27,7 @@ static void test_own_pages(void **state)
         at[i] = 1;
     int rc = readback_pages_sample(getpid(), 1, &p);
     if (rc == -ENOSYS || rc == -EPERM) /* a kernel without NUMA, or a container */
-        skip();
+        skip_because("no NUMA memory policies here");
     assert_int_equal(rc, 0);
     assert_true(p.present >= READBACK_LEAST);
     assert_true(p.n >= 1);
@@ -53,7 +54,7 @@ static void test_a_reservation_hides_nothing(void **state)
         mmap(NULL, used, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     assert_ptr_not_equal(small, MAP_FAILED);
     if (big == MAP_FAILED)
-        skip();
+        skip_because("no memory to map");
     for (size_t i = 0; i < used; i += 4096)
         small[i] = 1;
     int rc = readback_pages_sample(getpid(), 2, &p);
@@ -61,7 +62,7 @@ static void test_a_reservation_hides_nothing(void **state)
     munmap(at, used);
     munmap(small, used);
     if (rc == -ENOSYS || rc == -EPERM)
-        skip();
+        skip_because("no NUMA memory policies here");
     assert_int_equal(rc, 0);
     assert_true(p.present >= READBACK_LEAST);
 }

@@ -21,6 +21,7 @@
 #include "agent/readback_threads.h"
 #include "agent/readback_users.h"
 #include "proto/base/limits.h"
+#include "tests/lib/skipped.h"
 
 enum { EVERY_MS = 20, MOST = 1000 };
 
@@ -190,7 +191,7 @@ static void test_a_rank_that_was_quick_to_choose_fewer(void **state)
     struct readback_cpus all;
     struct buf text;
     if (CPU_COUNT(&f->all) < 2)
-        skip();
+        skip_because("one CPU");
     buf_init(&text, 1u << 16);
     assert_int_equal(readback_cpus_of(0, &all), 0);
     assert_int_equal(readback_cpus_format(&all, &text), 0);
@@ -214,7 +215,7 @@ static void test_drift_and_its_end(void **state)
     struct fixture *f = *state;
     char text[160];
     if (CPU_COUNT(&f->all) < 2)
-        skip();
+        skip_because("one CPU");
     begin(f);
     (void)message(f, 1);
     move(f, &f->all);
@@ -259,7 +260,7 @@ static void test_a_rank_that_flaps_is_told_of_so_often(void **state)
 {
     struct fixture *f = *state;
     if (CPU_COUNT(&f->all) < 2)
-        skip();
+        skip_because("one CPU");
     begin(f);
     (void)message(f, 1);
     for (unsigned i = 0; f->n < LIMIT_BINDINGS; i++) {
@@ -287,7 +288,7 @@ static void test_a_rank_that_rebinds_itself_is_followed_on(void **state)
     struct readback_cpus all;
     struct buf text;
     if (CPU_COUNT(&f->all) < 2)
-        skip();
+        skip_because("one CPU");
     buf_init(&text, 1u << 16);
     assert_int_equal(readback_cpus_of(0, &all), 0);
     assert_int_equal(readback_cpus_format(&all, &text), 0);

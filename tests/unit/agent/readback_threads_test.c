@@ -18,6 +18,7 @@
 
 #include "agent/proc.h"
 #include "agent/readback_threads.h"
+#include "tests/lib/skipped.h"
 
 static void test_sets(void **state)
 {
@@ -190,7 +191,7 @@ static void test_who_left_the_set(void **state)
     struct readback_threads t;
     struct readback_walk *w;
     if (!two_sets(&one, &all))
-        skip();
+        skip_because("one CPU");
     const struct rank r = start_rank(&t);
     const pid_t tids[] = {r.pid, r.thread, r.child, r.orphan};
     const pid_t pids[] = {r.pid, r.pid, r.child, r.orphan};

@@ -18,6 +18,7 @@
 #include <unistd.h>
 
 #include "agent/spawn.h"
+#include "tests/lib/skipped.h"
 
 struct result {
     struct spawn_outcome outcome;
@@ -319,7 +320,7 @@ static void test_memory(void **state)
         {{.mode = 99, .nodes = {1}}, 0, 0, EINVAL, "default"},
     };
     if (access("/proc/self/numa_maps", R_OK) < 0)
-        skip();
+        skip_because("no /proc/self/numa_maps");
     char *const argv[] = {
         "sh", "-c", "sed -n '1s/^[^ ]* //; 1s/ .*//p' /proc/self/numa_maps", NULL};
     for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
@@ -330,7 +331,7 @@ static void test_memory(void **state)
         s.memory = table[i].memory;
         run(&s, &r);
         if (table[i].error == 0 && r.outcome.memory_error == EPERM)
-            skip(); /* the filter of a container */
+            skip_because("a container forbids memory policies");
         assert_int_equal(r.outcome.call, table[i].call);
         assert_int_equal(r.outcome.error, table[i].error);
         assert_int_equal(r.outcome.memory_error, table[i].memory_error);

@@ -12,7 +12,8 @@
 
 #define MS 1000000ull
 
-/* ---- what is told, as text: "r1 7@300+100" rank, step, end and wall in ms */
+/* ---- what is told, as text: "r1 7@300+100" rank, step, end and wall in ms;
+ * "7*": its numbers fell before */
 
 static char got[4096];
 static unsigned n_got;
@@ -29,11 +30,13 @@ static void on_step(void *arg, uint32_t rank, const struct steprec *r)
     (void)arg;
     assert_int_equal(r->rank, rank);
     assert_int_equal(r->source, STEPREC_LOG);
-    assert_int_equal(r->flags, STEPREC_PARTIAL | STEPREC_HOST_PACED);
+    assert_int_equal(r->flags & ~STEPREC_RENUMBERED,
+                     STEPREC_PARTIAL | STEPREC_HOST_PACED);
     assert_true(r->confidence > 0 && r->confidence <= 100);
     assert_int_equal(r->wait_us, 0);
-    snprintf(one, sizeof one, "%sr%u %u@%u+%u", n_got ? " " : "", rank, r->step,
-             (unsigned)(r->t_end_ns / MS), r->wall_us / 1000);
+    snprintf(one, sizeof one, "%sr%u %u%s@%u+%u", n_got ? " " : "", rank, r->step,
+             r->flags & STEPREC_RENUMBERED ? "*" : "", (unsigned)(r->t_end_ns / MS),
+             r->wall_us / 1000);
     if (n_got++ < 64)
         strcat(got, one);
 }
@@ -104,17 +107,59 @@ static const struct row {
       {4, 0, 150, "step 1 accuracy\n"},
       {4, 0, 300, "step 2 loss\nstep 2 accuracy\n"}},
      "r4 2@300+200"},
-    {"back to a checkpoint",
+    {"numbers that fall are counted on",
      {{4, 0, 100, "step 8\n"},
       {4, 0, 200, "step 9\n"},
       {4, 0, 300, "step 5\n"},
       {4, 0, 400, "step 6\n"}},
-     "r4 9@200+100 r4 6@400+100"},
-    {"back within one reading",
+     "r4 9@200+100 r4 11*@400+100"},
+    {"within one reading too",
      {{4, 0, 100, "step 8\n"},
       {4, 0, 200, "step 9\nstep 5\nstep 6\n"},
       {4, 0, 300, "step 7\n"}},
-     "r4 9@200+100 r4 7@300+100"},
+     "r4 9*@200+100 r4 12*@300+100"},
+    {"epoch by epoch, also before any step is known",
+     {{4, 0, 100, "step 1\nstep 2\nstep 1\n"},
+      {4, 0, 200, "step 2\n"},
+      {4, 0, 300, "step 1\n"},
+      {4, 0, 400, "step 2\n"}},
+     "r4 4*@200+100 r4 6*@400+100"},
+    {"lines some steps apart: over the fall too",
+     {{4, 0, 100, "step 0\n"},
+      {4, 0, 200, "step 2\n"},
+      {4, 0, 300, "step 4\n"},
+      {4, 0, 400, "step 0\n"},
+      {4, 0, 600, "step 2\n"}},
+     "r4 1@150+50 r4 2@200+50 r4 3@250+50 r4 4@300+50 r4 7*@500+100 r4 8*@600+100"},
+    {"a hole in the numbers widens nothing",
+     {{4, 0, 100, "step 1\nstep 2\n"},
+      {4, 0, 400, "step 5\n"},
+      {4, 0, 500, "step 1\n"},
+      {4, 0, 600, "step 2\n"}},
+     "r4 3@200+100 r4 4@300+100 r4 5@400+100 r4 7*@600+100"},
+    {"a stream that lags behind the other has not fallen",
+     {{4, 0, 100, "step 1\n"},
+      {4, 0, 200, "step 2\n"},
+      {4, 1, 200, "step 1\nstep 2\n"},
+      {4, 0, 300, "step 3\n"},
+      {4, 1, 310, "step 3\n"}},
+     "r4 2@200+100 r4 3@300+100"},
+    {"nor has it fallen twice, where both do",
+     {{4, 0, 100, "step 1\nstep 2\n"},
+      {4, 1, 100, "step 1\n"},
+      {4, 0, 200, "step 1\n"},
+      {4, 1, 210, "step 2\nstep 1\n"},
+      {4, 0, 300, "step 2\n"},
+      {4, 1, 310, "step 2\n"},
+      {4, 0, 400, "step 3\n"}},
+     "r4 4*@300+100 r4 5*@400+100"},
+    {"small numbers in the other stream say nothing",
+     {{4, 0, 100, "step 101\n"},
+      {4, 1, 120, "step 1\n"},
+      {4, 1, 130, "step 2\n"},
+      {4, 1, 140, "step 1\n"},
+      {4, 0, 200, "step 102\n"}},
+     "r4 102@200+100"},
     {"far ahead is another beginning",
      {{4, 0, 100, "step 1\n"}, {4, 0, 200, "step 1002\n"}, {4, 0, 250, "step 1003\n"}},
      "r4 1003@250+50"},
@@ -139,6 +184,20 @@ static const struct row {
       {4, 0, 200, "step 4294967295\n"},
       {4, 0, 300, "step 4294967296\n"}},
      "r4 4294967295@200+100"},
+    {"counted on beyond them is counted anew",
+     {{4, 0, 100, "step 4294967295\n"},
+      {4, 0, 200, "step 1\n"},
+      {4, 0, 300, "step 2\n"},
+      {4, 0, 400, "step 1\n"},
+      {4, 0, 500, "step 2\n"}},
+     "r4 2*@300+100 r4 4*@500+100"},
+    {"and where they come there by rising",
+     {{4, 0, 100, "step 3000000000\n"},
+      {4, 0, 200, "step 1\n"},
+      {4, 0, 300, "step 2\n"},
+      {4, 0, 400, "step 1294967296\n"},
+      {4, 0, 500, "step 1294967297\n"}},
+     "r4 3000000002*@300+100 r4 1294967297*@500+100"},
 };
 
 static void test_steps_from_lines(void **state)
@@ -208,6 +267,51 @@ static void test_lines_beyond_the_budget_are_skipped(void **state)
     }
 }
 
+static char filled[256];
+
+static void on_fill(void *arg, uint32_t rank, uint64_t from_ns, uint64_t to_ns,
+                    uint32_t n, struct steprec *r)
+{
+    (void)arg;
+    size_t len = strlen(filled);
+    (void)snprintf(filled + len, sizeof filled - len, "%sr%u %u in %u-%u",
+                   len ? " " : "", rank, n, (unsigned)(from_ns / MS),
+                   (unsigned)(to_ns / MS));
+    assert_int_equal(r->wall_us, (to_ns - from_ns) / n / 1000);
+    r->cpu_us = n;
+}
+static void on_filled(void *arg, uint32_t rank, const struct steprec *r)
+{
+    (void)arg;
+    (void)rank;
+    n_got += r->cpu_us;
+}
+
+/* Once for all steps between two readings, and all of them have it. */
+static void test_the_host_is_asked_for_all_steps_of_a_reading(void **state)
+{
+    (void)state;
+    struct steplog *l;
+    struct err e;
+    const struct steplog_config c = {.pattern = "step ([0-9]+)",
+                                     .first_rank = 4,
+                                     .n_ranks = 2,
+                                     .now_ns = on_now,
+                                     .step = on_filled,
+                                     .fill = on_fill};
+    n_got = 0;
+    clock_ns = clock_step_ns = 0;
+    filled[0] = '\0';
+    assert_int_equal(steplog_create(&c, &l, &e), 0);
+    steplog_add(l, 5, 0, "step 1\n", 7, 100 * MS);
+    steplog_add(l, 5, 0, "step 2\n", 7, 200 * MS);
+    steplog_add(l, 5, 0, "step 6\n", 7, 600 * MS);
+    steplog_add(l, 5, 0, "step 5000\n", 10, 700 * MS); /* another beginning */
+    assert_string_equal(filled, "r5 1 in 100-200 r5 4 in 200-600");
+    assert_int_equal(n_got, 1 + 4 * 4);
+    steplog_destroy(l);
+}
+
 static void test_a_bad_pattern_is_said(void **state)
 {
     struct steplog *l = NULL;
@@ -226,6 +330,7 @@ int main(void)
         cmocka_unit_test(test_steps_from_lines),
         cmocka_unit_test(test_of_a_long_line_the_beginning_counts),
         cmocka_unit_test(test_lines_beyond_the_budget_are_skipped),
+        cmocka_unit_test(test_the_host_is_asked_for_all_steps_of_a_reading),
         cmocka_unit_test(test_a_bad_pattern_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

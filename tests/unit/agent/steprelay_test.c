@@ -30,6 +30,7 @@ struct fixture {
     unsigned n_messages, n;
     struct steprec got[MOST];
     uint64_t dropped[4];
+    bool others[4];
 };
 
 static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage *m)
@@ -48,6 +49,7 @@ static int64_t on_send(void *arg, enum message_type type, const ProtobufCMessage
     f->credit -= bytes;
     f->n_messages++;
     f->dropped[s->rank] = s->dropped;
+    f->others[s->rank] = s->others;
     for (size_t at = 0; at < s->records.len; at += STEPREC_BYTES) {
         assert_true(f->n < MOST);
         steprec_decode(s->records.data + at, &f->got[f->n]);
@@ -198,6 +200,30 @@ static void test_the_ranks_own_drops_are_told(void **state)
     assert_int_equal(steprelay_flush(f->relay), 0);
     assert_int_equal(f->dropped[1], 9);
     munmap(r, RING_BYTES);
+}
+
+static void test_that_others_mark_is_told(void **state)
+{
+    struct fixture *f = *state;
+    struct ring *r = open_rank(f, 1, NULL), *alone = open_rank(f, 2, NULL);
+    push(r, 0, 1);
+    push(alone, 0, 1);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_false(f->others[1]);
+    atomic_store(&r->others, 1); /* after the last record */
+    f->refuse = 1;
+    assert_int_equal(steprelay_flush(f->relay), -EAGAIN);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_true(f->others[1]);
+    assert_false(f->others[2]);
+    unsigned n = f->n_messages;
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_int_equal(f->n_messages, n); /* once */
+    push(r, 1, 1);
+    assert_int_equal(steprelay_flush(f->relay), 0);
+    assert_true(f->others[1]);
+    munmap(r, RING_BYTES);
+    munmap(alone, RING_BYTES);
 }
 
 /* ---- stops */
@@ -452,6 +478,7 @@ int main(void)
         T(test_scarce_credit_is_shared),
         T(test_a_refused_batch_is_sent_again_once),
         T(test_the_ranks_own_drops_are_told),
+        T(test_that_others_mark_is_told),
         T(test_records_of_a_stop_are_flagged),
         T(test_the_last_stops_are_remembered),
         T(test_a_look_comes_before_the_records),

@@ -35,7 +35,7 @@ struct bench {
     char why[400]; /* of the last LINK */
     char *heads[3];
     struct uplink *up;
-    unsigned at_head[64], at_agent[64], links;
+    unsigned at_head[64], at_agent[64], links, unlinked;
     uint64_t pong_ns;
     unsigned want; /* stop when the head has this many messages of NODE_INFO and LOG */
     bool lease_over, timed_out;
@@ -125,6 +125,13 @@ static void on_credit(void *arg)
     (void)arg;
 }
 
+static void on_unlinked(void *arg)
+{
+    struct bench *b = arg;
+    assert_false(uplink_is_linked(b->up));
+    b->unlinked++;
+}
+
 static void on_lease_over(void *arg)
 {
     struct bench *b = arg;
@@ -186,6 +193,7 @@ static void dial(struct bench *b, int in, int out)
     static const struct uplink_ops ops = {.message = on_agent_message,
                                           .acked = on_acked,
                                           .credit = on_credit,
+                                          .unlinked = on_unlinked,
                                           .lease_over = on_lease_over};
     assert_int_equal(uplink_create(b->loop, &b->boot, in, out, &ops, b, &b->up, NULL),
                      0);
@@ -280,6 +288,7 @@ static void test_a_link_that_breaks(void **state)
     assert_int_equal(b.at_head[MSG_NODE_INFO], 1);
     assert_int_equal(b.at_head[MSG_LOG], 4);
     assert_int_equal(b.links, 5);
+    assert_int_equal(b.unlinked, 4);
     finish(&b);
 }
 
