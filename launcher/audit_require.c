@@ -11,14 +11,14 @@
 
 #define NAMED 3u /* probes in a reason: it is one line */
 
-static bool requires_net(const struct spec *s)
+bool audit_requires_net(const struct spec *s)
 {
     return strcmp(s->audit.require_net, "none") != 0;
 }
 
 bool audit_requires(const struct spec *s)
 {
-    return s->audit.require_bare_metal || requires_net(s);
+    return s->audit.require_bare_metal || audit_requires_net(s);
 }
 
 struct reason {
@@ -146,7 +146,7 @@ static int check(const struct spec *s, const struct audit_node *n,
                     n->hint ? n->hint : "");
     if (s->audit.require_bare_metal && lacks_metal(n, &metal))
         rc = keep(u, n, metal.text, metal.hint);
-    if (rc == 0 && requires_net(s) && lacks_ib(n, &net))
+    if (rc == 0 && audit_requires_net(s) && lacks_ib(n, &net))
         rc = keep(u, n, net.text, net.hint);
     return rc;
 }

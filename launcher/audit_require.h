@@ -10,6 +10,7 @@
 #include "launcher/spec.h"
 
 bool audit_requires(const struct spec *s);
+bool audit_requires_net(const struct spec *s);
 struct audit_unmet {
     struct failure *all; /* owned, with its texts; a node may be there twice */
     size_t n;

@@ -43,6 +43,26 @@ void fleet_node_lost(struct fleet_node *n, const struct err *e)
         f->ops->boot_failed(f->arg, n->index, e);
 }
 
+static const char *starter_of(const struct fleet *f)
+{
+    const char *named = f->kind->name;
+    const char *starter = named ? named : f->config.spec->ssh.command.items[0];
+    const char *slash = strrchr(starter, '/');
+    return slash ? slash + 1 : starter;
+}
+
+/* The network is in question only while nothing else is known to be wrong. */
+static void never_connected(const struct fleet_node *n, struct err *e)
+{
+    err_set(e, ERR_BOOT, "its agent got the key but did not connect%s%s%s%s",
+            n->starter_failed ? ", and " : "",
+            n->starter_failed ? starter_of(n->fleet) : "",
+            n->starter_failed ? " has ended: " : "",
+            n->starter_failed ? n->starter_words : "");
+    if (!n->starter_failed)
+        err_hint(e, "let nodes reach this machine ([head] address, ports)");
+}
+
 static void on_lost_timer(void *arg)
 {
     struct fleet_node *n = arg;
@@ -58,11 +78,9 @@ static void on_lost_timer(void *arg)
     else if (n->life == NODE_UP && n->starter_ended && n->link_closed)
         err_set(&e, ERR_NODE_LOST, "its agent is gone");
     else if (n->life == NODE_STARTING)
-        err_set(&e, ERR_BOOT, "its agent got the key but did not connect");
+        never_connected(n, &e);
     else
         err_set(&e, ERR_NODE_LOST, "it was out of reach for longer than the lease");
-    if (n->life == NODE_STARTING && !n->agent_died)
-        err_hint(&e, "let nodes reach this machine ([head] address, ports)");
     fleet_node_lost(n, &e);
 }
 
@@ -143,9 +161,6 @@ static int on_pong(struct fleet_node *n, const struct envelope *v, struct err *e
 
 static int on_link_why(struct fleet_node *n, const struct envelope *v, struct err *e)
 {
-    const char *named = n->fleet->kind->name;
-    const char *starter = named ? named : n->fleet->config.spec->ssh.command.items[0];
-    const char *slash = strrchr(starter, '/');
     Aolani__Link *m = aolani__link__unpack(NULL, v->payload_len, v->payload);
     if (!m)
         return err_set(e, ERR_PROTO, "LINK does not decode");
@@ -153,7 +168,7 @@ static int on_link_why(struct fleet_node *n, const struct envelope *v, struct er
     (void)snprintf(n->path_why, sizeof n->path_why, "%s", m->why);
     aolani__link__free_unpacked(m, NULL);
     log_info("%s: connected over %s, because it does not reach this machine: %s",
-             n->fleet->config.nodes->names[n->index], slash ? slash + 1 : starter,
+             n->fleet->config.nodes->names[n->index], starter_of(n->fleet),
              n->path_why);
     return 0;
 }

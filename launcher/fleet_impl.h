@@ -27,10 +27,11 @@ struct fleet_node {
     bool in_window; /* counts as a handshake in flight */
     struct boot *boot;
     bool starter_ended;
-    bool link_closed;  /* the last link was closed, not silent */
-    bool agent_died;   /* the starter passed on the agent's own status */
-    unsigned breaches; /* links in a row that ended because it broke a rule */
-    char breach[200];  /* the last of them */
+    bool starter_failed; /* with another status than 0, or by a signal */
+    bool link_closed;    /* the last link was closed, not silent */
+    bool agent_died;     /* the starter passed on the agent's own status */
+    unsigned breaches;   /* links in a row that ended because it broke a rule */
+    char breach[200];    /* the last of them */
     char starter_words[256];
     struct secure_key key;
     struct gate gate;

@@ -47,6 +47,7 @@ static void on_boot_ended(void *arg, enum boot_end what, int ws, const char *wor
 {
     struct fleet_node *n = arg;
     n->starter_ended = true;
+    n->starter_failed = ws != 0;
     n->agent_died = what == BOOT_END_AGENT;
     (void)snprintf(n->starter_words, sizeof n->starter_words, "%s", words);
     if (words[0] == '\0' && WIFSIGNALED(ws))
@@ -130,7 +131,8 @@ static int on_pack(void *arg, void *const *nodes, size_t n, struct buf *out)
 static int prepare_start(struct fleet_node *n, struct boot_node *ret, struct err *e)
 {
     n->life = NODE_STARTING;
-    n->starter_ended = n->link_closed = n->agent_died = n->has_key = false;
+    n->starter_ended = n->starter_failed = false;
+    n->link_closed = n->agent_died = n->has_key = false;
     n->breaches = 0;
     boot_destroy(n->boot);
     n->boot = NULL;

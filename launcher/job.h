@@ -36,7 +36,8 @@ struct job_config { /* all by reference */
     uint32_t attempt;
     uint32_t restarts; /* of [failure] max_restarts that are used */
     uint64_t
-        done_steps; /* earlier attempts have done those below; 0: none, or not known */
+        done_steps;  /* earlier attempts have done those below; 0: none, or not known */
+    bool renumbered; /* the numbers of log_pattern fell within an earlier attempt */
     void (*running)(void *arg); /* the ranks are about to be started; may be NULL */
     /* Slurm has sent a node the signal, and the job stops; may be NULL */
     void (*told)(void *arg, int signum);
@@ -98,6 +99,7 @@ struct job_outcome { /* borrowed from the job */
     uint32_t n_lost;
     bool has_step; /* all ranks ended some step */
     uint64_t first_step, last_step;
+    unsigned uncounted;          /* see runstate.h */
     const struct ledger *ledger; /* after job_close_ledger */
 };
 /* After finished. -ENOMEM. */

@@ -173,6 +173,14 @@ void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
     enum netproof_fault found = netwatch_add(j->netwatch, rank, stream, data, len);
     if (found == NETPROOF_NONE)
         return;
+    const struct plan_node *n = &j->plan.nodes[j->plan.ranks[rank].node];
+    if (!audit_requires_net(j->config.spec)) {
+        if (n->n_nics > 0)
+            job_warn(j, "rank %u on %s: %s, though the node has %s", rank,
+                     job_node_name(j, j->plan.ranks[rank].node),
+                     netproof_fault_text(found), n->topo->nics[n->nics[0]].m->name);
+        return;
+    }
     job_set_stop(j, STOP_ERROR, err_exit_status(ERR_REFUSED),
                  "rank %u on %s: %s, and [audit] require_net is \"%s\"", rank,
                  job_node_name(j, j->plan.ranks[rank].node), netproof_fault_text(found),

@@ -16,7 +16,7 @@ void job_audit_tick(struct job *j, uint64_t now_ms);
 void job_audit_destroy(struct job_audit *a);
 const char *job_audit_text(const struct job *j); /* for the report; "": not asked */
 /* Output of a rank as it comes: the job fails when NCCL says there that it uses a network
- * that it must not. */
+ * that it must not; a warning where it only need not. */
 void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
                    size_t len);
 int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
@@ -28,6 +28,9 @@ void job_take_faults(struct job *j, uint32_t node, const Aolani__NodeSignals *m)
 
 /* ---- job_nccl.c ---- */
 void job_compare_nccl(struct job *j); /* once the output is written; may warn */
+/* Several nodes have GPUs and NICs for them, and the user has not said that NCCL is to take
+ * sockets. */
+bool job_nccl_may_use_ib(const struct job *j);
 /* A job that went well and must prove its network has failed where its ranks have not
  * said so. Once the output is written. */
 void job_prove_net(struct job *j);

@@ -14,6 +14,7 @@
 #include "launcher/job_binding.h"
 #include "launcher/job_checks.h"
 #include "launcher/job_journal.h"
+#include "launcher/job_stall.h"
 #include "launcher/job_start.h"
 #include "launcher/jobstate.h"
 #include "launcher/netwatch.h"
@@ -66,6 +67,7 @@ struct job_rank {
     char *cpus;
     char end[120];
     uint64_t cpu_user_us, cpu_sys_us, max_rss_kib, kept;
+    uint64_t steps_dropped; /* as last told */
     uint64_t bytes[2];
     struct binding *binding; /* NULL: not asked for yet */
     unsigned n_bindings;     /* messages */
@@ -87,6 +89,7 @@ struct job {
     struct steps *steps;
     struct job_variance *variance; /* with steps */
     struct job_coll *coll;         /* likewise */
+    struct job_stall *stall;       /* likewise */
     struct ledger ledger;
     struct stdinfeed *input; /* with --stdin, while ranks run */
     bool sent_input;         /* which no other attempt can have again */
@@ -100,6 +103,9 @@ struct job {
     bool ran;          /* ranks were started */
     bool has_step;     /* all ranks ended some step: */
     uint64_t first_step, last_step, journaled_step;
+    unsigned uncounted; /* see runstate.h */
+    bool said_others;   /* that a rank's steps are marked by several processes */
+    bool renumbered;    /* the numbers of log_pattern fell, in this attempt or before */
     uint64_t progress_ms; /* when the journal was last told of it */
     struct job_node *nodes;
     struct job_replaced *replaced; /* in order */
@@ -110,12 +116,12 @@ struct job {
     uint32_t master_port;
     bool saw_steps, held;
     struct stepsource source; /* with steps */
-    char nccl_steps
-        [160]; /* what NCCL's steps go by, or why there are none; "" not known */
+    char nccl_steps[320]; /* what NCCL's go by, or why there are none; "" not known */
     char source_words[STEPSOURCE_TEXT], source_why[STEPSOURCE_TEXT]; /* once chosen */
     struct driftlines drifts;
     struct job_audit *audit;   /* where something is required of the nodes */
-    struct netwatch *netwatch; /* where a network is required, while ranks run */
+    struct netwatch *netwatch; /* where a network is required, or sockets would be slow,
+                                  while ranks run */
     struct gpufaults faults;
     bool compared_nccl;
     char nccl[200];        /* what it did, in words; "" not known */
@@ -164,6 +170,7 @@ void job_group_errors(const struct job *j, enum node_step step, char *text, size
 
 /* ---- job_outcome.c ---- */
 void job_step_done(struct job *j, uint64_t step); /* by all ranks */
+void job_step_uncounted(struct job *j); /* of no number that counts in the run */
 void job_progress_tick(struct job *j, uint64_t now_ms);
 
 /* ---- job_progress.c ---- */
@@ -188,8 +195,11 @@ int job_on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                  struct err *e);
 /* On to the statistics, when nothing about it waits any more. */
 void job_steps_add(struct job *j, const struct steprec *r, uint64_t now_ms);
+void job_steps_say(struct job *j); /* which source was chosen, and why */
 /* Steps have the program's own numbers. */
 bool job_steps_are_counted(const struct job *j);
+/* Steps of NCCL, where they come from it, are other ones from now on. */
+void job_steps_anew(struct job *j);
 void job_steps_end(
     struct job *j); /* concluded: none came, and a source was asked for */
 void job_steps_fill(const struct job *j, struct summary *s);
@@ -207,21 +217,7 @@ void job_variance_finish(struct job *j, uint64_t now_ms); /* no record follows *
 /* By what the rank is slow, in words; NULL: not known. There are steps. */
 const char *job_why_slow(const struct job *j, uint32_t rank, uint32_t step);
 void job_variance_fill(struct job *j, struct summary *s);
-
-/* Some rank is slow, or near to being called so. */
-bool job_variance_is_uneasy(const struct job *j);
-
-/* ---- job_coll.c ---- */
-int job_coll_create(struct job *j); /* before the first record. -ENOMEM */
-void job_coll_destroy(struct job_coll *c);
-/* Steps of NCCL may be held until it is known what their ranks waited; others pass. */
-void job_coll_record(struct job *j, const struct steprec *r, uint64_t now_ms);
-int job_on_coll_anchors(struct job *j, uint32_t node, const ProtobufCMessage *msg,
-                        struct err *e);
-int job_on_coll_times(struct job *j, uint32_t node, const ProtobufCMessage *msg,
-                      struct err *e);
-void job_coll_tick(struct job *j, uint64_t now_ms);
-void job_coll_finish(struct job *j); /* nothing is held any longer */
+bool job_variance_is_uneasy(const struct job *j); /* some rank is slow, or near it */
 
 /* ---- job_limits.c ---- */
 void job_compare_limits(struct job *j);

@@ -29,7 +29,8 @@ void job_journal_progress(struct job *j)
     Aolani__JProgress m = AOLANI__JPROGRESS__INIT;
     m.attempt = j->config.attempt;
     m.first_step = j->has_step ? j->first_step : 1;
-    m.last_step = j->last_step;
+    m.last_step = j->has_step ? j->last_step : 0;
+    m.uncounted = j->uncounted;
     m.t_real_ns = clock_real_ns();
     (void)append(j, JOURNAL_PROGRESS, &m.base);
 }
@@ -175,6 +176,21 @@ void job_journal_fault(struct job *j, uint32_t node, const Aolani__GpuFault *f)
     m.t_real_ns = clock_real_ns();
     m.fault = (Aolani__GpuFault *)f;
     (void)append(j, JOURNAL_FAULT, &m.base);
+}
+
+void job_journal_stall(struct job *j, const struct summary_stall *s)
+{
+    Aolani__JStall m = AOLANI__JSTALL__INIT;
+    m.attempt = s->attempt;
+    m.number = s->number;
+    m.step = s->step;
+    m.from_ms = s->from_ms;
+    m.ms = s->ms;
+    m.over = s->over;
+    m.ranks = s->ranks ? s->ranks : "";
+    m.text = s->text ? s->text : "";
+    m.t_real_ns = clock_real_ns();
+    (void)append(j, JOURNAL_STALL, &m.base);
 }
 
 void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m)

@@ -8,6 +8,7 @@
 
 struct job;
 struct job_replaced;
+struct summary_stall;
 
 int64_t job_journal_phase(struct job *j, const char *phase);
 void job_journal_node(struct job *j, uint32_t node, const char *event,
@@ -20,6 +21,7 @@ void job_journal_source(struct job *j);
 void job_journal_binding(struct job *j, const Aolani__Binding *m);
 void job_journal_culprit(struct job *j, const struct culprit *c);
 void job_journal_spell(struct job *j, const struct spell *s, const char *common);
+void job_journal_stall(struct job *j, const struct summary_stall *s);
 void job_journal_fault(struct job *j, uint32_t node, const Aolani__GpuFault *f);
 void job_journal_signals(struct job *j, uint32_t node, const Aolani__NodeSignals *m);
 

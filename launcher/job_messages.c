@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/job_coll.h"
 #include "launcher/job_impl.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
@@ -125,6 +126,15 @@ static int on_rank_exit(struct job *j, uint32_t node, const ProtobufCMessage *ms
     return 0;
 }
 
+static void warn_missing(struct job *j, uint32_t node, uint32_t rank, int stream,
+                         uint64_t offset, uint64_t n, const char *why)
+{
+    job_warn(j,
+             "rank %u on %s: %llu bytes of its %s from offset %llu on are missing: %s",
+             rank, job_node_name(j, node), (unsigned long long)n,
+             stream ? "stderr" : "stdout", (unsigned long long)offset, why);
+}
+
 static int on_output(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                      struct err *e)
 {
@@ -136,6 +146,10 @@ static int on_output(struct job *j, uint32_t node, const ProtobufCMessage *msg,
     struct job_rank *r = &j->ranks[m->rank];
     if (m->offset + m->data.len > r->bytes[stream])
         r->bytes[stream] = m->offset + m->data.len;
+    uint64_t hole = outfiles_hole(j->outfiles, m->rank, stream, m->offset);
+    if (hole > 0)
+        warn_missing(j, node, m->rank, stream, m->offset - hole, hole,
+                     "the agent that had them is gone");
     job_watch_net(j, m->rank, stream, m->data.data, m->data.len);
     outfiles_write(j->outfiles, m->rank, stream, m->offset, m->data.data, m->data.len);
     if (!j->held && outfiles_backlog(j->outfiles) > BACKLOG_MAX) {
@@ -156,11 +170,8 @@ static int on_output_gap(struct job *j, uint32_t node, const ProtobufCMessage *m
     if (!outfiles_gap(j->outfiles, m->rank, stream, m->offset, m->length))
         return 0;
     j->ranks[m->rank].bytes[stream] = m->offset + m->length;
-    job_warn(j,
-             "rank %u on %s: %llu bytes of its %s from offset %llu on are missing: the "
-             "node's space for output was used up",
-             m->rank, job_node_name(j, node), (unsigned long long)m->length,
-             stream ? "stderr" : "stdout", (unsigned long long)m->offset);
+    warn_missing(j, node, m->rank, stream, m->offset, m->length,
+                 "the node's space for output was used up");
     return 0;
 }
 
@@ -288,6 +299,7 @@ static const struct {
     {MSG_STEPS, &aolani__steps__descriptor, job_on_steps},
     {MSG_COLL_ANCHORS, &aolani__coll_anchors__descriptor, job_on_coll_anchors},
     {MSG_COLL_TIMES, &aolani__coll_times__descriptor, job_on_coll_times},
+    {MSG_STALL_SEEN, &aolani__stall_seen__descriptor, job_on_stall_seen},
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
     {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor, job_on_signals},
     {MSG_AUDIT_SAID, &aolani__audit_said__descriptor, job_on_audit_said},

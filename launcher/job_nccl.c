@@ -7,10 +7,12 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "launcher/forward.h"
+#include "launcher/job_coll.h"
 #include "launcher/job_impl.h"
 #include "launcher/ncclcheck.h"
 #include "launcher/netproof.h"
@@ -26,6 +28,7 @@ struct nccl_vars {
     struct nccl_env env;
     const char *hca, *debug, *dump; /* borrowed; NULL: not set */
     uint32_t dump_rank;
+    bool ib_is_off; /* the user wants sockets */
 };
 
 static void take_var(struct nccl_vars *v, const char *name, const char *value)
@@ -42,6 +45,10 @@ static void take_var(struct nccl_vars *v, const char *name, const char *value)
         v->dump = value;
     else if (strcmp(name, "NCCL_TOPO_DUMP_FILE_RANK") == 0)
         v->dump_rank = (uint32_t)strtoul(value, NULL, 10);
+    else if (strcmp(name, "NCCL_IB_DISABLE") == 0)
+        v->ib_is_off = strcmp(value, "0") != 0;
+    else if (strcmp(name, "NCCL_NET") == 0)
+        v->ib_is_off = v->ib_is_off || strcasecmp(value, "Socket") == 0;
 }
 
 /* What is forwarded, then what the job file sets, which wins. */
@@ -59,6 +66,21 @@ static void take_vars(const struct job *j, const struct forward *f, struct nccl_
         name[n] = '\0';
         take_var(v, name, own->items[i] + n + 1);
     }
+}
+
+bool job_nccl_may_use_ib(const struct job *j)
+{
+    struct forward f = {0};
+    struct nccl_vars v = {.env = nccl_env_default};
+    struct err e;
+    bool has = false;
+    for (uint32_t i = 0; j->n_nodes > 1 && i < j->n_nodes && !has; i++)
+        has = j->plan.nodes[i].n_gpus > 0 && j->plan.nodes[i].n_nics > 0;
+    if (!has || forward_select(&j->config.spec->job.forward_env, environ, &f, &e) < 0)
+        return false;
+    take_vars(j, &f, &v);
+    forward_fini(&f);
+    return !v.ib_is_off;
 }
 
 /* ---- the prediction for a node ---- */
@@ -205,6 +227,18 @@ static void check_ranks(struct job *j, const struct nccl_vars *v)
     ncclcheck_tell(&check, on_warning, j, j->nccl, sizeof j->nccl);
 }
 
+/* It falls back to sockets without a word, which would be worth one. */
+static void say_silence(struct job *j)
+{
+    for (uint32_t i = 0; i < j->n_nodes; i++)
+        if (j->nets[i].silent < j->nets[i].n)
+            return;
+    if (!j->nccl[0] && job_coll_has_nccl(j) && job_nccl_may_use_ib(j))
+        (void)snprintf(j->nccl, sizeof j->nccl,
+                       "NCCL said nothing of its network (NCCL_DEBUG=INFO would make "
+                       "it)");
+}
+
 /* ---- a topology dump ---- */
 
 /* A regular file, written since the ranks were started: an older one is of another job. */
@@ -263,6 +297,7 @@ void job_compare_nccl(struct job *j)
         return;
     take_vars(j, &f, &v);
     check_ranks(j, &v);
+    say_silence(j);
     check_dump(j, &v);
     forward_fini(&f);
 }

@@ -92,6 +92,15 @@ void job_step_done(struct job *j, uint64_t step)
     j->has_step = true;
 }
 
+void job_step_uncounted(struct job *j)
+{
+    if (j->uncounted)
+        return;
+    j->uncounted = j->source.chosen;
+    j->has_step = false;
+    job_journal_progress(j);
+}
+
 void job_progress_tick(struct job *j, uint64_t now_ms)
 {
     bool news = j->has_step && (!j->progress_ms || j->journaled_step != j->last_step);
@@ -179,6 +188,7 @@ int job_outcome(const struct job *j, struct job_outcome *ret)
                             .has_step = j->has_step,
                             .first_step = j->first_step,
                             .last_step = j->last_step,
+                            .uncounted = j->uncounted,
                             .ledger = &j->ledger};
     if (!(o.lost = calloc(j->n_nodes, sizeof *o.lost)))
         return -ENOMEM;

@@ -139,6 +139,10 @@ static void show_live(struct job *j)
 {
     char text[STATE_TEXT];
     struct steps_now now;
+    if (job_stall_words(j, text, sizeof text)) {
+        live_status(j->config.live, text);
+        return;
+    }
     if (j->state == JOB_RUNNING && j->saw_steps) {
         steps_now(j->steps, &now);
         struct live_slowest slowest = describe_slowest(j, &now);
@@ -170,6 +174,8 @@ void job_print_status(const struct job *j)
     job_print_drift(j);
     if (!j->saw_steps)
         return;
+    if (job_stall_words(j, text, sizeof text))
+        log_answer("%s", text);
     struct steps_now now;
     steps_now(j->steps, &now);
     log_answer("step %u, %.2f steps/s, p50 %.2f ms, p99 %.2f ms", now.step, now.rate,

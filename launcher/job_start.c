@@ -57,7 +57,7 @@ int job_make_ranks(struct job *j, struct err *e)
     if (rc == 0 && (rc = job_variance_create(j)) < 0)
         err_sys(e, rc, "make room for %u ranks", n);
     const char *net = j->config.spec->audit.require_net;
-    bool watched = strcmp(net, "none") != 0;
+    bool watched = strcmp(net, "none") != 0 || job_nccl_may_use_ib(j);
     if (rc == 0 && watched &&
         !(j->netwatch = netwatch_create(n, strcmp(net, "ib+gdr") == 0)))
         rc = err_sys(e, -ENOMEM, "make room for %u ranks", n);

@@ -5,25 +5,28 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "launcher/job_coll.h"
 #include "launcher/job_impl.h"
 #include "proto/base/log.h"
 
 int job_steps_create(struct job *j)
 {
     const struct spec *s = j->config.spec;
+    j->renumbered = j->config.renumbered;
     return stepsource_init(&j->source, s->steps.source, s->steps.log_pattern != NULL,
                            j->plan.world_size);
 }
 
 /* ---- which source */
 
-static void say_source(struct job *j)
+void job_steps_say(struct job *j)
 {
     char words[STEPSOURCE_TEXT];
     stepsource_words(j->source.chosen, j->nccl_steps, words);
     stepsource_why(&j->source, j->nccl_steps, j->source_why);
     (void)snprintf(j->source_words, sizeof j->source_words, "%s", words);
     log_note("steps: %s%s%s", words, j->source_why[0] ? "; " : "", j->source_why);
+    job_coll_said(j);
     job_journal_source(j);
 }
 
@@ -36,17 +39,40 @@ static bool take_from(struct job *j, uint32_t rank, unsigned source, uint64_t n)
     if (v == STEPSOURCE_ANEW && job_variance_anew(j) < 0)
         log_warn("the statistics of two kinds of steps are mixed: no memory");
     if (v != STEPSOURCE_TAKE) {
-        /* Collectives are counted from each start, whatever step that is. */
         steps_done_before(j->steps,
-                          j->source.chosen == STEPREC_NCCL ? 0 : j->config.done_steps);
-        say_source(j);
+                          job_steps_are_counted(j) ? j->config.done_steps : 0);
+        job_steps_say(j);
     }
     return true;
 }
 
+/* Collectives are counted from each start, and anew by another anchor and in another
+ * communicator; lines, where their numbers fall, from somewhere. */
+void job_steps_anew(struct job *j)
+{
+    if (j->source.chosen != STEPREC_NCCL)
+        return;
+    if (job_variance_anew(j) < 0)
+        log_warn("the statistics of two kinds of steps are mixed: no memory");
+    job_steps_say(j);
+}
+
 bool job_steps_are_counted(const struct job *j)
 {
-    return j->source.chosen != STEPREC_NCCL;
+    return j->source.chosen != STEPREC_NCCL &&
+           !(j->source.chosen == STEPREC_LOG && j->renumbered);
+}
+
+static void find_renumbered(struct job *j, const struct steprec *r)
+{
+    if (r->source != STEPREC_LOG || !(r->flags & STEPREC_RENUMBERED))
+        return;
+    if (!j->renumbered)
+        log_note("steps: the numbers that log_pattern finds fall within an attempt, as "
+                 "where each epoch begins at its own first step: steps are counted on, "
+                 "and whether an attempt repeats what another has done is not known");
+    j->renumbered = true;
+    job_step_uncounted(j);
 }
 
 /* ---- records */
@@ -66,10 +92,18 @@ static void add_records(struct job *j, const Aolani__Steps *m)
         steprec_decode(m->records.data + at, &r);
         r.rank = m->rank; /* what the rank itself wrote there counts for nothing */
         r.source = (uint8_t)stepsource_of(r.source);
-        job_coll_record(j, &r, now);
+        find_renumbered(j, &r);
+        if (r.source == STEPREC_NCCL)
+            job_coll_record(j, &r, now);
+        else
+            job_steps_add(j, &r, now);
+        job_stall_news(j, r.rank, r.step);
         j->saw_steps = true;
     }
-    job_journal_steps(j, m);
+    if (j->source.chosen == STEPREC_NCCL)
+        job_coll_journal(j);
+    else
+        job_journal_steps(j, m);
 }
 
 static unsigned source_at(const Aolani__Steps *m, size_t at)
@@ -96,10 +130,18 @@ int job_on_steps(struct job *j, uint32_t node, const ProtobufCMessage *msg,
         Aolani__Steps part = *m;
         part.records.data += at;
         part.records.len = end - at;
+        j->ranks[m->rank].steps_dropped = m->dropped;
         if (take_from(j, m->rank, source, (end - at) / STEPREC_BYTES))
             add_records(j, &part);
     }
     steps_dropped(j->steps, m->rank, m->dropped);
+    if (m->others && j->source.chosen == STEPREC_CLIENT && !j->said_others) {
+        job_warn(j,
+                 "rank %u: steps are marked by more than one process; those of the "
+                 "first count",
+                 m->rank);
+        j->said_others = true;
+    }
     return 0;
 }
 

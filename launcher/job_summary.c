@@ -181,6 +181,7 @@ void job_summary(struct job *j, struct summary *ret)
     s.warnings = (const char *const *)j->warnings;
     s.n_warnings = j->n_warnings;
     s.steps = j->saw_steps ? j->steps : NULL;
+    job_stall_fill(j, &s);
     job_variance_fill(j, &s);
     job_steps_fill(j, &s);
     *ret = s;

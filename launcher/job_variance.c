@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/job_coll.h"
 #include "launcher/job_impl.h"
 #include "launcher/spelllines.h"
 #include "launcher/variance/attribute.h"
@@ -93,11 +94,13 @@ static void on_closed(void *arg, const struct steps_closed *c)
         usual_add(&v->t, c->t);
     }
     struct steps_closed own = *c;
-    /* Collectives are counted anew by another anchor, and in another communicator. */
-    own.repeated = c->repeated && job_steps_are_counted(v->job);
+    bool counted = job_steps_are_counted(v->job);
+    own.repeated = c->repeated && counted;
     ledger_step(&v->job->ledger, &own, v->t.n ? v->t.median : 0);
-    if (c->enough && job_steps_are_counted(v->job))
+    if (c->enough && counted)
         job_step_done(v->job, c->step);
+    else if (c->enough)
+        job_step_uncounted(v->job);
 }
 
 /* ---------------------------------------------------------------- its life */
@@ -177,6 +180,8 @@ int job_variance_create(struct job *j)
         rc = job_coll_create(j);
     if (rc == 0)
         rc = job_steps_create(j);
+    if (rc == 0)
+        rc = job_stall_create(j);
     return rc; /* the job destroys what there is */
 }
 
@@ -196,6 +201,8 @@ void job_variance_destroy(struct job_variance *v)
     free(v->sums);
     job_coll_destroy(v->job->coll);
     v->job->coll = NULL;
+    job_stall_destroy(v->job->stall);
+    v->job->stall = NULL;
     free(v);
 }
 
@@ -292,6 +299,8 @@ int job_variance_anew(struct job *j)
     series_init(&v->series);
     usual_init(&v->t);
     j->has_step = false;
+    j->uncounted = STEPREC_NONE;
+    job_stall_anew(j);
     return 0;
 }
 
@@ -301,6 +310,7 @@ void job_variance_tick(struct job *j, uint64_t now_ms)
     if (!v)
         return;
     job_coll_tick(j, now_ms);
+    job_stall_tick(j, now_ms);
     steps_tick(j->steps, now_ms);
     attribute_tick(v->attribute, now_ms);
     say_spells(v, now_ms, false);
@@ -367,6 +377,7 @@ void job_variance_finish(struct job *j, uint64_t now_ms)
     struct job_variance *v = j->variance;
     if (!v)
         return;
+    job_stall_finish(j);
     job_coll_finish(j);
     steps_finish(j->steps);
     attribute_finish(v->attribute, now_ms);

@@ -35,6 +35,7 @@ enum journal_type {
     JOURNAL_FAULT = 15,       /* JFault */
     JOURNAL_PROGRESS = 14,    /* JProgress: now and then, while ranks end steps */
     JOURNAL_STEP_SOURCE = 16, /* JStepSource */
+    JOURNAL_STALL = 17, /* JStall: what it had come to; the last of a number counts */
 };
 
 struct journal;

@@ -19,6 +19,8 @@
 #define PATIENCE_MS  5000u  /* and waited for no longer than this */
 #define KILL_WAIT_MS 30000u /* Slurm's default */
 #define LATE_MS      5000u  /* Slurm looks at its limits now and then only */
+/* A job without a limit is to end after a year. */
+#define UNLIMITED_MS (364ull * 86400 * 1000)
 
 struct limitwatch {
     struct loop *loop;
@@ -102,8 +104,11 @@ static void on_timer(void *arg)
 
 /* ---- Slurm ---- */
 
+/* Of a job that is over, cancelled maybe, the end is no limit: agents will tell of it. */
 static void take_job(struct limitwatch *w, const struct slurm_job *job)
 {
+    if (slurm_job_is_over(job))
+        return;
     w->heard_ms = loop_now_ms(w->loop);
     uint64_t now_ns = clock_real_ns(), end = job->end_real_ns,
              was = w->limit.slurm_end_ms;
@@ -116,9 +121,12 @@ static void take_job(struct limitwatch *w, const struct slurm_job *job)
     if (end > 0 && job->start_real_ns > 0 && end > job->start_real_ns)
         w->limit.slurm_all_ms = (end - job->start_real_ns) / 1000000;
     bool moved = at > was ? at - was > LATE_MS : was - at > LATE_MS;
+    char text[40];
+    say_left(text, sizeof text, limitwatch_left(w));
+    /* As it is now: it may have been moved already. */
+    if (!w->told && limitwatch_left(w) < UNLIMITED_MS)
+        log_note("Slurm's time limit: %s are left", text);
     if (moved && w->told) {
-        char text[40];
-        say_left(text, sizeof text, limitwatch_left(w));
         if (at == LIMIT_NEVER)
             log_note("Slurm's time limit was taken away");
         else

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-/* netwatch - [audit] require_net while ranks run: NCCL may find an HCA and yet not use
- * it, and says which network it took when its communicators are made. Pure. Of each stream
- * only the beginning is read, as after the job (job_nccl.c), and of a large job only some
- * ranks: NCCL agrees on its network. */
+/* netwatch - while ranks run, does NCCL use the network that [audit] require_net demands, or
+ * that the nodes have? NCCL may find an HCA and yet not use it, and says which network it
+ * took when its communicators are made. Pure. Of each stream only the beginning is read, as
+ * after the job (job_nccl.c), and of a large job only some ranks: NCCL agrees on its
+ * network. */
 #ifndef LAUNCHER_NETWATCH_H
 #define LAUNCHER_NETWATCH_H
 

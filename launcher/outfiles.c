@@ -204,6 +204,13 @@ bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset
     return true;
 }
 
+uint64_t outfiles_hole(struct outfiles *o, uint32_t rank, int stream, uint64_t offset)
+{
+    struct outfile *f = find(o, rank, stream);
+    uint64_t have = f ? f->have : 0, n = f && offset > have ? offset - have : 0;
+    return n > 0 && outfiles_gap(o, rank, stream, have, n) ? n : 0;
+}
+
 void outfiles_end(struct outfiles *o, uint32_t rank, int stream)
 {
     struct outfile *f = find(o, rank, stream);

@@ -45,6 +45,9 @@ void outfiles_write(struct outfiles *o, uint32_t rank, int stream, uint64_t offs
 /* These bytes will never come; the file keeps a hole there. False: that was known. */
 bool outfiles_gap(struct outfiles *o, uint32_t rank, int stream, uint64_t offset,
                   uint64_t length);
+/* The bytes just before `offset` that neither came nor are known to be lost: from now on they
+ * are. Their number; an agent that takes up another's output says nothing of them. */
+uint64_t outfiles_hole(struct outfiles *o, uint32_t rank, int stream, uint64_t offset);
 size_t outfiles_backlog(const struct outfiles *o);   /* not yet taken or written */
 size_t outfiles_unwritten(const struct outfiles *o); /* of the backlog, the files' */
 /* drained: called whenever the backlog falls below OUTFILES_LOW_WATER. */

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <jansson.h>
 #include <math.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "launcher/report_view.h"
 
@@ -39,6 +41,10 @@ static json_t *field_to_json(const struct field *f, const void *from)
         return json_real(*(const double *)at);
     case FIELD_MAYBE:
         return maybe_to_json(*(const double *)at);
+    case FIELD_COUNT:
+        return *(const uint64_t *)at == UINT64_MAX
+                   ? json_null()
+                   : json_integer(fields_int(*(const uint64_t *)at));
     case FIELD_MECH:
         return json_string(mech_name(*(const enum mechanism *)at));
     }
@@ -65,6 +71,10 @@ int fields_bad(struct err *e, const char *where, const char *name, const char *w
 static bool read_integer(unsigned type, const json_t *v, char *at)
 {
     json_int_t i = json_integer_value(v);
+    if (type == FIELD_COUNT && json_is_null(v)) {
+        *(uint64_t *)at = UINT64_MAX;
+        return true;
+    }
     if (!json_is_integer(v))
         return false;
     if (type == FIELD_I64)
@@ -107,6 +117,7 @@ static bool read_value(unsigned type, const json_t *v, char *at)
     case FIELD_U32:
     case FIELD_U64:
     case FIELD_I64:
+    case FIELD_COUNT:
         return read_integer(type, v, at);
     case FIELD_REAL:
     case FIELD_AMOUNT:
@@ -130,6 +141,7 @@ static int field_from_json(const struct field *f, const json_t *o, void *to,
         [FIELD_REAL] = "not a number",
         [FIELD_AMOUNT] = "not a number of 0 to 1e18",
         [FIELD_MAYBE] = "not a number of 0 to 1e18, nor null",
+        [FIELD_COUNT] = "not a count, nor null",
         [FIELD_MECH] = "not a mechanism",
     };
     char *at = (char *)to + f->at;
@@ -154,5 +166,39 @@ int fields_from_json(const struct field *fields, const json_t *o, void *to,
         return err_set(e, ERR_PARSE, "\"%s\" is missing or not an object", where);
     for (const struct field *f = fields; f->name && rc == 0; f++)
         rc = field_from_json(f, o, to, where, e);
+    return rc;
+}
+
+int fields_list_to_json(const struct field_list *l, const void *all, size_t n,
+                        struct buf *out)
+{
+    int rc = buf_printf(out, ",\n\"%s\": [", l->name);
+    for (size_t i = 0; rc == 0 && i < n; i++) {
+        json_t *o = fields_to_json(l->fields, (const char *)all + i * l->size);
+        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
+        rc = text ? buf_printf(out, "%s\n  ", i > 0 ? "," : "") : -ENOMEM;
+        rc = rc ? rc : buf_add(out, text, strlen(text));
+        free(text);
+        json_decref(o);
+    }
+    return rc ? rc : buf_printf(out, n > 0 ? "\n]" : "]");
+}
+
+int fields_list_from_json(const struct field_list *l, const json_t *root, void **ret,
+                          size_t *ret_n, struct err *e)
+{
+    const json_t *list = json_object_get(root, l->name);
+    size_t n = json_array_size(list);
+    int rc = 0;
+    if (!list)
+        return 0;
+    if (!json_is_array(list))
+        return err_set(e, ERR_PARSE, "\"%s\" is not a list", l->name);
+    if (!(*ret = calloc(n + 1, l->size)))
+        return -ENOMEM;
+    *ret_n = n;
+    for (size_t i = 0; rc == 0 && i < n; i++)
+        rc = fields_from_json(l->fields, json_array_get(list, i),
+                              (char *)*ret + i * l->size, l->name, e);
     return rc;
 }

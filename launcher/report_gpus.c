@@ -283,15 +283,8 @@ static void page_faults(struct page *p, const struct report_view *v)
 
 static void page_gpu_table(struct page *p, const struct report_view *v)
 {
-    static const char *const heads[COLUMNS] = {"node",
-                                               "GPU",
-                                               "rank",
-                                               "W",
-                                               "W max",
-                                               "\xc2\xb0"
-                                               "C max",
-                                               "MHz min",
-                                               "what"};
+    static const char *const heads[COLUMNS] = {
+        "node", "GPU", "rank", "W", "W max", "\302\260C max", "MHz min", "what"};
     struct table t;
     size_t n = 0;
     table_init(&t, "lllrrrrl");

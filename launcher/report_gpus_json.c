@@ -48,59 +48,20 @@ static const struct field fault_fields[] = {
     {0},
 };
 
-struct list {
-    const char *name;
-    const struct field *fields;
-    size_t size;
-};
-static const struct list gpus = {"gpus", gpu_fields, sizeof(struct view_gpu)};
-static const struct list faults = {"faults", fault_fields, sizeof(struct view_fault)};
-
-static int list_to_json(const struct list *l, const void *all, size_t n,
-                        struct buf *out)
-{
-    int rc = buf_printf(out, ",\n\"%s\": [", l->name);
-    for (size_t i = 0; rc == 0 && i < n; i++) {
-        json_t *o = fields_to_json(l->fields, (const char *)all + i * l->size);
-        char *text = o ? json_dumps(o, JSON_COMPACT) : NULL;
-        rc = text ? buf_printf(out, "%s\n  ", i > 0 ? "," : "") : -ENOMEM;
-        rc = rc ? rc : buf_add(out, text, strlen(text));
-        free(text);
-        json_decref(o);
-    }
-    return rc ? rc : buf_printf(out, n > 0 ? "\n]" : "]");
-}
+static const struct field_list gpus = {"gpus", gpu_fields, sizeof(struct view_gpu)};
+static const struct field_list faults = {"faults", fault_fields,
+                                         sizeof(struct view_fault)};
 
 int gpus_to_json(const struct report_view *v, struct buf *out)
 {
-    int rc = list_to_json(&gpus, v->gpus, v->n_gpus, out);
-    return rc ? rc : list_to_json(&faults, v->faults, v->n_faults, out);
-}
-
-/* *ret, *ret_n: as far as it came, to be freed also after a failure. */
-static int list_from_json(const struct list *l, const json_t *root, void **ret,
-                          size_t *ret_n, struct err *e)
-{
-    const json_t *list = json_object_get(root, l->name);
-    size_t n = json_array_size(list);
-    int rc = 0;
-    if (!list)
-        return 0;
-    if (!json_is_array(list))
-        return err_set(e, ERR_PARSE, "\"%s\" is not a list", l->name);
-    if (!(*ret = calloc(n + 1, l->size)))
-        return -ENOMEM;
-    *ret_n = n;
-    for (size_t i = 0; rc == 0 && i < n; i++)
-        rc = fields_from_json(l->fields, json_array_get(list, i),
-                              (char *)*ret + i * l->size, l->name, e);
-    return rc;
+    int rc = fields_list_to_json(&gpus, v->gpus, v->n_gpus, out);
+    return rc ? rc : fields_list_to_json(&faults, v->faults, v->n_faults, out);
 }
 
 int gpus_from_json(struct report_view *v, const json_t *root, struct err *e)
 {
     void *found = NULL;
-    int rc = list_from_json(&gpus, root, &found, &v->n_gpus, e);
+    int rc = fields_list_from_json(&gpus, root, &found, &v->n_gpus, e);
     v->gpus = found;
     for (size_t i = 0; rc == 0 && i < v->n_gpus; i++)
         if (v->gpus[i].node >= v->n_nodes)
@@ -108,7 +69,7 @@ int gpus_from_json(struct report_view *v, const json_t *root, struct err *e)
     if (rc < 0)
         return rc;
     found = NULL;
-    rc = list_from_json(&faults, root, &found, &v->n_faults, e);
+    rc = fields_list_from_json(&faults, root, &found, &v->n_faults, e);
     v->faults = found;
     for (size_t i = 0; rc == 0 && i < v->n_faults; i++)
         if (v->faults[i].node >= v->n_nodes)

@@ -44,7 +44,8 @@
  *             sums over the n steps: busy, wait, wall, cpu, rundelay (runnable, not
  *             running), throttled, blocked, stolen, each ..._sum_us; loss_sum_us
  *             (straggler loss charged to the rank), slowest_n (steps in which it was the
- *             slowest by more than 5 %)}
+ *             slowest by more than 5 %); null: busy and wait where in no step it is known
+ *             what the rank waited, the last two then and where no step was compared}
  *   output    {rotate_bytes, keep, not_whole}: file <n> of a stream begins at byte n *
  *             rotate_bytes of it (0: it is one file), keep files stay (0: all); not_whole:
  *             [{rank, stderr, bytes, first, last, missing}], the streams that lack bytes:
@@ -54,8 +55,8 @@
  *   warnings  [text]
  *   steps     null when no rank marked steps, or {closed (steps compared), special,
  *             p50_us, p90_us, p99_us, max_us (of the slowest rank's wall in each step),
- *             t_sum_us (their sum), loss_sum_us, uncompared (of closed: waiting of ranks
- *             is not known in them), culprit_rank (null: none stands out)}
+ *             t_sum_us (their sum), loss_sum_us (null: all are uncompared), uncompared (of
+ *             closed: waiting of ranks is not known in them), culprit_rank (null: none stands out)}
  *   variance  null when not known, or {steps (compared), t_us (their time), loss_us {name:
  *             us} (straggler loss by mechanism, see mechanism.c; null: nothing there
  *             measures it), small_us (straggler loss of no culprit: beside
@@ -85,6 +86,9 @@
  *             not say
  *   faults    [{node, bus, whose ("rank 3", "not the job's"), xid, n (times), text (the
  *             driver's)}], errors of GPUs that the kernels told of
+ *   stalls    [{attempt, number (of its stall-N.txt), step (the last before it), from_ms
+ *             (since the ranks were started), ms, over (steps went on), ranks ("5", ""),
+ *             text (who stood out, or what all did)}], in which no rank ended a step
  */
 #include <errno.h>
 #include <jansson.h>
@@ -199,18 +203,18 @@ static const struct field rank_steps_fields[] = {
     {"max_us", FIELD_U64, S(max)},
     {"mean_us", FIELD_REAL, S(mean)},
     {"cv", FIELD_REAL, S(cv)},
-    {"busy_p50_us", FIELD_U64, S(busy_p50)},
-    {"wait_p50_us", FIELD_U64, S(wait_p50)},
-    {"busy_sum_us", FIELD_U64, S(busy_sum)},
-    {"wait_sum_us", FIELD_U64, S(wait_sum)},
+    {"busy_p50_us", FIELD_COUNT, S(busy_p50)},
+    {"wait_p50_us", FIELD_COUNT, S(wait_p50)},
+    {"busy_sum_us", FIELD_COUNT, S(busy_sum)},
+    {"wait_sum_us", FIELD_COUNT, S(wait_sum)},
     {"wall_sum_us", FIELD_U64, S(wall_sum)},
     {"cpu_sum_us", FIELD_U64, S(cpu_sum)},
     {"rundelay_sum_us", FIELD_U64, S(rundelay_sum)},
     {"throttled_sum_us", FIELD_U64, S(throttled_sum)},
     {"blocked_sum_us", FIELD_U64, S(blocked_sum)},
     {"stolen_sum_us", FIELD_U64, S(stolen_sum)},
-    {"loss_sum_us", FIELD_U64, S(loss_sum)},
-    {"slowest_n", FIELD_U64, S(slowest_n)},
+    {"loss_sum_us", FIELD_COUNT, S(loss_sum)},
+    {"slowest_n", FIELD_COUNT, S(slowest_n)},
     {0},
 };
 
@@ -223,7 +227,7 @@ static const struct field job_fields[] = {
     {"p99_us", FIELD_U64, J(p99)},
     {"max_us", FIELD_U64, J(max)},
     {"t_sum_us", FIELD_U64, J(t_sum)},
-    {"loss_sum_us", FIELD_U64, J(loss_sum)},
+    {"loss_sum_us", FIELD_COUNT, J(loss_sum)},
     {"uncompared", FIELD_U64 | FIELD_LATER, J(uncompared)},
     {0},
 };
@@ -352,6 +356,7 @@ int view_to_json(const struct report_view *v, struct buf *out)
     rc = rc ? rc : add_json(out, steps_of(v));
     rc = rc ? rc : variance_to_json(v, out);
     rc = rc ? rc : gpus_to_json(v, out);
+    rc = rc ? rc : stalls_to_json(v, out);
     return rc ? rc : add_text(out, "}\n");
 }
 
@@ -495,7 +500,8 @@ static int root_from_json(struct report_view *v, const json_t *root, struct err 
     rc = rc ? rc : warnings_from_json(v, root, e);
     rc = rc ? rc : steps_from_json(v, root, e);
     rc = rc ? rc : variance_from_json(v, root, e);
-    return rc ? rc : gpus_from_json(v, root, e);
+    rc = rc ? rc : gpus_from_json(v, root, e);
+    return rc ? rc : stalls_from_json(v, root, e);
 }
 
 int view_from_json(struct report_view *v, const char *json, size_t len, struct err *e)

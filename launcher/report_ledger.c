@@ -120,6 +120,7 @@ void page_ledger(struct page *p, const struct report_view *v)
         page_printf(
             p, "  goodput %.1f %%: the part of the time that was productive steps\n",
             100 * goodput);
+    page_stalls(p, v);
     page_startup(p, v);
     page_queue(p, v);
     if (v->cost.devices > 0 && v->cost.device_hour > 0)

@@ -32,7 +32,8 @@ static double percent(uint64_t part, uint64_t whole)
 /* Nothing is known of who was late. */
 static bool is_uncompared(const struct report_view *v)
 {
-    return v->job.closed > 0 && v->job.uncompared == v->job.closed;
+    return (v->job.closed > 0 && v->job.uncompared == v->job.closed) ||
+           v->job.loss_sum == STEPS_UNKNOWN;
 }
 
 /* What marks steps, and why not from a better source. */
@@ -77,7 +78,7 @@ static void page_culprit(struct page *p, const struct report_view *v)
     char text[512], us[UNITS_TEXT];
     for (size_t i = 0; i < v->n_ranks && v->culprit >= 0; i++) {
         const struct view_rank *k = &v->ranks[i];
-        if (k->rank != v->culprit)
+        if (k->rank != v->culprit || k->steps.loss_sum == STEPS_UNKNOWN)
             continue;
         snprintf(text, sizeof text,
                  "rank %u on node %.200s was the slowest in %.0f %% of steps: %s of "
@@ -105,20 +106,30 @@ static void head(struct table *t, const char *const *names)
         table_cell(t, "%s", *names);
 }
 
-/* What steps that are not compared say nothing of. */
-static void cells_shares(struct table *t, const struct report_view *v,
-                         const struct unit *u, uint64_t busy, uint64_t wait, uint64_t n,
-                         uint64_t loss)
+static void cell_mean(struct table *t, const struct unit *u, uint64_t sum, uint64_t n)
 {
-    if (is_uncompared(v)) {
-        for (int i = 0; i < 4; i++)
-            table_cell(t, "-");
-        return;
-    }
-    cell_us(t, u, per(busy, n));
-    cell_us(t, u, per(wait, n));
-    cell_us(t, u, per(loss, v->job.closed));
-    table_cell(t, "%.1f %%", percent(loss, v->job.t_sum));
+    if (sum == STEPS_UNKNOWN)
+        table_cell(t, "-");
+    else
+        cell_us(t, u, per(sum, n));
+}
+
+/* What steps that are not compared say nothing of. */
+struct shares {
+    uint64_t n, busy, wait, loss; /* STEPS_UNKNOWN */
+};
+
+static void cells_shares(struct table *t, const struct report_view *v,
+                         const struct unit *u, const struct shares *s)
+{
+    bool none = is_uncompared(v);
+    cell_mean(t, u, none ? STEPS_UNKNOWN : s->busy, s->n);
+    cell_mean(t, u, none ? STEPS_UNKNOWN : s->wait, s->n);
+    cell_mean(t, u, none ? STEPS_UNKNOWN : s->loss, v->job.closed);
+    if (none || s->loss == STEPS_UNKNOWN)
+        table_cell(t, "-");
+    else
+        table_cell(t, "%.1f %%", percent(s->loss, v->job.t_sum));
 }
 
 static void rank_row(struct table *t, const struct report_view *v, const struct unit *u,
@@ -138,14 +149,20 @@ static void rank_row(struct table *t, const struct report_view *v, const struct 
     cell_us(t, u, (double)r->p99);
     cell_us(t, u, (double)r->max);
     table_cell(t, "%.1f %%", 100 * r->cv);
-    cells_shares(t, v, u, r->busy_sum, r->wait_sum, r->n, r->loss_sum);
+    cells_shares(t, v, u,
+                 &(struct shares){r->n, r->busy_sum, r->wait_sum, r->loss_sum});
+}
+
+static uint64_t known_loss(const struct view_rank *k)
+{
+    return k->steps.loss_sum == STEPS_UNKNOWN ? 0 : k->steps.loss_sum;
 }
 
 static int compare_loss(const void *a, const void *b)
 {
     const struct view_rank *x = *(const struct view_rank *const *)a;
     const struct view_rank *y = *(const struct view_rank *const *)b;
-    uint64_t lx = x->steps.loss_sum, ly = y->steps.loss_sum;
+    uint64_t lx = known_loss(x), ly = known_loss(y);
     return lx != ly ? (lx < ly) - (lx > ly) : (x->rank > y->rank) - (x->rank < y->rank);
 }
 
@@ -181,14 +198,15 @@ static void page_rank_table(struct page *p, const struct report_view *v,
 /* A node, summed up over its ranks. */
 struct node_sum {
     uint32_t node, n;
-    uint64_t steps, busy, wait, loss, max;
+    uint64_t max;
+    struct shares s; /* of the ranks of which they are known */
 };
 
 static int compare_node_loss(const void *a, const void *b)
 {
     const struct node_sum *x = a, *y = b;
-    return x->loss != y->loss ? (x->loss < y->loss) - (x->loss > y->loss)
-                              : (x->node > y->node) - (x->node < y->node);
+    uint64_t lx = x->s.loss, ly = y->s.loss;
+    return lx != ly ? (lx < ly) - (lx > ly) : (x->node > y->node) - (x->node < y->node);
 }
 
 static struct node_sum *sum_nodes(const struct report_view *v)
@@ -202,11 +220,13 @@ static struct node_sum *sum_nodes(const struct report_view *v)
             continue;
         struct node_sum *s = &sums[k->node];
         s->n++;
-        s->steps += k->steps.n;
-        s->busy += k->steps.busy_sum;
-        s->wait += k->steps.wait_sum;
-        s->loss += k->steps.loss_sum;
         s->max = k->steps.max > s->max ? k->steps.max : s->max;
+        if (k->steps.wait_sum == STEPS_UNKNOWN)
+            continue;
+        s->s.n += k->steps.n;
+        s->s.busy += k->steps.busy_sum;
+        s->s.wait += k->steps.wait_sum;
+        s->s.loss += known_loss(k);
     }
     return sums;
 }
@@ -232,7 +252,9 @@ static void page_node_table(struct page *p, const struct report_view *v,
         table_cell(&t, "%s", view_node_name(v, sums[i].node));
         table_cell(&t, "%u", sums[i].n);
         cell_us(&t, u, (double)sums[i].max);
-        cells_shares(&t, v, u, sums[i].busy, sums[i].wait, sums[i].steps, sums[i].loss);
+        if (sums[i].s.n == 0)
+            sums[i].s = (struct shares){0, STEPS_UNKNOWN, STEPS_UNKNOWN, STEPS_UNKNOWN};
+        cells_shares(&t, v, u, &sums[i].s);
     }
     table_print(&t, p, 0);
     table_fini(&t);

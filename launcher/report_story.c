@@ -301,7 +301,7 @@ static void say_slowest(const struct report_view *v, struct buf *out)
 {
     for (size_t i = 0; i < v->n_ranks && v->culprit >= 0; i++) {
         const struct view_rank *k = &v->ranks[i];
-        if (k->rank != v->culprit)
+        if (k->rank != v->culprit || k->steps.loss_sum == STEPS_UNKNOWN)
             continue;
         buf_printf(out,
                    "rank %u on %.200s was waited for most (%.1f %% of the step time)",

@@ -45,6 +45,7 @@ void view_fini(struct report_view *v)
     view_free_history(v);
     view_free_variance(v);
     view_free_gpus(v);
+    view_free_stalls(v);
     free(v->phases);
     free(v->nodes);
     free(v->replaced);
@@ -173,7 +174,8 @@ int view_from_summary(struct report_view *v, const struct summary *s)
     if (!copy_run(v, s) || !copy_phases(v, s) || !copy_nodes(v, s) ||
         !copy_replaced(v, s) || !copy_ranks(v, s) || !copy_warnings(v, s) ||
         view_copy_outputs(v, s) < 0 || view_copy_history(v, s) < 0 ||
-        view_copy_gpus(v, s) < 0 || view_copy_faults(v, s) < 0) {
+        view_copy_gpus(v, s) < 0 || view_copy_faults(v, s) < 0 ||
+        view_copy_stalls(v, s) < 0) {
         view_fini(v);
         return -ENOMEM;
     }

@@ -101,6 +101,13 @@ struct view_fault {
     char *bus, *whose, *text;
 };
 
+struct view_stall {
+    uint32_t attempt, number, step;
+    uint64_t from_ms, ms;
+    bool over;
+    char *ranks, *text;
+};
+
 struct report_view {
     char *run_id, *name, *dir, *version, *started_utc, *sentence, *nccl, *audit;
     char *step_source, *step_source_words, *step_source_why; /* as in summary; "" */
@@ -129,7 +136,8 @@ struct report_view {
     struct signals_node *signals; /* one a node; NULL: not known */
     struct view_gpu *gpus;        /* in order of their nodes */
     struct view_fault *faults;    /* errors of GPUs, in order */
-    size_t n_gpus, n_faults;
+    struct view_stall *stalls;    /* in which no step ended, in order */
+    size_t n_gpus, n_faults, n_stalls;
     uint32_t ask_ranks; /* what would so many cost? 0: nobody asked */
 };
 
@@ -160,6 +168,13 @@ void page_gpus(struct page *p, const struct report_view *v);
 int gpus_to_json(const struct report_view *v, struct buf *out);
 struct json_t; /* jansson's */
 int gpus_from_json(struct report_view *v, const struct json_t *root, struct err *e);
+
+/* report_stalls.c */
+int view_copy_stalls(struct report_view *v, const struct summary *s); /* 0, -ENOMEM */
+void view_free_stalls(struct report_view *v);
+int stalls_to_json(const struct report_view *v, struct buf *out);
+int stalls_from_json(struct report_view *v, const struct json_t *root, struct err *e);
+void page_stalls(struct page *p, const struct report_view *v);
 
 /* report_output.c */
 int view_copy_outputs(struct report_view *v, const struct summary *s);

@@ -62,6 +62,7 @@ static int attempt_open(struct run *r, struct err *e)
                            .attempt = r->attempt,
                            .restarts = runstate_restarts(&r->state),
                            .done_steps = known ? best + 1 : 0,
+                           .renumbered = runstate_renumbered(&r->state),
                            .running = on_running,
                            .told = on_told,
                            .finished = on_finished,
@@ -105,8 +106,9 @@ static void decide(struct run *r, const struct job_outcome *o)
 {
     bool is_port = o->cause == RESTART_PORT;
     r->ports = is_port ? r->ports + 1 : 0;
-    unsigned fruitless =
-        runstate_fruitless_with(&r->state, o->ran, o->has_step, o->last_step);
+    const struct runstate_attempt steps = {
+        .has_step = o->has_step, .last_step = o->last_step, .uncounted = o->uncounted};
+    unsigned fruitless = runstate_fruitless_with(&r->state, o->ran, &steps);
     struct restart_facts f = {
         .cause = run_slurm_cause(r, o->cause),
         .ran = o->ran,

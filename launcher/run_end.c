@@ -40,6 +40,7 @@ int run_keep_attempt(struct run *r, const struct job_outcome *o, bool is_void)
                                  .has_step = o->has_step,
                                  .first_step = o->first_step,
                                  .last_step = o->last_step,
+                                 .uncounted = o->uncounted,
                                  .world_size = o->ran ? 1 : 0,
                                  .ours = true,
                                  .wall_ns = wall_ns};
@@ -70,6 +71,7 @@ void run_journal_attempt(struct run *r)
     m.has_step = a->has_step;
     m.first_step = a->first_step;
     m.last_step = a->last_step;
+    m.uncounted = a->uncounted;
     m.again = a->again;
     m.spent = a->spent;
     m.wall_ns = a->wall_ns;

@@ -287,9 +287,11 @@ static void put_step(struct rundb *b, int64_t attempt, const uint8_t *data)
 {
     struct steprec r;
     steprec_decode(data, &r);
-    rundb_put(b, PUT_STEP, "iiiiiiiiiiiiiiiiiiiiiiii", attempt, (int64_t)r.rank,
+    bool known = !(r.flags & STEPREC_HOST_PACED);
+    rundb_put(b, PUT_STEP, "iiiiiuuiiiiiiiiiiiiiiiii", attempt, (int64_t)r.rank,
               (int64_t)r.step, (int64_t)r.t_end_ns, (int64_t)r.wall_us,
-              (int64_t)r.wait_us, (int64_t)steprec_busy_us(&r), (int64_t)r.n_coll,
+              known ? (int64_t)r.wait_us : (int64_t)-1,
+              known ? (int64_t)steprec_busy_us(&r) : (int64_t)-1, (int64_t)r.n_coll,
               (int64_t)r.payload_kib, (int64_t)r.cpu_us, (int64_t)r.rundelay_us,
               (int64_t)r.throttled_us, (int64_t)r.blocked_us, (int64_t)r.stolen_us,
               (int64_t)r.gpu_throttle_us, (int64_t)r.nvcsw, (int64_t)r.nivcsw,
@@ -358,6 +360,7 @@ static const struct {
     {JOURNAL_CULPRIT, &aolani__jculprit__descriptor, rundb_put_culprit},
     {JOURNAL_SPELL, &aolani__jspell__descriptor, rundb_put_spell},
     {JOURNAL_FAULT, &aolani__jfault__descriptor, rundb_put_fault},
+    {JOURNAL_STALL, &aolani__jstall__descriptor, rundb_put_stall},
     {JOURNAL_SIGNALS, &aolani__jsignals__descriptor, rundb_put_signals},
 };
 

@@ -35,6 +35,7 @@ enum put {
     PUT_SIGNAL_PORT,
     PUT_SIGNAL_LINK,
     PUT_GPU_FAULT,
+    PUT_STALL,
     N_PUT,
 };
 
@@ -48,6 +49,7 @@ extern const char rundb_variance_schema[], rundb_variance_finish[];
 extern const char *const rundb_variance_sql[N_PUT - N_OWN_PUT];
 void rundb_put_culprit(struct rundb *b, const ProtobufCMessage *base);
 void rundb_put_fault(struct rundb *b, const ProtobufCMessage *base);
+void rundb_put_stall(struct rundb *b, const ProtobufCMessage *base);
 void rundb_put_spell(struct rundb *b, const ProtobufCMessage *base);
 void rundb_put_signals(struct rundb *b, const ProtobufCMessage *base);
 

@@ -38,6 +38,9 @@ const char rundb_variance_schema[] =
     " remapped_rows INTEGER, reasons INTEGER);"
     "CREATE TABLE gpu_fault (attempt INTEGER, node INTEGER, t_real_ns INTEGER,"
     " bus TEXT, xid INTEGER, n INTEGER, text TEXT);"
+    "CREATE TABLE stall (attempt INTEGER, number INTEGER, step INTEGER,"
+    " from_ms INTEGER, ms INTEGER, over INTEGER, ranks TEXT, text TEXT,"
+    " PRIMARY KEY (attempt, number));"
     "CREATE TABLE signal_port (attempt INTEGER, node INTEGER, t_ns INTEGER, nic TEXT,"
     " port INTEGER, xmit_wait INTEGER, xmit_bytes INTEGER, rcv_bytes INTEGER,"
     " symbol_errors INTEGER, recoveries INTEGER, downs INTEGER, retransmits INTEGER,"
@@ -63,6 +66,7 @@ const char *const rundb_variance_sql[N_PUT - N_OWN_PUT] = {
         "INSERT INTO signal_port VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)",
     [PUT_SIGNAL_LINK - N_OWN_PUT] = "INSERT INTO signal_link VALUES (?,?,?,?)",
     [PUT_GPU_FAULT - N_OWN_PUT] = "INSERT INTO gpu_fault VALUES (?,?,?,?,?,?,?)",
+    [PUT_STALL - N_OWN_PUT] = "INSERT OR REPLACE INTO stall VALUES (?,?,?,?,?,?,?,?)",
 };
 
 /* The part, 0 where an older version knew fewer of them. */
@@ -122,6 +126,14 @@ static void put_devices(struct rundb *b, int64_t attempt, int64_t node,
     }
     for (size_t i = 0; i < s->n_links; i++)
         rundb_put(b, PUT_SIGNAL_LINK, "iiis", attempt, node, t, s->links[i]);
+}
+
+void rundb_put_stall(struct rundb *b, const ProtobufCMessage *base)
+{
+    const Aolani__JStall *m = (const Aolani__JStall *)base;
+    rundb_put(b, PUT_STALL, "iiiuuiss", (int64_t)m->attempt, (int64_t)m->number,
+              (int64_t)m->step, (int64_t)m->from_ms, (int64_t)m->ms, (int64_t)m->over,
+              m->ranks, m->text);
 }
 
 void rundb_put_fault(struct rundb *b, const ProtobufCMessage *base)

@@ -17,6 +17,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "launcher/runclaim.h"
 #include "launcher/slurm/ask.h"
 #include "launcher/slurm/facts.h"
 #include "proto/base/log.h"
@@ -245,20 +246,70 @@ static int refuse(const char *dir, const struct runhead *h, enum runhead_life li
                     "resume it there, or, if you know that it is gone, with --force");
 }
 
-/* Two that begin at once: the file system's lock tells them apart where it has any. */
+/* -ENOLCK: the file system has no locks. */
 static int lock(int fd)
 {
     struct flock k = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     if (fcntl(fd, F_OFD_SETLK, &k) == 0)
         return 0;
-    return errno == EAGAIN || errno == EACCES ? -EBUSY : 0;
+    return errno == EAGAIN || errno == EACCES ? -EBUSY : -ENOLCK;
+}
+
+static int open_head(const char *path, int *ret_fd, struct err *e)
+{
+    *ret_fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0600);
+    return *ret_fd < 0 ? err_sys(e, -errno, "open \"%s\"", path) : 0;
+}
+
+static bool is_same(const struct runhead *a, const struct runhead *b)
+{
+    return a->pid == b->pid && a->epoch == b->epoch &&
+           a->start_ticks == b->start_ticks && strcmp(a->host, b->host) == 0;
+}
+
+static int busy(const char *dir, struct err *e)
+{
+    return err_set(e, -EBUSY, "lead the run in \"%.200s\": another head begins", dir);
+}
+
+/* What another has written since we looked is seen after a new open, as NFS has it. */
+static int take_turn(struct runhead_hold *h, const char *dir, const char *path,
+                     const struct runhead *old, bool force, struct err *e)
+{
+    struct runhead now;
+    log_info(
+        "the file system of \"%.200s\" has no locks: \"head.claim\" stands for one",
+        dir);
+    int rc = runclaim_take(dir, force, e);
+    if (rc < 0)
+        return rc;
+    (void)close(h->fd);
+    rc = open_head(path, &h->fd, e);
+    if (rc == 0 &&
+        (read_fd(h->fd, path, &now, NULL) < 0 ? !force : !is_same(&now, old)))
+        rc = busy(dir, e);
+    if (rc == 0)
+        rc = runhead_say(h, 0, e);
+    runclaim_end(dir);
+    return rc;
+}
+
+/* Two that begin at once: the file system's lock tells them apart where it has any. */
+static int begin(struct runhead_hold *h, const char *dir, const char *path,
+                 const struct runhead *old, bool force, struct err *e)
+{
+    int rc = lock(h->fd);
+    if (rc == -EBUSY)
+        return busy(dir, e);
+    return rc == 0 ? runhead_say(h, 0, e) : take_turn(h, dir, path, old, force, e);
 }
 
 static int check_former(const char *dir, int fd, const char *path, bool force,
-                        struct err *e)
+                        struct runhead *ret, struct err *e)
 {
     struct runhead old;
     int rc = read_fd(fd, path, &old, e);
+    *ret = old;
     if (rc == ERR_PARSE && force)
         return 0;
     if (rc < 0)
@@ -272,19 +323,16 @@ static int check_former(const char *dir, int fd, const char *path, bool force,
 int runhead_take(const char *dir, bool force, struct runhead_hold **ret, struct err *e)
 {
     char path[PATH_MAX];
+    struct runhead old;
     int rc = path_of(dir, path, e);
     struct runhead_hold *h = rc == 0 ? calloc(1, sizeof *h) : NULL;
     if (rc < 0 || !h)
         return rc < 0 ? rc : err_sys(e, -ENOMEM, "lead a run");
-    h->fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NONBLOCK | O_NOFOLLOW, 0600);
-    if (h->fd < 0)
-        rc = err_sys(e, -errno, "open \"%s\"", path);
+    rc = open_head(path, &h->fd, e);
     if (rc == 0)
-        rc = check_former(dir, h->fd, path, force, e);
-    if (rc == 0 && lock(h->fd) < 0)
-        rc = err_set(e, -EBUSY, "lead the run in \"%.200s\": another head begins", dir);
+        rc = check_former(dir, h->fd, path, force, &old, e);
     if (rc == 0)
-        rc = runhead_say(h, 0, e);
+        rc = begin(h, dir, path, &old, force, e);
     if (rc < 0) {
         if (h->fd >= 0)
             (void)close(h->fd);
@@ -314,9 +362,7 @@ int runhead_say(struct runhead_hold *h, uint64_t epoch, struct err *e)
 static bool is_ours(const struct runhead_hold *h)
 {
     struct runhead now;
-    return read_fd(h->fd, "head", &now, NULL) == 0 && now.pid == h->self.pid &&
-           now.epoch == h->self.epoch && now.start_ticks == h->self.start_ticks &&
-           strcmp(now.host, h->self.host) == 0;
+    return read_fd(h->fd, "head", &now, NULL) == 0 && is_same(&now, &h->self);
 }
 
 void runhead_release(struct runhead_hold *h)

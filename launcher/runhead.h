@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* runhead - which head rules a run: the file `head` in the run directory, one line. A head
- * holds it, locked, for its life; a file that is empty, or not there, says that none does.
+ * holds it, locked (see runclaim.h where there are no locks), for its life; a file that is
+ * empty, or not there, says that none does.
  *
  * Whether the head that is named there lives can be seen on its own machine (the lock, its
  * process and when that was started). Elsewhere Slurm may know: a job that is over or was

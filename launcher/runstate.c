@@ -114,6 +114,13 @@ static void keep_steps(struct runstate_attempt *a, uint64_t first, uint64_t last
     a->has_step = true;
 }
 
+/* What was said before of its steps is not so, or (0) of another source. */
+static void keep_uncounted(struct runstate_attempt *a, uint32_t source)
+{
+    a->uncounted = source;
+    a->has_step = a->has_step && source == 0;
+}
+
 /* ---- one function a kind of record; 0, -ENOMEM ---- */
 
 static int on_start(struct fold *f, const ProtobufCMessage *base)
@@ -179,6 +186,7 @@ static int on_progress(struct fold *f, const ProtobufCMessage *base)
     if (!a)
         return 0;
     keep_steps(a, m->first_step, m->last_step);
+    keep_uncounted(a, m->uncounted);
     if (!a->ended)
         a->end_real_ns = f->r->seen_real_ns;
     return 0;
@@ -204,6 +212,7 @@ static int on_attempt(struct fold *f, const ProtobufCMessage *base)
     a->ledger.hangs = m->hangs;
     if (m->has_step)
         keep_steps(a, m->first_step, m->last_step);
+    keep_uncounted(a, m->uncounted);
     r->exit_status = m->exit_status;
     r->over = !m->again; /* even if its head died before it wrote that of the run */
     if (replace(&a->sentence, m->sentence) < 0)

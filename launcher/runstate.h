@@ -30,6 +30,9 @@ struct runstate_attempt {
     bool has_step;          /* some step was ended by all ranks, as far as is known */
     uint64_t first_step;    /* the lowest of these, as the program counts, */
     uint64_t last_step;     /* and the highest */
+    unsigned uncounted;     /* steps were ended, but their numbers are not counted from
+                             * the run's beginning: not has_step; whence they came (enum
+                             * steprec_source). 0: none of these */
     uint32_t world_size;    /* ranks that were started */
     uint64_t wall_ns;       /* ended: of it, and of what its head did before it */
     struct ledger ledger;   /* ended: where that went */
@@ -68,11 +71,14 @@ const struct runstate_attempt *runstate_last(const struct runstate *r);
 /* The highest step that all ranks ended in any attempt. False: not known. */
 bool runstate_best_step(const struct runstate *r, uint64_t *ret);
 /* How many of the last attempts that started ranks ended no step that was not ended
- * before. 0 where no attempt of the run ever marked a step: then nothing is known. */
+ * before. 0 where no attempt of the run ever marked a step: then nothing is known. One
+ * with steps that are not counted is never taken for fruitless. */
 unsigned runstate_fruitless(const struct runstate *r);
-/* With one more that has just ended. */
-unsigned runstate_fruitless_with(const struct runstate *r, bool ran, bool has_step,
-                                 uint64_t last_step);
+/* With one more that has just ended; ran: it started ranks. Of a: its steps alone. */
+unsigned runstate_fruitless_with(const struct runstate *r, bool ran,
+                                 const struct runstate_attempt *a);
+/* The numbers that log_pattern finds fell within some attempt. */
+bool runstate_renumbered(const struct runstate *r);
 /* The highest step of attempts whose time is known in detail: of those cut off it is not,
  * so that what they did is not done before. False: none. */
 bool runstate_done_step(const struct runstate *r, uint64_t *ret);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /* runstate_facts.c - what follows from the attempts of a run, whoever knows them. */
 #include "launcher/runstate.h"
+#include "proto/wire/steprec.h"
 
 const struct runstate_attempt *runstate_last(const struct runstate *r)
 {
@@ -22,17 +23,21 @@ bool runstate_best_step(const struct runstate *r, uint64_t *ret)
 
 struct fruits {
     uint64_t best;
-    bool any;
+    bool any, known; /* some step was ended; one that is counted: best is the highest */
     unsigned n;
 };
 
-static void count_fruit(struct fruits *f, bool has_step, uint64_t last_step)
+static void count_fruit(struct fruits *f, const struct runstate_attempt *a)
 {
     f->n++;
-    if (!has_step || (f->any && last_step <= f->best))
+    if (a->uncounted) {
+        f->any = true;
+        f->n = 0;
+    }
+    if (!a->has_step || (f->known && a->last_step <= f->best))
         return;
-    f->best = last_step;
-    f->any = true;
+    f->best = a->last_step;
+    f->any = f->known = true;
     f->n = 0;
 }
 
@@ -42,7 +47,7 @@ static struct fruits fruits_of(const struct runstate *r)
     for (size_t i = 0; i < r->n_attempts; i++) {
         const struct runstate_attempt *a = &r->attempts[i];
         if (a->world_size > 0)
-            count_fruit(&f, a->has_step, a->last_step);
+            count_fruit(&f, a);
     }
     return f;
 }
@@ -53,13 +58,21 @@ unsigned runstate_fruitless(const struct runstate *r)
     return f.any ? f.n : 0;
 }
 
-unsigned runstate_fruitless_with(const struct runstate *r, bool ran, bool has_step,
-                                 uint64_t last_step)
+unsigned runstate_fruitless_with(const struct runstate *r, bool ran,
+                                 const struct runstate_attempt *a)
 {
     struct fruits f = fruits_of(r);
     if (ran)
-        count_fruit(&f, has_step, last_step);
+        count_fruit(&f, a);
     return f.any ? f.n : 0;
+}
+
+bool runstate_renumbered(const struct runstate *r)
+{
+    bool any = false;
+    for (size_t i = 0; i < r->n_attempts; i++)
+        any = any || r->attempts[i].uncounted == STEPREC_LOG;
+    return any;
 }
 
 bool runstate_done_step(const struct runstate *r, uint64_t *ret)

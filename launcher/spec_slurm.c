@@ -25,6 +25,8 @@ static const char *why_not_extra(const char *word)
     } rows[] = {
         {"--no-shell", NULL, "nothing would give the nodes back at the end"},
         {"--quiet", "-Q", "the number of the job would not be known"},
+        {"--clusters", "-M", "set SLURM_CLUSTERS, which all of Slurm's commands heed"},
+        {"--cluster", NULL, "set SLURM_CLUSTERS, which all of Slurm's commands heed"},
         {"--wait", "-W", "the launcher would wait for the job's end"},
         {"--array", "-a", "a run has one job at a time; see [schedule] chain"},
         {"--wrap", NULL, "the job would run that in place of its own script"},

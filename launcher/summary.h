@@ -70,6 +70,13 @@ struct summary_spell {
         *common; /* what the ranks that were slow then have in common; "": nothing */
 };
 
+struct summary_stall {              /* no rank ended a step for long */
+    uint32_t attempt, number, step; /* the last before it */
+    uint64_t from_ms, ms;           /* from: since the ranks were started */
+    bool over;                      /* steps went on */
+    char *ranks, *text; /* who stood out, and how, or what all did; may be NULL */
+};
+
 struct summary {
     const char *run_id, *name, *dir, *version, *started_utc;
     int exit_status;
@@ -92,6 +99,8 @@ struct summary {
     size_t n_outputs;
     const char *audit; /* what the nodes were found to be; "" or NULL: not asked */
     const char *nccl;  /* which NICs it used, in words; "" or NULL: not known */
+    const struct summary_stall *stalls;
+    size_t n_stalls;
     const struct gpufault *faults; /* errors of GPUs; node: index */
     size_t n_faults;
     const char *const *warnings;

@@ -97,23 +97,50 @@ static void on_done(struct sweep *s, uint32_t node, const Aolani__NodeDone *m)
     check_done(s);
 }
 
+static void warn_missing(const struct sweep *s, uint32_t node, uint32_t rank,
+                         Aolani__Stream stream, uint64_t offset, uint64_t n)
+{
+    log_warn(
+        "%s: %llu bytes of rank %u's %s from offset %llu on are missing: the former "
+        "head did not keep them, nor did the node",
+        s->nodes.names[node], (unsigned long long)n, rank,
+        stream == AOLANI__STREAM__STDERR ? "stderr" : "stdout",
+        (unsigned long long)offset);
+}
+
 /* A rank of any node: who may say what of it died with the head. The bytes go to its file
  * at their place. */
-static void on_output(struct sweep *s, const Aolani__Output *m)
+static void on_output(struct sweep *s, uint32_t node, const Aolani__Output *m)
 {
-    if (s->outfiles && m->rank < s->c.world_size)
-        outfiles_write(s->outfiles, m->rank, m->stream == AOLANI__STREAM__STDERR,
-                       m->offset, m->data.data, m->data.len);
+    int stream = m->stream == AOLANI__STREAM__STDERR;
+    if (!s->outfiles || m->rank >= s->c.world_size)
+        return;
+    uint64_t hole = outfiles_hole(s->outfiles, m->rank, stream, m->offset);
+    if (hole > 0)
+        warn_missing(s, node, m->rank, m->stream, m->offset - hole, hole);
+    outfiles_write(s->outfiles, m->rank, stream, m->offset, m->data.data, m->data.len);
+}
+
+static void on_output_gap(struct sweep *s, uint32_t node, const Aolani__OutputGap *m)
+{
+    int stream = m->stream == AOLANI__STREAM__STDERR;
+    uint64_t end = m->offset + m->length;
+    if (!s->outfiles || m->rank >= s->c.world_size || end < m->offset)
+        return;
+    uint64_t hole = outfiles_hole(s->outfiles, m->rank, stream, end);
+    if (hole > 0)
+        warn_missing(s, node, m->rank, m->stream, end - hole, hole);
 }
 
 static int on_message(void *arg, uint32_t node, const struct envelope *v, struct err *e)
 {
     struct sweep *s = arg;
     const ProtobufCMessageDescriptor *what =
-        v->type == MSG_NODE_DONE ? &aolani__node_done__descriptor
-        : v->type == MSG_OUTPUT  ? &aolani__output__descriptor
-        : v->type == MSG_LOG     ? &aolani__log__descriptor
-                                 : NULL;
+        v->type == MSG_NODE_DONE    ? &aolani__node_done__descriptor
+        : v->type == MSG_OUTPUT     ? &aolani__output__descriptor
+        : v->type == MSG_OUTPUT_GAP ? &aolani__output_gap__descriptor
+        : v->type == MSG_LOG        ? &aolani__log__descriptor
+                                    : NULL;
     if (!what) /* of a rank that nobody asks about any more */
         return 0;
     ProtobufCMessage *m =
@@ -124,7 +151,9 @@ static int on_message(void *arg, uint32_t node, const struct envelope *v, struct
     if (v->type == MSG_NODE_DONE)
         on_done(s, node, (const Aolani__NodeDone *)m);
     else if (v->type == MSG_OUTPUT)
-        on_output(s, (const Aolani__Output *)m);
+        on_output(s, node, (const Aolani__Output *)m);
+    else if (v->type == MSG_OUTPUT_GAP)
+        on_output_gap(s, node, (const Aolani__OutputGap *)m);
     else
         log_info("%s: %s", s->nodes.names[node], ((const Aolani__Log *)m)->text);
     protobuf_c_message_free_unpacked(m, NULL);

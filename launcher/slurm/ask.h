@@ -17,8 +17,9 @@
 /* Commands are found by PATH (-ENOENT: they are not), read nothing but `input`, and end with
  * their process group at the deadline (-ETIMEDOUT) or with their owner. -EIO: it failed;
  * ERR_USAGE: because there is no such job; ERR_LIMIT: it printed too much. Those that hand
- * their environment to a job (sbatch, salloc, srun) get ours without what a run cannot have
- * (SBATCH_WAIT, ...); all others without the variables that are options of theirs
+ * their environment to a job (sbatch, salloc) get ours without what a run cannot have
+ * (SBATCH_WAIT, ...); srun, which is for a step in another job, without what is of ours
+ * (SLURM_GPUS, ...); all others without the variables that are options of theirs
  * (SQUEUE_FORMAT, ...), and print times as seconds since 1970. */
 
 /* ---- on the loop ---- */

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "launcher/slurm/ask_impl.h"
+#include "launcher/slurm/srunargs.h"
 
 #define IS_DOWN "Slurm's controller may be down or busy; `scontrol ping` asks"
 
@@ -18,12 +19,7 @@
  * must be. */
 static bool hands_on(const char *program)
 {
-    static const char *const names[] = {"sbatch", "salloc", "srun"};
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        if (strcmp(program, names[i]) == 0)
-            return true;
-    }
-    return false;
+    return strcmp(program, "sbatch") == 0 || strcmp(program, "salloc") == 0;
 }
 
 /* Variables that are options of the commands: formats, filters, "ask before cancelling".
@@ -64,22 +60,29 @@ static bool is_option_of_sbatch(const char *entry)
     return false;
 }
 
+static bool is_left_out(const char *program, const char *entry)
+{
+    if (strcmp(program, "srun") == 0)
+        return srunargs_is_of_our_job(entry);
+    return hands_on(program) ? is_option_of_sbatch(entry) : is_option(entry);
+}
+
 int askcmd_env(const char *program, char ***ret)
 {
     /* Seconds since 1970: the only time that means the same in summer and winter. */
     static char locale[] = "LC_ALL=C", seconds[] = "SLURM_TIME_FORMAT=%s";
     size_t n = 0, kept = 0;
-    bool on = hands_on(program);
+    bool asks = !hands_on(program) && strcmp(program, "srun") != 0;
     while (environ && environ[n])
         n++;
     char **env = malloc((n + 3) * sizeof *env);
     if (!env)
         return -ENOMEM;
     for (size_t i = 0; i < n; i++) {
-        if (!(on ? is_option_of_sbatch : is_option)(environ[i]))
+        if (!is_left_out(program, environ[i]))
             env[kept++] = environ[i];
     }
-    if (!on) {
+    if (asks) {
         env[kept++] = locale;
         env[kept++] = seconds;
     }

@@ -24,8 +24,10 @@ void askcmd_of_job(struct askcmd_job *c, uint32_t id, bool may_plugin)
     static char show[] = "show", job[] = "job";
     char folder[PATH_MAX - sizeof PLUGIN];
     (void)snprintf(c->id, sizeof c->id, "%u", id);
-    c->plugin = may_plugin && libdir_find(PLUGIN, "Slurm's plug-in", folder,
-                                          sizeof folder, NULL) == 0;
+    /* libslurm does not heed SLURM_CLUSTERS as the commands do. */
+    c->plugin =
+        may_plugin && !getenv("SLURM_CLUSTERS") &&
+        libdir_find(PLUGIN, "Slurm's plug-in", folder, sizeof folder, NULL) == 0;
     if (c->plugin) {
         (void)snprintf(c->program, sizeof c->program, "%s/" PLUGIN, folder);
         char *const argv[] = {c->program, job, c->id, NULL};

@@ -3,7 +3,6 @@
 #include "launcher/slurm/srunargs.h"
 
 #include <errno.h>
-#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -13,10 +12,10 @@
 /* Of Slurm's variables: what finds the cluster and the job, and what tells of the job
  * and is no option of srun. The rest would be taken as options, or is written anew for the
  * step. */
-static const char *const kept[] = {
-    "SLURM_CONF*",           "SLURM_JWT",      "SLURM_CLUSTER*",
-    "SLURM_WORKING_CLUSTER", "SLURM_JOB_*",    "SLURM_JOBID",
-    "SLURM_ARRAY_*",         "SLURM_SUBMIT_*", "SLURM_RESTART_COUNT"};
+static const char *const of_cluster[] = {"SLURM_CONF*", "SLURM_JWT", "SLURM_CLUSTER*",
+                                         "SLURM_WORKING_CLUSTER"};
+static const char *const of_job[] = {"SLURM_JOB_*", "SLURM_JOBID", "SLURM_ARRAY_*",
+                                     "SLURM_SUBMIT_*", "SLURM_RESTART_COUNT"};
 static const char *const of_slurm[] = {"SLURM_*", "SLURMD_*", "SRUN_*"};
 
 static bool matches(const char *entry, size_t len, const char *pattern)
@@ -37,10 +36,16 @@ static bool is_in(const char *entry, const char *const *table, size_t n)
     return false;
 }
 
-static bool is_option(const char *entry)
+bool srunargs_is_of_our_job(const char *entry)
 {
     return is_in(entry, of_slurm, sizeof of_slurm / sizeof *of_slurm) &&
-           !is_in(entry, kept, sizeof kept / sizeof *kept);
+           !is_in(entry, of_cluster, sizeof of_cluster / sizeof *of_cluster);
+}
+
+static bool is_option(const char *entry)
+{
+    return srunargs_is_of_our_job(entry) &&
+           !is_in(entry, of_job, sizeof of_job / sizeof *of_job);
 }
 
 int srunargs_env(char *const *env, struct strlist *ret)

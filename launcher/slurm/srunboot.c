@@ -117,6 +117,7 @@ int srunboot_start_srun(struct srunboot *b, struct err *e)
     said_forget(&b->said);
     b->in.len = 0;
     b->has_reason = b->exited = b->stalls = false;
+    b->aborted = b->lingers = false;
     int rc = srun_spawn(b, e);
     if (rc < 0)
         return rc;

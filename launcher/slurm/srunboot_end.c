@@ -16,7 +16,16 @@
 
 /* ---------------------------------------------------------------- what srun says */
 
-/* A task that ends before it is served. What it has said of it may still be on its way. */
+/* What it has said of it, or Slurm of the step, may still be on its way. */
+static void note_death(struct srunboot *b, struct seat *s, const struct srunwords *w)
+{
+    s->died = true;
+    s->death_status = w->wait_status;
+    (void)snprintf(s->death, sizeof s->death, "%s", w->text);
+    loop_timer_start(b->deaths, WORDS_MS, 0);
+}
+
+/* A task that ends before it is served. */
 static void note_deaths(struct srunboot *b, const struct srunwords *w)
 {
     struct hostlist names = {0};
@@ -27,12 +36,14 @@ static void note_deaths(struct srunboot *b, const struct srunwords *w)
             srunboot_seat_of(b, srunseats_of_name(&b->progress, names.names[i]));
         if (!s || !srunboot_is_waiting(s) || s->died)
             continue;
-        s->died = true;
-        s->death_status = w->wait_status;
-        (void)snprintf(s->death, sizeof s->death, "%s", w->text);
-        loop_timer_start(b->deaths, WORDS_MS, 0);
+        note_death(b, s, w);
     }
     hostlist_fini(&names);
+}
+
+static bool by_signal(const char *death)
+{
+    return strncmp(death, "Terminated", 10) == 0 || strncmp(death, "Killed", 6) == 0;
 }
 
 static void death_of(const struct seat *s, struct err *e)
@@ -48,12 +59,17 @@ static bool is_cancelled(const struct srunboot *b)
 {
     for (size_t i = 0; i < b->n; i++) {
         const struct seat *s = &b->seats[i];
-        if (strncmp(s->death, "Terminated", 10) == 0 ||
-            strncmp(s->death, "Killed", 6) == 0 ||
+        if ((srunboot_is_waiting(s) && by_signal(s->death)) ||
             strstr(said_kept(&s->said), " CANCELLED "))
             return true;
     }
     return false;
+}
+
+static void end_dead(struct seat *s)
+{
+    srunboot_end(s, BOOT_END_AGENT, s->death_status,
+                 s->said.last[0] ? s->said.last : s->death);
 }
 
 /* When all have ended, srun ends as well, and there is more to know: the job may be over. */
@@ -62,23 +78,25 @@ void srunboot_on_deaths(void *arg)
     struct srunboot *b = arg;
     struct err e;
     size_t alive = 0;
-    bool over = is_cancelled(b) || b->stalls;
+    bool over = is_cancelled(b) || b->aborted;
     for (size_t i = 0; i < b->n && !over; i++)
         alive += b->seats[i].at->state != SRUNSEAT_GONE && !b->seats[i].died;
     for (size_t i = 0; i < b->n && alive > 0; i++) {
         struct seat *s = &b->seats[i];
         if (!s->died || s->at->state == SRUNSEAT_GONE)
             continue;
-        death_of(s, &e);
-        if (srunboot_is_waiting(s))
+        if (!srunboot_is_waiting(s)) {
+            end_dead(s);
+        } else if (!b->stalls) {
+            death_of(s, &e);
             srunboot_fail(s, &e);
-        else
-            srunboot_end(s, BOOT_END_AGENT, s->death_status, s->death);
+        }
     }
-    if (alive > 0 && b->proc && !b->exited)
+    if (alive > 0 && !b->stalls && b->proc && !b->exited)
         srunboot_advance(b);
 }
 
+/* Of one that was killed srun's next line may say that Slurm has ended them all. */
 static void tasks_ended(struct srunboot *b, const struct srunwords *w)
 {
     struct rankset tasks = {0};
@@ -88,9 +106,11 @@ static void tasks_ended(struct srunboot *b, const struct srunwords *w)
     for (int64_t i = rankset_next(&tasks, 0); i >= 0;
          i = rankset_next(&tasks, (uint32_t)i + 1)) {
         struct seat *s = srunboot_seat_of(b, srunseats_of_task(&b->progress, (long)i));
-        if (s && s->at->state == SRUNSEAT_SERVED)
-            srunboot_end(s, BOOT_END_AGENT, w->wait_status,
-                         s->said.last[0] ? s->said.last : w->text);
+        if (!s || s->at->state != SRUNSEAT_SERVED)
+            continue;
+        note_death(b, s, w);
+        if (!by_signal(s->death) && !b->aborted)
+            end_dead(s);
     }
     rankset_fini(&tasks);
 }
@@ -119,6 +139,8 @@ static void srun_line(struct srunboot *b, const char *line)
     else if (!b->has_reason &&
              (w.kind == SRUNWORDS_FATAL || w.kind == SRUNWORDS_UNAVAILABLE))
         b->reason = w;
+    b->aborted = b->aborted || w.kind == SRUNWORDS_ABORTED;
+    b->lingers = b->lingers || w.kind == SRUNWORDS_LINGERS;
     b->told_waiting = b->told_waiting || w.kind == SRUNWORDS_WAITS;
     b->has_reason =
         b->has_reason || w.kind == SRUNWORDS_FATAL || w.kind == SRUNWORDS_UNAVAILABLE;
@@ -168,10 +190,20 @@ void srunboot_release(struct srunboot *b)
     b->proc = NULL;
 }
 
+/* Agents that Slurm asks to end do so with status 0, of which srun says nothing. */
 static void end_all(struct srunboot *b)
 {
-    for (size_t i = 0; i < b->n; i++)
-        srunboot_end(&b->seats[i], BOOT_END_UNKNOWN, b->wait_status, b->said.last);
+    bool all = b->aborted && !b->lingers;
+    for (size_t i = 0; i < b->n; i++) {
+        struct seat *s = &b->seats[i];
+        bool own = (all || s->died) && s->said.last[0];
+        const char *words = b->aborted && b->has_reason ? b->reason.text
+                            : own                       ? s->said.last
+                            : s->died                   ? s->death
+                                                        : b->said.last;
+        srunboot_end(s, all || s->died ? BOOT_END_AGENT : BOOT_END_UNKNOWN,
+                     s->died ? s->death_status : b->wait_status, words);
+    }
 }
 
 static void reason_of(const struct srunboot *b, struct err *e)
@@ -298,7 +330,8 @@ void srunboot_settle(struct srunboot *b)
     loop_timer_stop(b->deaths);
     srunboot_release(b);
     if (!srunboot_any_waits(b)) {
-        end_all(b);
+        if (!b->aborted || !ask_job(b))
+            end_all(b);
         return;
     }
     if (!b->killed && b->tries < SRUNBOOT_TRIES && (b->stalls || anyone_refused(b)))

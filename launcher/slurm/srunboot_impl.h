@@ -44,7 +44,9 @@ struct srunboot {
     struct srunseats progress;
     unsigned tries;
     bool exited, killed, told_waiting;
-    bool stalls; /* its standard input goes on no more: another srun is needed */
+    bool aborted; /* Slurm has ended the step, and all its tasks with it */
+    bool lingers; /* tasks may have outlived srun all the same */
+    bool stalls;  /* its standard input goes on no more: another srun is needed */
     int wait_status;
     struct loop_proc *proc;
     struct loop_stream *io, *words;

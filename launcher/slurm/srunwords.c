@@ -36,12 +36,13 @@ struct opening {
 #define CTLD_HINT  "does slurmctld run? try: scontrol ping"
 
 static const struct opening openings[] = {
-    {"Job step aborted", SRUNWORDS_NOISE, NULL, ""},
+    {"Job step aborted", SRUNWORDS_ABORTED, NULL, ""},
+    {"Timed out waiting for job step to complete", SRUNWORDS_LINGERS, NULL, ""},
     {"Application launch failed", SRUNWORDS_NOISE, NULL, ""},
     {"cluster configuration lacks support for cpu binding", SRUNWORDS_NOISE, NULL, ""},
     {"launch/slurm:", SRUNWORDS_NOISE, NULL, ""},
     {"Cancelled pending job step", SRUNWORDS_NOISE, NULL, ""},
-    {"Force Terminated", SRUNWORDS_NOISE, NULL, ""},
+    {"Force Terminated", SRUNWORDS_ABORTED, NULL, ""},
     {"forcing job termination", SRUNWORDS_NOISE, NULL, ""},
     {"Terminating", SRUNWORDS_NOISE, NULL, ""},
     {"If munged is up", SRUNWORDS_NOISE, NULL, ""},

@@ -16,6 +16,8 @@ long srunwords_label(const char *line, const char **ret_text);
 enum srunwords_kind {
     SRUNWORDS_OTHER,       /* text: as srun said it, without "srun: error: " */
     SRUNWORDS_NOISE,       /* a consequence, or nothing that matters */
+    SRUNWORDS_ABORTED,     /* Slurm ends the step */
+    SRUNWORDS_LINGERS,     /* srun goes before all of its tasks have ended */
     SRUNWORDS_TASKS_ENDED, /* tasks: "1,3-4"; nodes: a host list; wait_status; text: how */
     SRUNWORDS_REFUSED,     /* nodes: one; text: why its task could not be started */
     SRUNWORDS_NODES_LOST,  /* nodes: a host list */

@@ -2,6 +2,7 @@
 /* submit.c - see submit.h. */
 #include "launcher/slurm/submit.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <inttypes.h>
 #include <limits.h>
@@ -13,17 +14,55 @@
 
 #include "launcher/slurm/ask.h"
 
-int submit_parse_id(const char *text, uint32_t *ret, struct err *e)
+static bool is_cluster(const char *name, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (!isalnum((unsigned char)name[i]) && !strchr("_-.", name[i]))
+            return false;
+    }
+    return n > 0 && n < SUBMIT_CLUSTER && name[0] != '-';
+}
+
+int submit_parse_id(const char *text, uint32_t *ret, char ret_cluster[SUBMIT_CLUSTER],
+                    struct err *e)
 {
     char *end;
     errno = 0;
     unsigned long long n = strtoull(text, &end, 10);
+    size_t len = *end == ';' ? strcspn(end + 1, "\n") : 0;
     if (*text < '0' || *text > '9' || errno || n == 0 || n > UINT32_MAX ||
-        !strchr(";\n", *end))
+        !strchr(";\n", *end) || (*end == ';' && !is_cluster(end + 1, len)))
         return err_set(e, ERR_PROTO,
                        "submit to Slurm: sbatch printed \"%.80s\", no job id", text);
     *ret = (uint32_t)n;
+    (void)snprintf(ret_cluster, SUBMIT_CLUSTER, "%.*s", (int)len, len ? end + 1 : "");
     return 0;
+}
+
+/* squeue, scancel and scontrol ask one cluster, and the number of a job is another's there:
+ * a run must not lose sight of its jobs. */
+static int keep_cluster(uint32_t id, char *cluster, struct err *e)
+{
+    const char *asked = getenv("SLURM_CLUSTERS");
+    if (!cluster[0] || (asked && strcmp(asked, cluster) == 0))
+        return 0;
+    char number[16];
+    char *argv[] = {"scancel", "--quiet", "-M", cluster, number, NULL};
+    struct buf out;
+    struct err why;
+    (void)snprintf(number, sizeof number, "%" PRIu32, id);
+    buf_init(&out, 64u << 10);
+    bool cancelled = slurm_run_now(argv, NULL, &out, &why) == 0;
+    buf_fini(&out);
+    err_set(e, ERR_USAGE,
+            "submit to Slurm: job %" PRIu32 " went to cluster \"%s\", which Slurm's "
+            "other commands do not ask here; it %s",
+            id, cluster, cancelled ? "is cancelled again" : "could not be cancelled");
+    return err_hint(e,
+                    "choose the cluster by SLURM_CLUSTERS=%s, which they all heed, or "
+                    "submit on a host of it%s%s",
+                    cluster, cancelled ? "" : "; first: scancel -M ",
+                    cancelled ? "" : cluster);
 }
 
 static int words_of(const char *dir, const struct strlist *options, uint32_t after,
@@ -56,6 +95,7 @@ static int submit_one(const char *dir, const struct strlist *options, uint32_t a
                       uint32_t *ret, bool *ret_unsure, struct err *e)
 {
     struct strlist argv = {0};
+    char cluster[SUBMIT_CLUSTER];
     struct buf out;
     buf_init(&out, 64u << 10);
     int rc = words_of(dir, options, after, &argv, e);
@@ -64,8 +104,9 @@ static int submit_one(const char *dir, const struct strlist *options, uint32_t a
         if (rc == 0 && (rc = buf_add(&out, "", 1)))
             err_sys(e, rc, "submit to Slurm");
         if (rc == 0)
-            rc = submit_parse_id((const char *)out.data, ret, e);
+            rc = submit_parse_id((const char *)out.data, ret, cluster, e);
         *ret_unsure = rc && is_unsure(rc, e);
+        rc = rc ? rc : keep_cluster(*ret, cluster, e);
     }
     strlist_fini(&argv);
     buf_fini(&out);

@@ -20,7 +20,10 @@ struct submit_end {
 int submit_links(const char *dir, const struct strlist *options, size_t n,
                  struct chain *ret, struct submit_end *ret_end, struct err *e);
 
-/* "1234" or "1234;cluster", as sbatch --parsable says it. ERR_PROTO. */
-int submit_parse_id(const char *text, uint32_t *ret, struct err *e);
+/* "1234" or "1234;cluster", as sbatch --parsable says it; ret_cluster: "" when it says none.
+ * ERR_PROTO. */
+#define SUBMIT_CLUSTER 64
+int submit_parse_id(const char *text, uint32_t *ret, char ret_cluster[SUBMIT_CLUSTER],
+                    struct err *e);
 
 #endif

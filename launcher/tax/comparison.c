@@ -53,6 +53,8 @@ static void sum_waiting(struct compare_side *s)
     for (size_t i = 0; i < s->n; i++) {
         const struct report_view *v = &s->runs[i].view;
         for (size_t k = 0; k < v->n_ranks; k++) {
+            if (v->ranks[k].steps.wait_sum == STEPS_UNKNOWN)
+                continue;
             wait += (double)v->ranks[k].steps.wait_sum;
             wall += (double)v->ranks[k].steps.wall_sum;
         }

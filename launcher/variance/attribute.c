@@ -93,7 +93,7 @@ static void restart(struct attribute *a, const struct steps_closed *c)
 static void measure(const struct attribute *a, const struct steps_closed *c,
                     const struct attributed *k, double *ret_from, double *ret_least)
 {
-    bool alone = c->n < 2;
+    bool alone = c->n_compared < 2;
     double noticeable = NOTICEABLE, sigmas = SIGMAS * attribute_sigma(a, k);
     *ret_from = alone ? k->busy.median : c->median;
     if (k->busy.n < USUAL_ENOUGH && alone)
@@ -118,7 +118,7 @@ static bool is_culprit(const struct attribute *a, const struct steps_closed *c,
 static double excess_of(const struct steps_closed *c, const struct attributed *k,
                         const struct steprec *r)
 {
-    double from = c->n < 2 ? k->busy.median : c->median;
+    double from = c->n_compared < 2 ? k->busy.median : c->median;
     if (k->busy.n >= USUAL_ENOUGH)
         from = fmin(from, k->busy.median);
     return steprec_busy_us(r) - from;
@@ -132,6 +132,28 @@ static void find_culprits(const struct attribute *a, const struct steps_closed *
         ret->is[i] = is_culprit(a, c, &c->late[i]);
         ret->n += ret->is[i];
     }
+}
+
+/* In a step that its program did not mark the ranks spin or sleep while they wait for the
+ * late one, so that their parts rise with it. What the others had in the same step did not
+ * make this one late; and where nothing is known of others, nothing is of this one. */
+static void against_others(const struct attribute *a, const struct steps_closed *c,
+                           struct charge *ret)
+{
+    struct excess_usual *u = &ret->usual, o = *u;
+    if (steprec_is_marked(&ret->r) || a->world_size < 2)
+        return;
+    if (!steprec_knows_host(&ret->r) || !attribute_others(c, &ret->r, &o)) {
+        attribute_forget_host(&ret->r);
+        return;
+    }
+    attribute_doubt(&ret->r, &o, ret->excess_us);
+    u->cpu = fmax(u->cpu, o.cpu);
+    u->rundelay = fmax(u->rundelay, o.rundelay);
+    u->throttled = fmax(u->throttled, o.throttled);
+    u->blocked = fmax(u->blocked, o.blocked);
+    u->stolen = fmax(u->stolen, o.stolen);
+    u->faults = fmax(u->faults, o.faults);
 }
 
 static void charge_late(struct attribute *a, const struct steps_closed *c, size_t i,
@@ -148,6 +170,7 @@ static void charge_late(struct attribute *a, const struct steps_closed *c, size_
         .attempt = c->attempt,
     };
     attribute_usual(a, k, &charge.usual);
+    against_others(a, c, &charge);
     if (peer) {
         charge.has_peer = true;
         charge.peer = peer->rank;
@@ -174,7 +197,7 @@ static void charge_culprits(struct attribute *a, const struct steps_closed *c,
 static double others(const struct attribute *a, const struct steps_closed *c,
                      uint32_t i)
 {
-    if (a->world_size != 2 || c->n != 2)
+    if (a->world_size != 2 || c->n_compared != 2)
         return a->world_size == 1 ? 1 : c->median;
     return c->busy[1 - i];
 }
@@ -221,11 +244,11 @@ void attribute_step(void *arg, const struct steps_closed *c)
     struct culprits culprits;
     if (c->attempt != a->attempt)
         restart(a, c);
-    if (!c->counted || c->n_late == 0)
+    if (!c->counted)
         return;
     a->steps++;
     a->t_us += c->t;
-    if (c->paced)
+    if (c->paced || c->n_late == 0)
         return;
     attribute_peers(a);
     find_culprits(a, c, &culprits);

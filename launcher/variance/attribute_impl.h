@@ -107,6 +107,16 @@ void attribute_peers(struct attribute *a); /* when it is time */
 /* The lesser of the rank's own usual and its peers'. */
 void attribute_usual(const struct attribute *a, const struct attributed *k,
                      struct excess_usual *ret);
+/* What the parts were of the other ranks in the same step; r is one of its records. False:
+ * of none of them they are known, and *ret is as it was. */
+bool attribute_others(const struct steps_closed *c, const struct steprec *r,
+                      struct excess_usual *ret);
+/* By its host's figures a rank may have worked or slept more than the others in a step from
+ * NCCL only because they did something else. While they waited for it they slept, or they
+ * spun: where they slept its sleep proves nothing, where they spun its CPU time. */
+void attribute_doubt(struct steprec *r, const struct excess_usual *others,
+                     double excess_us);
+void attribute_forget_host(struct steprec *r); /* nothing is known of it */
 double attribute_sigma(const struct attribute *a, const struct attributed *k);
 
 /* attribute_charge.c */

@@ -11,10 +11,14 @@
 
 #define NOISIER     2.0
 #define SIGMA_LEAST 0.5 /* us: times are rounded to one */
+#define SLEEPS      0.1 /* of a step: who sleeps less spins while it waits */
+#define NOT_KNOWN   (-1.0)
 #define OFTEN       64u /* steps between two looks at all ranks; at first after each */
 
 void attribute_learn(struct attributed *k, const struct steprec *r)
 {
+    if (!steprec_knows_host(r))
+        return;
     usual_add(&k->part[PART_CPU], r->cpu_us);
     usual_add(&k->part[PART_RUNDELAY], r->rundelay_us);
     usual_add(&k->part[PART_THROTTLED], r->throttled_us);
@@ -68,7 +72,7 @@ void attribute_peers(struct attribute *a)
         for (uint32_t i = 0; i < a->world_size; i++)
             if (a->ranks[i].part[p].n > 0)
                 a->scratch[n++] = a->ranks[i].part[p].median;
-        a->peer_part[p] = median_of(a->scratch, n);
+        a->peer_part[p] = n > 0 ? median_of(a->scratch, n) : NOT_KNOWN;
     }
     size_t n = 0;
     for (uint32_t i = 0; i < a->world_size; i++)
@@ -79,7 +83,10 @@ void attribute_peers(struct attribute *a)
 
 static double lesser(const struct attribute *a, const struct attributed *k, enum part p)
 {
-    return k->part[p].n ? fmin(k->part[p].median, a->peer_part[p]) : a->peer_part[p];
+    double peers = a->peer_part[p];
+    if (peers == NOT_KNOWN)
+        return k->part[p].n ? k->part[p].median : 0;
+    return k->part[p].n ? fmin(k->part[p].median, peers) : peers;
 }
 
 void attribute_usual(const struct attribute *a, const struct attributed *k,
@@ -96,6 +103,47 @@ void attribute_usual(const struct attribute *a, const struct attributed *k,
         .majflt = lesser(a, k, PART_MAJFLT),
         .nvcsw = lesser(a, k, PART_NVCSW),
     };
+}
+
+void attribute_forget_host(struct steprec *r)
+{
+    r->cpu_us = r->rundelay_us = r->throttled_us = r->blocked_us = r->stolen_us = 0;
+    r->nvcsw = r->nivcsw = r->majflt = r->minflt16 = 0;
+    r->flags &= (uint16_t)~STEPREC_SAMPLED;
+}
+
+static double mean_of_others(uint64_t sum, double own, uint32_t n)
+{
+    return fmax(((double)sum - own) / (n - 1), 0);
+}
+
+void attribute_doubt(struct steprec *r, const struct excess_usual *others,
+                     double excess_us)
+{
+    bool slept = others->blocked >= excess_us;
+    bool spun = others->blocked <= SLEEPS * r->wall_us;
+    if (steprec_is_marked(r) || r->source == STEPREC_LOG)
+        return;
+    if (spun || !slept)
+        r->cpu_us = 0;
+    if (slept || !spun)
+        r->blocked_us = 0;
+}
+
+bool attribute_others(const struct steps_closed *c, const struct steprec *r,
+                      struct excess_usual *ret)
+{
+    const struct steps_sums *s = &c->sums;
+    uint32_t n = s->n_host + !steprec_knows_host(r);
+    if (n < 2)
+        return false;
+    ret->cpu = mean_of_others(s->cpu, r->cpu_us, n);
+    ret->rundelay = mean_of_others(s->rundelay, r->rundelay_us, n);
+    ret->throttled = mean_of_others(s->throttled, r->throttled_us, n);
+    ret->blocked = mean_of_others(s->blocked, r->blocked_us, n);
+    ret->stolen = mean_of_others(s->stolen, r->stolen_us, n);
+    ret->faults = mean_of_others(s->faults, r->minflt16 * 16.0 + r->majflt, n);
+    return true;
 }
 
 double attribute_sigma(const struct attribute *a, const struct attributed *k)

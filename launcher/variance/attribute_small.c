@@ -10,23 +10,12 @@
 
 #include "launcher/variance/attribute_impl.h"
 
-static double mean_of_others(uint64_t sum, double own, uint32_t n)
-{
-    return n > 1 ? fmax(((double)sum - own) / (n - 1), 0) : 0;
-}
-
 static void usual_of_others(const struct attribute *a, const struct steps_closed *c,
                             struct excess_usual *ret)
 {
     const struct steprec *r = &c->late[0];
-    const struct steps_sums *s = &c->sums;
     attribute_usual(a, &a->ranks[r->rank], ret);
-    ret->cpu = mean_of_others(s->cpu, r->cpu_us, c->n);
-    ret->rundelay = mean_of_others(s->rundelay, r->rundelay_us, c->n);
-    ret->throttled = mean_of_others(s->throttled, r->throttled_us, c->n);
-    ret->blocked = mean_of_others(s->blocked, r->blocked_us, c->n);
-    ret->stolen = mean_of_others(s->stolen, r->stolen_us, c->n);
-    ret->faults = mean_of_others(s->faults, r->minflt16 * 16.0 + r->majflt, c->n);
+    (void)attribute_others(c, r, ret);
 }
 
 void small_step(struct attribute *a, const struct steps_closed *c,
@@ -46,7 +35,10 @@ void small_step(struct attribute *a, const struct steps_closed *c,
         .loss_us = (double)c->charged,
         .attempt = c->attempt,
     };
+    if (!steprec_is_marked(&charge.r) && c->sums.n_host < c->n_compared)
+        attribute_forget_host(&charge.r);
     usual_of_others(a, c, &charge.usual);
+    attribute_doubt(&charge.r, &charge.usual, charge.excess_us);
     charge_add(a, &charge, c->now_ms);
 }
 

@@ -20,6 +20,11 @@
 #define COLLAGREE_FIRST_MS 1000u /* others may yet speak */
 #define COLLAGREE_HOLD_MS  5000u /* another one has to be better for as long */
 #define COLLAGREE_LONGER   1.5   /* of the period now */
+/* Where the one that was chosen comes no more, or another comes more often, it may be an
+ * evaluation: so many times as long as the one has been it, at most: */
+#define COLLAGREE_TRUST   8u
+#define COLLAGREE_MOST_MS 600000u
+#define COLLAGREE_LIFE_MS 30000u /* since ranks told last: else they may hang in it */
 
 struct collagree;
 struct collchoice {

@@ -118,10 +118,16 @@ static int compare_u32(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static uint32_t deep_wall_us(const struct deep *d)
+{
+    return d->n_walls > 0 ? d->walls[(d->n_walls - 1) / 2] : 0;
+}
+
 static void deep_join(struct deep *d)
 {
     d->joined = true;
     qsort(d->walls, d->n_walls, sizeof *d->walls, compare_u32);
+    colljoin_settle(&d->join, deep_wall_us(d));
 }
 
 /* True: it is joined now. */
@@ -166,8 +172,7 @@ static void pass(struct collwait *w, struct steprec *r, const struct deep *d,
         r->flags &= (uint16_t)~STEPREC_DEEP;
     } else if (is_deep(r)) {
         r->flags &= (uint16_t)~STEPREC_HOST_PACED;
-        if (d->n_walls > 0)
-            r->wall_us = d->walls[(d->n_walls - 1) / 2];
+        r->wall_us = d->n_walls > 0 ? deep_wall_us(d) : r->wall_us;
         r->wait_us = us < r->wall_us ? us : r->wall_us;
     }
     w->out(w->arg, r, now_ms);
@@ -241,10 +246,8 @@ int collwait_times(struct collwait *w, const Aolani__CollTimes *m, uint64_t now_
     struct deep *d = deep_get(w, m->step, now_ms);
     if (!d || d->joined)
         return 0;
-    uint32_t n = (uint32_t)(m->records.len / COLLTIME_BYTES);
-    bool fits = d->join.n_times + n <= COLLWAIT_TIMES;
-    (void)colljoin_add(&d->join, m->rank, m->records.data, fits ? n : 0,
-                       fits ? m->missing : UINT32_MAX);
+    (void)colljoin_add(&d->join, m->rank, m->records.data,
+                       (uint32_t)(m->records.len / COLLTIME_BYTES), m->missing);
     if (deep_is_whole(w, d))
         all_go_on(w, now_ms);
     return 0;

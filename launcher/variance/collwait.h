@@ -10,6 +10,10 @@
  * less, while these leave the last collective together. So a joined step has one wall time
  * on all ranks, the median of what the hosts saw.
  *
+ * A rank that told no times is not compared, and the minimum over the others may be more than
+ * the true one: waits are lower bounds then. Those of ranks that waited in its communicators
+ * and those of the others are no longer alike; see colljoin.h for what becomes of that.
+ *
  * Records of steps come in and go out in the order of each rank. One with DEEP and
  * HOST_PACED is held until times and records of all ranks are there, or COLLWAIT_MS are
  * over; then it goes on with its wait and without HOST_PACED, or, where too much of it is not known,
@@ -27,7 +31,6 @@
 #define COLLWAIT_MS    3000u
 #define COLLWAIT_STEPS 8u    /* deep ones at a time; of more nothing is known */
 #define COLLWAIT_HELD  1024u /* records of a rank; then the first goes on as it is */
-#define COLLWAIT_TIMES (1u << 20) /* of all ranks in a step; more are left out */
 
 struct collwait;
 typedef void collwait_out_f(void *arg, const struct steprec *r, uint64_t now_ms);

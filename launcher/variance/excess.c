@@ -78,6 +78,8 @@ static bool is_hidden_steal(const struct split *s)
 {
     double steal = seen_or(s->seen->steal, 0);
     double taken = steal * fmax(SECOND_US, s->r->wall_us);
+    if (s->r->flags & STEPREC_SAMPLED) /* how often it slept is not known */
+        return false;
     return s->r->nvcsw <= s->u->nvcsw + 0.5 && steal >= STEAL_HIGH &&
            taken >= s->blocked;
 }
@@ -140,12 +142,12 @@ static bool is_of_gpu(const struct split *s)
            s->r->flags & STEPREC_HOST_PACED || isfinite(s->seen->gpu_mhz);
 }
 
-/* Of what a step known by its collectives took on the host nothing is known, so it is not
- * the GPU's by elimination. */
+/* In a step that its program did not mark a host that waits for its GPU may spin, which looks
+ * like work, and what was sampled is of one thread: so what is left is not the GPU's by
+ * elimination. */
 static bool is_blind(const struct split *s)
 {
-    return s->r->source == STEPREC_NCCL && s->r->flags & STEPREC_PARTIAL &&
-           s->r->cpu_us == 0;
+    return !steprec_is_marked(s->r) && s->r->flags & STEPREC_PARTIAL;
 }
 
 static void left_over(struct split *s)

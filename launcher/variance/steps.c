@@ -219,10 +219,20 @@ static bool has_enough(const struct steps *s, uint32_t n)
     return (uint64_t)n * 10 >= (uint64_t)s->n_known * 9;
 }
 
+/* That what a rank slept was waiting for others nobody has said; see steps.h. */
+static bool is_doubtful(const struct steps *s, const struct open_step *o)
+{
+    const struct steprec *top = &o->late[0];
+    if (o->c.n_late == 0 || top->source != STEPREC_LOG)
+        return false;
+    return (uint64_t)o->c.n_compared * 10 < (uint64_t)s->world_size * 9 ||
+           (uint64_t)steprec_busy_us(top) * 2 < o->c.t;
+}
+
 static void step_close(struct steps *s, struct open_step *o)
 {
     struct steps_closed *c = &o->c;
-    o->closed = true;
+    open_step_close(o, s->world_size, has_enough(s, c->n_compared));
     c->enough = has_enough(s, c->n);
     if (!c->enough)
         return; /* the slowest rank may be among those that are missing */
@@ -230,6 +240,7 @@ static void step_close(struct steps *s, struct open_step *o)
         s->special++;
     } else if (!c->warming) {
         c->counted = true;
+        c->paced = c->paced || is_doubtful(s, o);
         if (!c->paced)
             charge(s, o);
         s->paced_sum = c->paced ? s->paced_sum + c->t : 0;
@@ -469,6 +480,11 @@ void steps_now(const struct steps *s, struct steps_now *ret)
     ret->p99 = t[(timed * 99 + 99) / 100 - 1];
 }
 
+static bool is_uncompared(const struct steps *s)
+{
+    return s->closed > 0 && s->uncompared == s->closed;
+}
+
 void steps_job(const struct steps *s, struct steps_job *ret)
 {
     *ret = (struct steps_job){
@@ -480,7 +496,7 @@ void steps_job(const struct steps *s, struct steps_job *ret)
         .p99 = hist_quantile(&s->t, 0.99),
         .max = s->t.count ? s->t.max : 0,
         .t_sum = s->t.sum,
-        .loss_sum = s->loss_sum,
+        .loss_sum = is_uncompared(s) ? STEPS_UNKNOWN : s->loss_sum,
     };
 }
 
@@ -501,18 +517,20 @@ void steps_rank(const struct steps *s, uint32_t rank, struct steps_rank *ret)
     ret->max = k->wall.max;
     ret->mean = k->mean;
     ret->cv = k->mean > 0 ? sqrt(k->m2 / (double)k->n) / k->mean : 0;
-    ret->busy_p50 = k->busy.count ? hist_quantile(&k->busy, 0.5) : ret->p50;
-    ret->wait_p50 = k->wait.count ? hist_quantile(&k->wait, 0.5) : 0;
-    ret->busy_sum = k->busy_sum + k->paced_sum;
-    ret->wait_sum = k->wait_sum;
+    bool known = k->wait.count > 0;
+    ret->busy_p50 = known ? hist_quantile(&k->busy, 0.5) : STEPS_UNKNOWN;
+    ret->wait_p50 = known ? hist_quantile(&k->wait, 0.5) : STEPS_UNKNOWN;
+    ret->busy_sum = known ? k->busy_sum + k->paced_sum : STEPS_UNKNOWN;
+    ret->wait_sum = known ? k->wait_sum : STEPS_UNKNOWN;
     ret->wall_sum = k->wall.sum;
     ret->cpu_sum = k->cpu_sum;
     ret->rundelay_sum = k->rundelay_sum;
     ret->throttled_sum = k->throttled_sum;
     ret->blocked_sum = k->blocked_sum;
     ret->stolen_sum = k->stolen_sum;
-    ret->loss_sum = k->loss_sum;
-    ret->slowest_n = k->slowest_n;
+    known = known && !is_uncompared(s);
+    ret->loss_sum = known ? k->loss_sum : STEPS_UNKNOWN;
+    ret->slowest_n = known ? k->slowest_n : STEPS_UNKNOWN;
 }
 
 int32_t steps_culprit(const struct steps *s)

@@ -14,7 +14,11 @@
  * Of a step that is known by the pace of the hosts alone (STEPREC_HOST_PACED) nobody knows
  * who waited: hosts that run ahead of their GPUs are late or early by chance. Its time
  * counts, its ranks are not compared; the next step that can be compared stands for it, in
- * the loss and in what ranks waited.
+ * the loss and in what ranks waited. Where that is so of a tenth of the ranks at most, the
+ * others are compared, and those are in no figure of the step. Nor are ranks compared where
+ * they are known by lines of their output, and more than a tenth of them writes none or the
+ * busiest slept for more than half of the step: the late one may be among those, or what
+ * they slept for have hidden the difference.
  */
 #ifndef LAUNCHER_VARIANCE_STEPS_H
 #define LAUNCHER_VARIANCE_STEPS_H
@@ -28,11 +32,14 @@
 
 struct steps;
 
-#define STEP_ABSENT UINT32_MAX
-#define STEPS_LATE  4u /* of a step: the ranks whose records are kept for the closing */
+#define STEP_ABSENT   UINT32_MAX
+#define STEPS_UNKNOWN UINT64_MAX /* a figure: no step tells it */
+#define STEPS_LATE    4u /* of a step: the ranks whose records are kept for the closing */
 
-/* Sums over the ranks that have reported, microseconds and counts. */
+/* Sums over the ranks that are compared, microseconds and counts; from cpu on only over the
+ * n_host ranks of which the host's part is known. */
 struct steps_sums {
+    uint32_t n_host;
     uint64_t busy, wait, cpu, rundelay, throttled, blocked, stolen, faults;
 };
 
@@ -40,8 +47,9 @@ struct steps_sums {
 struct steps_closed {
     uint32_t step, attempt;
     uint64_t now_ms;
-    uint32_t n;                 /* ranks that have reported */
-    const uint32_t *busy;       /* by rank; STEP_ABSENT: not reported */
+    uint32_t n;           /* ranks that have reported */
+    uint32_t n_compared;  /* of them: it is known what they waited */
+    const uint32_t *busy; /* by rank; STEP_ABSENT: not reported, or not compared */
     const struct steprec *late; /* those with the largest busy, largest first */
     size_t n_late;
     struct steps_sums sums;
@@ -56,8 +64,8 @@ struct steps_closed {
     bool enough;    /* 90 % of the ranks have reported */
     bool warming;   /* for some rank */
     bool counted;   /* in the statistics: enough, not special, not warming */
-    bool paced;     /* of some rank it is not known what it waited: not compared */
-    bool repeated;  /* an earlier attempt had done this step */
+    bool paced; /* of too many ranks it is not known what they waited: none compared */
+    bool repeated; /* an earlier attempt had done this step */
 };
 
 struct steps_ops { /* any may be NULL */
@@ -75,9 +83,11 @@ struct steps_rank { /* times in microseconds */
     uint32_t last_step;
     uint64_t p50, p90, p99, max; /* wall */
     double mean, cv;             /* wall; cv = sd / mean, diagnostic */
-    uint64_t busy_p50, wait_p50;
-    uint64_t busy_sum, wait_sum, wall_sum;
+    uint64_t wall_sum;
+    /* STEPS_UNKNOWN: what it waited was known in none of its steps. */
+    uint64_t busy_p50, wait_p50, busy_sum, wait_sum;
     uint64_t cpu_sum, rundelay_sum, throttled_sum, blocked_sum, stolen_sum;
+    /* STEPS_UNKNOWN: then, and where no step was compared. */
     uint64_t loss_sum;  /* straggler loss charged to this rank */
     uint64_t slowest_n; /* steps in which it was the slowest by more than 5 % */
 };
@@ -95,7 +105,7 @@ struct steps_job {
     uint64_t closed, special;    /* closed: those in the statistics */
     uint64_t uncompared;         /* of these: nobody knows who waited in them */
     uint64_t p50, p90, p99, max; /* of T, the wall of the slowest rank of each step */
-    uint64_t t_sum, loss_sum;
+    uint64_t t_sum, loss_sum;    /* loss_sum: STEPS_UNKNOWN: all are uncompared */
 };
 
 /* ops: copied; may be NULL. */

@@ -85,7 +85,7 @@ void stepsource_words(enum steprec_source source, const char *detail,
                       char ret[STEPSOURCE_TEXT])
 {
     bool more = source == STEPREC_NCCL && detail[0];
-    (void)snprintf(ret, STEPSOURCE_TEXT, "%s%s%.200s%s",
+    (void)snprintf(ret, STEPSOURCE_TEXT, "%s%s%.250s%s",
                    source == STEPREC_CLIENT ? "marked by the program (libaolani)"
                    : source == STEPREC_NCCL ? "from NCCL's collectives"
                    : source == STEPREC_LOG
@@ -108,7 +108,7 @@ static void why_not(const struct stepsource *s, enum steprec_source source,
     else if (by_program)
         (void)snprintf(ret, len, "the program marks none itself");
     else
-        (void)snprintf(ret, len, "%.150s",
+        (void)snprintf(ret, len, "%.190s",
                        nccl_why[0] ? nccl_why : "NCCL told of no collectives");
 }
 
@@ -142,7 +142,7 @@ bool stepsource_missing(const struct stepsource *s, const char *nccl_why,
                        "one does");
     else if (s->allowed == BIT(STEPREC_NCCL))
         (void)snprintf(ret, STEPSOURCE_TEXT,
-                       "no steps are known: steps.source is \"nccl\", and %.150s; mark "
+                       "no steps are known: steps.source is \"nccl\", and %.190s; mark "
                        "them with aolani.py, or set log_pattern",
                        nccl_why[0] ? nccl_why : "NCCL told of no collectives");
     else if (s->allowed == BIT(STEPREC_CLIENT))

@@ -100,6 +100,9 @@ static void sums_add(struct steps_sums *s, const struct steprec *r, uint32_t bus
 {
     s->busy += busy;
     s->wait += r->wait_us;
+    if (!steprec_knows_host(r))
+        return;
+    s->n_host++;
     s->cpu += r->cpu_us;
     s->rundelay += r->rundelay_us;
     s->throttled += r->throttled_us;
@@ -108,26 +111,56 @@ static void sums_add(struct steps_sums *s, const struct steprec *r, uint32_t bus
     s->faults += r->minflt16 * 16u + r->majflt;
 }
 
-void open_step_add(struct open_step *o, const struct steprec *r, bool warming)
+static uint32_t more(uint32_t a, uint32_t b)
+{
+    return a > b ? a : b;
+}
+
+static void add_compared(struct open_step *o, const struct steprec *r)
 {
     struct steps_closed *c = &o->c;
     uint32_t busy = steprec_busy_us(r);
-    if (o->busy[r->rank] != STEP_ABSENT)
-        return;
-    c->n++;
-    o->busy[r->rank] = busy < STEP_ABSENT ? busy : STEP_ABSENT - 1;
+    c->n_compared++;
+    o->busy[r->rank] = busy < STEP_PACED ? busy : STEP_PACED - 1;
     keep_late(o, r, busy);
     sums_add(&c->sums, r, busy);
-    c->t = r->wall_us > c->t ? r->wall_us : c->t;
+    c->t = more(c->t, r->wall_us);
     c->min_wait = r->wait_us < c->min_wait ? r->wait_us : c->min_wait;
+}
+
+void open_step_add(struct open_step *o, const struct steprec *r, bool warming)
+{
+    struct steps_closed *c = &o->c;
+    if (o->busy[r->rank] != STEP_ABSENT)
+        return;
+    if (r->flags & STEPREC_HOST_PACED) {
+        o->busy[r->rank] = STEP_PACED;
+        o->paced_t = more(o->paced_t, r->wall_us);
+    } else {
+        add_compared(o, r);
+    }
+    c->n++;
     c->flags |= r->flags;
-    c->paced = c->paced || r->flags & STEPREC_HOST_PACED;
     c->warming = c->warming || warming;
     if (r->rank < c->lead) {
         c->lead = r->rank;
         c->lead_wall = r->wall_us;
         c->lead_end_ns = r->t_end_ns;
     }
+}
+
+void open_step_close(struct open_step *o, uint32_t world_size, bool compared)
+{
+    struct steps_closed *c = &o->c;
+    o->closed = true;
+    c->paced = !compared;
+    if (c->n_compared == c->n)
+        return;
+    for (uint32_t i = 0; i < world_size; i++)
+        if (o->busy[i] == STEP_PACED)
+            o->busy[i] = STEP_ABSENT;
+    if (!compared)
+        c->t = more(c->t, o->paced_t);
 }
 
 void stepwindow_trim(struct stepwindow *w)

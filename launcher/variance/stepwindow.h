@@ -17,9 +17,11 @@ struct open_step {
     struct steps_closed
         c; /* what is known so far; key, busy and late are filled last */
     struct steprec late[STEPS_LATE];
-    bool closed;     /* waits only for older ones to be closed */
-    uint32_t busy[]; /* per rank, or STEP_ABSENT */
+    uint32_t paced_t; /* largest wall of those ranks that cannot be compared */
+    bool closed;      /* waits only for older ones to be closed */
+    uint32_t busy[];  /* per rank, or STEP_ABSENT; until it is closed, STEP_PACED too */
 };
+#define STEP_PACED (STEP_ABSENT - 1) /* reported, but what it waited is not known */
 
 struct stepwindow {
     uint32_t world_size;
@@ -36,6 +38,8 @@ bool stepwindow_is_full(const struct stepwindow *w);
 struct open_step *stepwindow_get(struct stepwindow *w, uint64_t key, uint64_t now_ms);
 /* A rank's record of this step. */
 void open_step_add(struct open_step *o, const struct steprec *r, bool warming);
+/* No more come. compared: the ranks of which it is known what they waited are enough. */
+void open_step_close(struct open_step *o, uint32_t world_size, bool compared);
 /* Let go of closed steps that no older one holds back. */
 void stepwindow_trim(struct stepwindow *w);
 

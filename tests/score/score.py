@@ -177,7 +177,8 @@ def read_db(where):
     steps = [Step(rank, step, end - wall * 1000, end - wall * 1000 + busy * 1000, end, wall,
                   wait, delay, throttled, stolen)
              for rank, step, end, wall, wait, busy, delay, throttled, stolen in db.execute(
-                 "SELECT rank, step, t_end_ns, wall_us, wait_us, busy_us, rundelay_us,"
+                 "SELECT rank, step, t_end_ns, wall_us, ifnull(wait_us, 0),"
+                 " ifnull(busy_us, wall_us), rundelay_us,"
                  " throttled_us, stolen_us FROM step ORDER BY rank, step")]
     names, columns = list(COLUMN), ", ".join(COLUMN.values())
     culprits = [Culprit(rank, step, usual, excess, what, dict(zip(names, parts)))

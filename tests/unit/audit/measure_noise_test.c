@@ -14,6 +14,7 @@
 
 #include "agent/audit/measure_noise.h"
 #include "proto/base/clock.h"
+#include "tests/lib/skipped.h"
 
 #define MS 1000000u
 
@@ -53,7 +54,7 @@ static void test_a_cpu_that_goes_away(void **state)
     struct measuring r = {.what = ""};
     uint32_t cpus[2];
     if (two_cpus(cpus) < 2)
-        skip(); /* there is nowhere to go */
+        skip_because("one CPU: there is nowhere to go");
     r.m = malloc(sizeof *r.m);
     assert_non_null(r.m);
     aolani__audit_measured__init(r.m);

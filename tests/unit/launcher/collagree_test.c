@@ -107,6 +107,42 @@ static void test_choices(void **state)
     }
 }
 
+/* Ranks that propose what nobody else does, before the others and more than are counted. */
+static void test_many_classes_hide_none(void **state)
+{
+    (void)state;
+    enum { RANKS = 60, NOISY = 29 };
+    struct collagree *a;
+    struct collchoice c = {0};
+    assert_int_equal(collagree_create(RANKS, &a), 0);
+    for (uint32_t r = 0; r < RANKS; r++) {
+        struct candidate own[LIMIT_COLL_CANDIDATES];
+        for (uint32_t k = 0; k < LIMIT_COLL_CANDIDATES; k++)
+            own[k] = (struct candidate){0x20000 + r * 8 + k, 2, 900 * MS};
+        if (r >= NOISY)
+            own[r % LIMIT_COLL_CANDIDATES] = (struct candidate)STEP;
+        assert_int_equal(tell(a, r, own, LIMIT_COLL_CANDIDATES, false), 0);
+    }
+    assert_false(collagree_decide(a, 0, &c));
+    assert_true(collagree_decide(a, COLLAGREE_FIRST_MS, &c));
+    assert_int_equal(c.key, 0x10200);
+    collagree_destroy(a);
+}
+
+static void test_a_rank_has_one_voice(void **state)
+{
+    (void)state;
+    static const struct candidate loud[] = {STEP, STEP, STEP, STEP};
+    struct collagree *a;
+    struct collchoice c = {0};
+    assert_int_equal(collagree_create(WORLD, &a), 0);
+    assert_int_equal(tell(a, 0, loud, 4, false), 0);
+    assert_int_equal(tell(a, 1, loud, 4, false), 0);
+    assert_false(collagree_decide(a, 0, &c));
+    assert_false(collagree_decide(a, COLLAGREE_FIRST_MS, &c));
+    collagree_destroy(a);
+}
+
 static void tell_all(struct collagree *a, const struct candidate *c, size_t n,
                      bool lost)
 {
@@ -156,6 +192,54 @@ static void test_the_choice_is_steady(void **state)
     collagree_destroy(a);
 }
 
+/* An evaluation with collectives of its own is over some time; a program that has gone on to
+ * something else does not come back. */
+static void test_a_long_evaluation_takes_nothing_over(void **state)
+{
+    (void)state;
+    static const struct candidate step[] = {STEP}, eval[] = {MICRO},
+                                  slow[] = {{0x10300, 4, 300 * MS}};
+    static const struct {
+        uint64_t at_s;
+        const struct candidate *c;
+        bool lost;
+        uint32_t key;
+    } t[] = {
+        {0, step, false, 0},
+        {1, step, false, 0x10200},
+        {61, eval, true, 0}, /* an evaluation of two minutes */
+        {180, eval, true, 0},
+        {181, eval, false, 0}, /* its steps go on before they are proposed again */
+        {240, eval, true, 0},
+        {661, eval, true, 0},
+        {680, step, false, 0},
+        {1000, slow, true, 0}, /* one whose batches take longer */
+        {1500, slow, true, 0},
+        {1510, slow, false, 0}, /* steps go on */
+        {1550, slow, false, 0},
+        {1590, step, false, 0},
+        {1600, eval, true, 0}, /* one that hangs tells nothing any more */
+        {2300, NULL, true, 0},
+        {2310, step, false, 0},
+        {2400, eval, true, 0}, /* it is no evaluation */
+        {2999, eval, true, 0},
+        {3000, eval, true, 0x10100},
+        {3010, step, false, 0}, /* and yet it was */
+        {3015, step, false, 0x10200},
+    };
+    struct collagree *a;
+    struct collchoice c = {0};
+    assert_int_equal(collagree_create(WORLD, &a), 0);
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        if (t[i].c) /* else nobody tells anything */
+            tell_all(a, t[i].c, 1, t[i].lost);
+        bool changed = collagree_decide(a, 1000 * t[i].at_s, &c);
+        if (changed != (t[i].key != 0) || (changed && c.key != t[i].key))
+            fail_msg("at %llu s: %x", (unsigned long long)t[i].at_s, c.key);
+    }
+    collagree_destroy(a);
+}
+
 static void test_messages_that_are_refused(void **state)
 {
     (void)state;
@@ -190,7 +274,10 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_choices),
+        cmocka_unit_test(test_many_classes_hide_none),
+        cmocka_unit_test(test_a_rank_has_one_voice),
         cmocka_unit_test(test_the_choice_is_steady),
+        cmocka_unit_test(test_a_long_evaluation_takes_nothing_over),
         cmocka_unit_test(test_messages_that_are_refused),
         cmocka_unit_test(test_more_is_asked_in_doubt),
     };

@@ -281,7 +281,7 @@ static void test_figures_that_are_none(void **state)
         v->variance.common_us[MECH_WORK] = NAN;
         v->variance.small_us = -1;
         v->variance.outside_us = 1e18;
-        v->ranks[0].steps.wait_sum = UINT64_MAX;
+        v->ranks[0].steps.wait_sum = UINT64_MAX - 1;
         v->cost.device_hour = 1e18;
         v->cost.devices = UINT32_MAX;
     }

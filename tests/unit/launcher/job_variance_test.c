@@ -14,6 +14,7 @@
 #include "launcher/job_impl.h"
 #include "proto/base/limits.h"
 #include "proto/base/log.h"
+#include "proto/wire/colltime.h"
 #include "tests/lib/node.h"
 
 #define NODES   2u
@@ -33,6 +34,8 @@ struct fixture {
     char said[8000];
     uint64_t t_ns[NODES];
     uint8_t source; /* of records; 0: of a program */
+    uint16_t flags;
+    bool others; /* of a rank mark as well */
 };
 
 static void on_said(enum log_level level, const char *line, void *arg)
@@ -240,6 +243,24 @@ static void test_a_talkative_node(void **state)
 
 /* ---- steps ---- */
 
+/* The next attempt, with a journal of its own. */
+static void anew(struct fixture *f)
+{
+    struct job *j = f->j;
+    steps_destroy(j->steps);
+    job_variance_destroy(j->variance);
+    stepsource_fini(&j->source);
+    j->steps = NULL;
+    j->variance = NULL;
+    j->has_step = false;
+    j->uncounted = STEPREC_NONE;
+    if (j->config.journal)
+        assert_int_equal(journal_close(j->config.journal, NULL), 0);
+    assert_int_equal(unlink(f->path), 0);
+    assert_int_equal(
+        journal_open(j->loop, f->path, NULL, NULL, &j->config.journal, NULL), 0);
+}
+
 /* One step of all ranks; that one rank does more work. */
 static void step(struct fixture *f, uint32_t number, uint32_t slow, uint32_t more_us)
 {
@@ -254,12 +275,14 @@ static void step(struct fixture *f, uint32_t number, uint32_t slow, uint32_t mor
                               .wall_us = wall,
                               .wait_us = wall - busy,
                               .cpu_us = busy,
+                              .flags = f->flags,
                               .source = f->source};
         steprec_encode(&rec, data);
         Aolani__Steps m = AOLANI__STEPS__INIT;
         m.rank = r;
         m.records.data = data;
         m.records.len = sizeof data;
+        m.others = f->others && r >= 3;
         assert_int_equal(tell(f, node, MSG_STEPS, &m.base), 0);
     }
 }
@@ -376,8 +399,176 @@ static void test_steps_of_nccl_are_no_progress(void **state)
         step(f, i, 5, 0);
     job_variance_finish(f->j, loop_now_ms(f->j->loop));
     assert_false(f->j->has_step);
+    assert_int_equal(f->j->uncounted, STEPREC_NCCL);
     assert_int_equal(f->j->ledger.us[LEDGER_ROLLED_BACK], 0);
     assert_true(f->j->ledger.us[LEDGER_PRODUCTIVE] > 0);
+}
+
+static void propose(struct fixture *f, uint32_t key, uint64_t period_ns)
+{
+    Aolani__CollAnchors__Candidate c = AOLANI__COLL_ANCHORS__CANDIDATE__INIT,
+                                   *list = &c;
+    Aolani__CollAnchors m = AOLANI__COLL_ANCHORS__INIT;
+    c.key = key;
+    c.n_ranks = RANKS;
+    c.period_ns = period_ns;
+    m.n_candidates = 1;
+    m.candidates = &list;
+    m.profiler = 5;
+    for (m.rank = 0; m.rank < RANKS; m.rank++)
+        assert_int_equal(
+            tell(f, f->j->plan.ranks[m.rank].node, MSG_COLL_ANCHORS, &m.base), 0);
+}
+
+/* What was taken for a step was the micro-batch: its times are not those of steps. */
+static void test_another_collective_begins_anew(void **state)
+{
+    static const struct {
+        uint64_t ago_ms;                 /* that it was chosen */
+        uint64_t closed;                 /* of 20 steps more */
+    } table[] = {{10000, 15}, {100, 0}}; /* by then nobody tells of the former ones */
+    struct fixture *f = *state;
+    struct job *j = f->j;
+    struct steps_job all;
+    for (size_t t = 0; t < sizeof table / sizeof *table; t++) {
+        uint64_t at = loop_now_ms(j->loop) - table[t].ago_ms - 10000;
+        assert_int_equal(job_variance_create(j), 0);
+        f->source = STEPREC_NCCL;
+        propose(f, 0x10100, 10000000);
+        job_variance_tick(j, at);
+        job_variance_tick(j, at + 1000);
+        for (uint32_t i = 1; i <= 50; i++)
+            step(f, i, 5, 0);
+        steps_job(j->steps, &all);
+        assert_int_equal(all.closed, 45);
+        propose(f, 0x10200, 80000000);
+        job_variance_tick(j, at + 5000);
+        steps_job(j->steps, &all);
+        assert_int_equal(all.closed, 45);
+        job_variance_tick(j, at + 10000);
+        for (uint32_t i = 1; i <= 20; i++)
+            step(f, i, 5, 70000);
+        steps_job(j->steps, &all);
+        assert_int_equal(all.closed, table[t].closed);
+        assert_true(all.closed == 0 || all.p50 > 70000);
+        assert_non_null(strstr(f->said,
+                               "steps: from NCCL's collectives (each AllReduce "
+                               "among 8 ranks, profiler v5)"));
+        anew(f);
+    }
+    assert_int_equal(job_variance_create(j), 0);
+}
+
+static void test_several_processes_of_a_rank(void **state)
+{
+    static const char *const said =
+        "rank 3: steps are marked by more than one process; those of the first count";
+    static char pattern[] = "step ([0-9]+)";
+    struct fixture *f = *state;
+    f->spec.steps.log_pattern = pattern;
+    assert_int_equal(job_variance_create(f->j), 0);
+    f->others = true;
+    f->source = STEPREC_LOG; /* what they mark is not looked at */
+    for (uint32_t i = 1; i <= 10; i++)
+        step(f, i, 5, 0);
+    assert_null(strstr(f->said, said));
+    f->source = STEPREC_CLIENT;
+    for (uint32_t i = 1; i <= 10; i++) {
+        f->others = i > 5;
+        step(f, i, 5, 0);
+    }
+    assert_non_null(strstr(f->said, said));
+    assert_null(strstr(strstr(f->said, said) + strlen(said), "more than one process"));
+    assert_int_equal(f->j->n_warnings, 1);
+}
+
+/* What was waited is known only when all ranks have told what their collectives took. */
+static void test_waits_of_deep_steps_are_journaled(void **state)
+{
+    struct fixture *f = *state;
+    ProtobufCMessage *last = NULL;
+    uint8_t time[COLLTIME_BYTES];
+    struct steprec r;
+    assert_int_equal(job_variance_create(f->j), 0);
+    f->source = STEPREC_NCCL;
+    f->flags = STEPREC_HOST_PACED;
+    step(f, 1, 5, 0);
+    f->flags |= STEPREC_DEEP;
+    step(f, 2, 5, 0);
+    for (uint32_t k = 0; k < RANKS; k++) {
+        struct colltime t = {7, 1, 5, (1 + k) * 100000, RANKS};
+        Aolani__CollTimes m = AOLANI__COLL_TIMES__INIT;
+        colltime_encode(&t, time);
+        m.rank = k;
+        m.step = 2;
+        m.records.data = time;
+        m.records.len = sizeof time;
+        assert_int_equal(tell(f, f->j->plan.ranks[k].node, MSG_COLL_TIMES, &m.base), 0);
+    }
+    assert_int_equal(journaled(f, JOURNAL_STEPS, &aolani__jsteps__descriptor, &last),
+                     2 * RANKS);
+    const Aolani__Steps *s = ((const Aolani__JSteps *)(const void *)last)->steps;
+    assert_int_equal(s->records.len, STEPREC_BYTES);
+    steprec_decode(s->records.data, &r);
+    assert_int_equal(r.rank, RANKS - 1);
+    assert_int_equal(r.flags, STEPREC_DEEP);
+    assert_int_equal(r.wait_us, (RANKS - 1) * 100);
+    protobuf_c_message_free_unpacked(last, NULL);
+    f->flags = 0;
+}
+
+/* Where lines are numbered anew in each epoch, their numbers do not say what an earlier
+ * attempt has done, from when that is known on. */
+static void test_numbers_of_lines_that_fell(void **state)
+{
+    static const struct {
+        bool before;   /* in an earlier attempt */
+        uint32_t from; /* this step on, they have fallen; 0: never */
+        unsigned uncounted;
+        unsigned repeated, said;
+    } table[] = {
+        {false, 0, 0, 29, 0},
+        {false, 21, STEPREC_LOG, 15, 1},
+        {true, 0, STEPREC_LOG, 0, 0}, /* this one was short */
+        {true, 21, STEPREC_LOG, 0, 0},
+    };
+    static char log[] = "log", pattern[] = "step ([0-9]+)";
+    struct fixture *f = *state;
+    struct job *j = f->j;
+    f->spec.steps.log_pattern = pattern;
+    f->spec.steps.source = log;
+    for (size_t i = 0; i < sizeof table / sizeof *table; i++) {
+        ProtobufCMessage *last = NULL;
+        const Aolani__JProgress *m;
+        f->said[0] = '\0';
+        f->source = STEPREC_LOG;
+        f->flags = 0;
+        ledger_init(&j->ledger);
+        j->config.done_steps = 35;
+        j->config.renumbered = table[i].before;
+        assert_int_equal(job_variance_create(j), 0);
+        for (uint32_t k = 1; k <= 40; k++) {
+            f->flags = table[i].from && k >= table[i].from ? STEPREC_RENUMBERED : 0;
+            step(f, k, 5, 0);
+        }
+        job_variance_finish(j, loop_now_ms(j->loop));
+        assert_int_equal(j->uncounted, table[i].uncounted);
+        assert_int_equal(j->has_step, table[i].uncounted == 0);
+        assert_in_range(j->ledger.us[LEDGER_ROLLED_BACK],
+                        table[i].repeated * (uint64_t)STEP_US,
+                        table[i].repeated * (STEP_US + 600ull) + STEP_US * 6);
+        assert_int_equal(strstr(f->said, "fall within an attempt") != NULL,
+                         table[i].said);
+        if (table[i].uncounted) {
+            assert_true(journaled(f, JOURNAL_PROGRESS, &aolani__jprogress__descriptor,
+                                  &last) > 0);
+            m = (const void *)last;
+            assert_int_equal(m->uncounted, STEPREC_LOG);
+            assert_true(m->last_step < m->first_step);
+            protobuf_c_message_free_unpacked(last, NULL);
+        }
+        anew(f);
+    }
 }
 
 /* ---- the ledger ---- */
@@ -420,9 +611,16 @@ static void test_the_ledger_is_the_wall_time(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        T(test_absurd_signals_are_a_breach),       T(test_a_talkative_node),
-        T(test_a_slow_rank_is_journaled_and_said), T(test_a_better_source_begins_anew),
-        T(test_steps_of_nccl_are_no_progress),     T(test_the_ledger_is_the_wall_time),
+        T(test_absurd_signals_are_a_breach),
+        T(test_a_talkative_node),
+        T(test_a_slow_rank_is_journaled_and_said),
+        T(test_a_better_source_begins_anew),
+        T(test_waits_of_deep_steps_are_journaled),
+        T(test_steps_of_nccl_are_no_progress),
+        T(test_numbers_of_lines_that_fell),
+        T(test_another_collective_begins_anew),
+        T(test_several_processes_of_a_rank),
+        T(test_the_ledger_is_the_wall_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,7 @@
 #include "launcher/place/nccl.h"
 #include "launcher/place/ncclapply.h"
 #include "proto/base/limits.h"
+#include "tests/lib/skipped.h"
 
 /* ---- reading ---- */
 
@@ -329,7 +330,7 @@ static void real_files(void **state)
         snprintf(path, sizeof path, "../shared/topologies/%s", files[i]);
         FILE *in = fopen(path, "r");
         if (!in)
-            skip();
+            skip_because("there is no %s", path);
         size_t n = fread(text, 1, sizeof text, in);
         fclose(in);
         if (ncclfile_parse(text, n, &f, &e) < 0)

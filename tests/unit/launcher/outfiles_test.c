@@ -19,6 +19,7 @@
 #include "launcher/outfiles.h"
 #include "proto/base/buf.h"
 #include "proto/base/log.h"
+#include "tests/lib/skipped.h"
 
 static const char *const nodes[] = {"gpu1", "gpu1", "gpu2", "gpu2"};
 
@@ -310,7 +311,7 @@ static void test_full_disk_is_waited_for(void **state)
     struct fixture *f = *state;
     struct outfiles_kept k;
     if (!make_small_disk(f))
-        skip();
+        skip_because("no small disk can be mounted here");
     start(f, false, 1, false);
     put(f, 0, 0, 0, "one\n");
     settle(f);
@@ -347,7 +348,7 @@ static void test_full_disk_is_given_up(void **state)
     struct outfiles_kept k;
     char big[6000];
     if (!make_small_disk(f))
-        skip();
+        skip_because("no small disk can be mounted here");
     memset(big, 'x', sizeof big);
     start(f, false, 1, false);
     put(f, 0, 0, 0, "one\n");

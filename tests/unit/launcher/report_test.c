@@ -164,6 +164,36 @@ static struct run *run_failed(void)
     return r;
 }
 
+/* Of the first ranks nobody knows what they waited. */
+static struct run *run_paced(uint32_t world, uint32_t paced)
+{
+    struct run *r = run_of(1, world);
+    assert_int_equal(steps_create(world, 0, NULL, &r->steps), 0);
+    r->s.steps = r->steps;
+    for (uint32_t i = 0; i < 40 * world; i++) {
+        bool known = i % world >= paced;
+        struct steprec rec = {.rank = i % world,
+                              .step = i / world,
+                              .wall_us = 50000,
+                              .wait_us = !known || i % world == 7 ? 0 : 8000,
+                              .source = STEPREC_NCCL,
+                              .flags = known ? STEPREC_DEEP : STEPREC_HOST_PACED};
+        steps_add(r->steps, &rec, i);
+    }
+    steps_finish(r->steps);
+    return r;
+}
+
+static struct run *run_one_paced(void)
+{
+    return run_paced(10, 1);
+}
+
+static struct run *run_all_paced(void)
+{
+    return run_paced(4, 4);
+}
+
 static struct run *run_many(void)
 {
     struct run *r = run_of(40, 2);
@@ -351,10 +381,10 @@ static const struct {
     const char *name;
     struct run *(*make)(void);
 } runs[] = {
-    {"good", run_good},   {"balanced", run_balanced}, {"failed", run_failed},
-    {"many", run_many},   {"short", run_short},       {"rotated", run_rotated},
-    {"bound", run_bound}, {"drift", run_drift},       {"unbound", run_unbound},
-    {"gpus", run_gpus},
+    {"good", run_good},   {"balanced", run_balanced},   {"failed", run_failed},
+    {"many", run_many},   {"short", run_short},         {"rotated", run_rotated},
+    {"bound", run_bound}, {"drift", run_drift},         {"unbound", run_unbound},
+    {"gpus", run_gpus},   {"one-paced", run_one_paced}, {"all-paced", run_all_paced},
 };
 #define N_RUNS (sizeof runs / sizeof *runs)
 

@@ -275,6 +275,21 @@ static struct run *run_hang(void)
     r->ledger.us[LEDGER_EVALUATION] = 9000000;
     r->ledger.us[LEDGER_HANG] = 95000000;
     r->ledger.us[LEDGER_ROLLED_BACK] = 2000000;
+    static char rank1[] = "1", why[] =
+                                   "rank 1 on n1 is stopped by a signal (state T) and "
+                                   "is 3 steps behind; the other one sleeps";
+    static const struct summary_stall stalls[] = {
+        {.attempt = 2,
+         .number = 1,
+         .step = 211,
+         .from_ms = 41000,
+         .ms = 63210,
+         .over = true,
+         .ranks = rank1,
+         .text = why},
+        {.attempt = 2, .number = 2, .step = 399, .from_ms = 145000, .ms = 33000}};
+    r->s.stalls = stalls;
+    r->s.n_stalls = 2;
     r->ledger.hangs = 2;
     ledger_close(&r->ledger, 1455, 180000, 160, 61000);
     r->s.attempts = 2;

@@ -19,6 +19,7 @@
 #include "launcher/variance/mechanism.h"
 #include "proto/wire/aolani.pb-c.h"
 #include "proto/wire/steprec.h"
+#include "tests/lib/skipped.h"
 
 struct fixture {
     struct loop *l;
@@ -110,7 +111,7 @@ static void fill_steps(struct fixture *f)
                             .wall_us = 1000 + i,
                             .wait_us = 400,
                             .minflt16 = 2,
-                            .flags = STEPREC_SPECIAL};
+                            .flags = i == 0 ? STEPREC_HOST_PACED : STEPREC_SPECIAL};
         steprec_encode(&r, records + i * STEPREC_BYTES);
     }
     Aolani__Steps steps = AOLANI__STEPS__INIT;
@@ -275,6 +276,10 @@ static void expect_rows(struct fixture *f)
         {"SELECT wall_us || ' ' || busy_us || ' ' || minflt || ' ' || flags FROM step"
          " WHERE step = 1",
          "1001 601 32 1"},
+        {"SELECT group_concat(coalesce(wait_us || '-' || busy_us, wall_us || ' "
+         "unknown'))"
+         " FROM step",
+         "1000 unknown,400-601"},
         {"SELECT dropped FROM step_dropped WHERE rank = 1", "9"},
         {"SELECT source || words || why || t_real_ns FROM step_source"
          " WHERE attempt = 2",
@@ -341,7 +346,7 @@ static void test_manual_has_the_schema(void **state)
     static char text[1 << 18];
     FILE *man = fopen("doc/aolani-run.1.scd", "r");
     if (!man)
-        skip(); /* not run from the top of the source tree */
+        skip_because("not run from the top of the source tree");
     text[fread(text, 1, sizeof text - 1, man)] = '\0';
     fclose(man);
     char *page = strstr(text, "# RUN.DB"), *end = strstr(text, "# EXAMPLES");

@@ -10,7 +10,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <fcntl.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "launcher/runhead.h"
@@ -22,6 +24,25 @@
 #define IN_JOB                                                          \
     "host=n9 boot=00000000-0000-0000-0000-000000000000 pidns=77 pid=9 " \
     "start=5 slurm_job=81 slurm_restarts=0 epoch=8 "
+
+/* A file system without locks; what another does as soon as we have looked. */
+static int lock_error;
+static const char *meanwhile_in, *meanwhile;
+static void put(const char *dir, const char *line);
+
+int fcntl(int fd, int cmd, ...)
+{
+    va_list args;
+    va_start(args, cmd);
+    long arg = va_arg(args, long);
+    va_end(args);
+    if (!lock_error || (cmd != F_OFD_SETLK && cmd != F_OFD_GETLK))
+        return (int)syscall(SYS_fcntl, fd, cmd, arg);
+    if (cmd == F_OFD_SETLK && meanwhile)
+        put(meanwhile_in, meanwhile);
+    errno = lock_error;
+    return -1;
+}
 
 static int setup(void **state)
 {
@@ -142,6 +163,58 @@ static void test_a_job_that_is_over(void **state)
 }
 
 /* One that was taken for dead, with force, and is not. */
+static bool has(const char *dir, const char *name)
+{
+    char path[80];
+    (void)snprintf(path, sizeof path, "%s/%s", dir, name);
+    return access(path, F_OK) == 0;
+}
+
+static void test_no_locks(void **state)
+{
+    static const struct {
+        int error;
+        bool force, claimed;
+        const char *meanwhile, *text, *hint; /* text: "" when it leads */
+    } t[] = {
+        {ENOLCK, false, false, NULL, "", ""},
+        {EOPNOTSUPP, false, false, NULL, "", ""},
+        {ENOSYS, true, false, NULL, "", ""},
+        {ENOLCK, false, false, ELSEWHERE, "another head begins", ""},
+        {ENOLCK, true, false, ELSEWHERE, "another head begins", ""},
+        {ENOLCK, false, false, "half a li", "another head begins", ""},
+        {ENOLCK, false, true, NULL, "or was cut off as it began", "--force"},
+        {ENOLCK, true, true, NULL, "", ""},
+        {EAGAIN, false, false, NULL, "another head begins", ""},
+    };
+    const char *dir = *state;
+    for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
+        struct runhead_hold *h = NULL;
+        struct runhead now;
+        struct err e = {0};
+        char path[80];
+        put(dir, "");
+        (void)snprintf(path, sizeof path, "%s/head.claim", dir);
+        if (t[i].claimed)
+            assert_int_equal(close(creat(path, 0600)), 0);
+        lock_error = t[i].error;
+        meanwhile_in = dir;
+        meanwhile = t[i].meanwhile;
+        int rc = runhead_take(dir, t[i].force, &h, &e);
+        lock_error = 0;
+        if ((rc == 0) != !t[i].text[0] || !strstr(e.text, t[i].text) ||
+            !strstr(e.hint, t[i].hint))
+            fail_msg("row %zu: %d: %s (%s)", i, rc, e.text, e.hint);
+        assert_int_equal(has(dir, "head.claim"), t[i].claimed && !t[i].force);
+        (void)unlink(path);
+        if (rc == 0) {
+            assert_int_equal(runhead_read(dir, &now, NULL), 0);
+            assert_int_equal(now.pid, getpid());
+            runhead_release(h);
+        }
+    }
+}
+
 static void test_only_its_own_word_is_taken_back(void **state)
 {
     const char *dir = *state;
@@ -160,6 +233,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_whom_it_gives_way_to, setup, teardown),
         cmocka_unit_test_setup_teardown(test_a_job_that_is_over, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_locks, setup, teardown),
         cmocka_unit_test_setup_teardown(test_only_its_own_word_is_taken_back, setup,
                                         teardown),
     };

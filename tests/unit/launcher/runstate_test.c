@@ -17,6 +17,8 @@
 #include "launcher/runhead.h"
 #include "launcher/runstate.h"
 #include "proto/wire/aolani.pb-c.h"
+#include "proto/wire/steprec.h"
+#include "tests/lib/skipped.h"
 
 #define SEC 1000000000ull
 
@@ -97,6 +99,17 @@ static void put_rank(struct fixture *f, uint32_t attempt, uint32_t rank)
     put(f, JOURNAL_RANK, &m.base);
 }
 
+static void put_progress_of(struct fixture *f, uint64_t t, uint32_t attempt,
+                            unsigned uncounted)
+{
+    Aolani__JProgress m = AOLANI__JPROGRESS__INIT;
+    m.attempt = attempt;
+    m.first_step = 1; /* no step */
+    m.t_real_ns = t * SEC;
+    m.uncounted = uncounted;
+    put(f, JOURNAL_PROGRESS, &m.base);
+}
+
 static void put_progress(struct fixture *f, uint64_t t, uint32_t attempt,
                          uint64_t first, uint64_t last)
 {
@@ -106,6 +119,21 @@ static void put_progress(struct fixture *f, uint64_t t, uint32_t attempt,
     m.last_step = last;
     m.t_real_ns = t * SEC;
     put(f, JOURNAL_PROGRESS, &m.base);
+}
+
+static void put_attempt_of(struct fixture *f, uint64_t t, uint32_t attempt,
+                           int64_t last, unsigned uncounted)
+{
+    Aolani__JAttempt m = AOLANI__JATTEMPT__INIT;
+    m.attempt = attempt;
+    m.sentence = "so it ended";
+    m.cause = "rank failed";
+    m.t_real_ns = t * SEC;
+    m.again = true;
+    m.has_step = last >= 0;
+    m.last_step = last >= 0 ? (uint64_t)last : 0;
+    m.uncounted = uncounted;
+    put(f, JOURNAL_ATTEMPT, &m.base);
 }
 
 static void put_attempt(struct fixture *f, uint64_t t, uint32_t attempt, int status,
@@ -260,7 +288,7 @@ static void test_fruitless(void **state)
 {
     struct fixture *f = *state;
     static const struct {
-        int64_t last[6]; /* -1: no step; -2: no attempt */
+        int64_t last[6]; /* -1: no step; -2: no attempt; -3: steps not counted */
         unsigned n;
     } rows[] = {
         {{-2}, 0},
@@ -270,6 +298,10 @@ static void test_fruitless(void **state)
         {{10, 5, 10, 10, -2}, 3},
         {{10, 5, 11, -1, -2}, 1},
         {{-1, -1, 4, -2}, 0},
+        {{-3, -3, -3, -3, -2}, 0},     /* each may have brought it on */
+        {{90, -3, -3, -3, -2}, 0},     /* the first did not come to its second epoch */
+        {{90, -3, -1, -1, -1, -2}, 3}, /* and these came to no step */
+        {{90, -3, 90, 90, -2}, 2},     /* another source: the numbers do say */
     };
     (void)f;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
@@ -278,13 +310,63 @@ static void test_fruitless(void **state)
             struct runstate_attempt a = {.attempt = k + 1,
                                          .ended = true,
                                          .world_size = 2,
+                                         .uncounted = rows[i].last[k] == -3 ? 3 : 0,
                                          .has_step = rows[i].last[k] >= 0,
                                          .last_step = (uint64_t)rows[i].last[k]};
             assert_int_equal(runstate_add(&r, &a), 0);
         }
         if (runstate_fruitless(&r) != rows[i].n)
             fail_msg("row %zu: %u", i, runstate_fruitless(&r));
+        struct runstate_attempt last = {.has_step = true, .last_step = 10};
+        bool any = rows[i].last[0] != -2;
+        assert_true(runstate_fruitless_with(&r, false, &last) == rows[i].n);
+        last.uncounted = STEPREC_LOG;
+        last.has_step = false;
+        assert_int_equal(runstate_fruitless_with(&r, true, &last), 0);
+        assert_true(any || !runstate_renumbered(&r));
         runstate_fini(&r);
+    }
+}
+
+/* What is journaled of steps before their numbers fell says nothing of progress, whether
+ * the attempt came to its end or not. */
+static void test_steps_that_are_not_counted(void **state)
+{
+    static const struct {
+        unsigned before, after; /* uncounted: of JProgress, then of JAttempt */
+        bool ends, has_step, renumbered;
+        unsigned fruitless; /* with three attempts more that come to step 50 */
+    } rows[] = {
+        {0, 0, true, true, false, 3},
+        {STEPREC_LOG, 0, false, false, true, 2},
+        {STEPREC_LOG, STEPREC_LOG, true, false, true, 2},
+        {STEPREC_NCCL, STEPREC_NCCL, true, false, false, 2},
+        {STEPREC_NCCL, 0, true, true, false, 3}, /* a better source came */
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct runstate r;
+        struct err e;
+        uint64_t best;
+        put_start(f, 100, 1);
+        whole_attempt(f, 101, 1, 90);
+        put_progress_of(f, 102, 1, rows[i].before);
+        if (rows[i].ends)
+            put_attempt_of(f, 110, 1, rows[i].after ? -1 : 90, rows[i].after);
+        for (uint32_t k = 2; k < 5; k++)
+            whole_attempt(f, 101 + 20 * k, k, 50);
+        close_journal(f);
+        assert_int_equal(runstate_read(f->dir, &r, &e), 0);
+        if (r.attempts[0].has_step != rows[i].has_step ||
+            runstate_renumbered(&r) != rows[i].renumbered ||
+            runstate_fruitless(&r) != rows[i].fruitless)
+            fail_msg("row %zu: %d %d %u", i, r.attempts[0].has_step,
+                     runstate_renumbered(&r), runstate_fruitless(&r));
+        assert_true(runstate_best_step(&r, &best));
+        assert_int_equal(best, rows[i].has_step ? 90 : 50);
+        runstate_fini(&r);
+        assert_int_equal(unlink(f->path), 0);
+        assert_int_equal(journal_open(f->l, f->path, NULL, NULL, &f->j, &e), 0);
     }
 }
 
@@ -454,7 +536,7 @@ static void test_head_before_reboot(void **state)
     assert_int_equal(gethostname(own, sizeof own - 1), 0);
     if (stat("/proc/self/ns/pid", &st) || st.st_ino != 0xeffffffcu ||
         strncmp(own, "localhost", 9) == 0)
-        skip();
+        skip_because("in a PID namespace of its own, or a host named localhost");
     for (size_t i = 0; i < sizeof t / sizeof *t; i++) {
         struct runhead h;
         struct err e;
@@ -489,10 +571,9 @@ static void test_head_elsewhere(void **state)
 static void test_head_that_makes_no_sense(void **state)
 {
     struct fixture *f = *state;
-    static const char *const texts[] = {
-        "x", "\n", "host= boot= pid=",
-        "host=a boot=b pidns=1 pid=-4 start=1 slurm_job=0 "
-        "slurm_restarts=0 epoch=1"};
+    static const char of_no_process[] =
+        "host=a boot=b pidns=1 pid=-4 start=1 slurm_job=0 slurm_restarts=0 epoch=1";
+    static const char *const texts[] = {"x", "\n", "host= boot= pid=", of_no_process};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         struct runhead_hold *hold;
         struct runhead h;
@@ -512,6 +593,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_several_heads, setup, teardown),
         cmocka_unit_test_setup_teardown(test_submitted, setup, teardown),
         cmocka_unit_test_setup_teardown(test_fruitless, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_steps_that_are_not_counted, setup,
+                                        teardown),
         cmocka_unit_test_setup_teardown(test_no_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),

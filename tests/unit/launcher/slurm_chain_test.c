@@ -139,16 +139,31 @@ static void test_submitted(void **state)
     static const struct {
         const char *text;
         uint32_t id; /* 0: refused */
-    } t[] = {{"12\n", 12}, {"12;cluster\n", 12}, {"4294967295", UINT32_MAX},
-             {"", 0},      {"0\n", 0},           {"4294967296\n", 0},
-             {"-1\n", 0},  {"12 more\n", 0},     {"Submitted batch job 12\n", 0},
-             {" 12\n", 0}};
+        const char *cluster;
+    } t[] = {
+        {"12\n", 12, ""},
+        {"12;big-2_a.b\n", 12, "big-2_a.b"},
+        {"12;big", 12, "big"},
+        {"4294967295", UINT32_MAX, ""},
+        {"", 0, ""},
+        {"0\n", 0, ""},
+        {"4294967296\n", 0, ""},
+        {"-1\n", 0, ""},
+        {"12 more\n", 0, ""},
+        {"Submitted batch job 12\n", 0, ""},
+        {" 12\n", 0, ""},
+        {"12;\n", 0, ""},
+        {"12;-f\n", 0, ""},
+        {"12;a b\n", 0, ""},
+        {"12;0123456789012345678901234567890123456789012345678901234567890123", 0, ""}};
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
         uint32_t id = 0;
         struct err e;
-        int rc = submit_parse_id(t[i].text, &id, &e);
+        char cluster[SUBMIT_CLUSTER] = "";
+        int rc = submit_parse_id(t[i].text, &id, cluster, &e);
         assert_int_equal(rc, t[i].id ? 0 : ERR_PROTO);
         assert_int_equal(id, t[i].id);
+        assert_string_equal(cluster, t[i].cluster);
     }
 }
 

@@ -72,7 +72,10 @@ static void test_words(void **state)
         {"srun: error: Application launch failed: Communication connection failure",
          SRUNWORDS_NOISE, "", "", 0, "", false},
         {"srun: Job step aborted: Waiting up to 32 seconds for job step to finish.",
-         SRUNWORDS_NOISE, "", "", 0, "", false},
+         SRUNWORDS_ABORTED, "", "", 0, "", false},
+        {"srun: Force Terminated StepId=4.0", SRUNWORDS_ABORTED, "", "", 0, "", false},
+        {"srun: error: Timed out waiting for job step to complete", SRUNWORDS_LINGERS,
+         "", "", 0, "", false},
         {"srun: error: Unable to create step for job 6: Requested node configuration "
          "is "
          "not available",
@@ -165,6 +168,17 @@ static void test_env(void **state)
                               "SLURM_JOB_NODELIST=n1|SLURMX=1|SLURM_ARRAY_TASK_ID=4|"
                               "SBATCH_EXCLUSIVE=");
     strlist_fini(&kept);
+    /* for a step of another job */
+    static const char *const cluster[] = {"HOME=/h", "SLURM_CONF=/c", "SLURMX=1",
+                                          "SBATCH_EXCLUSIVE="};
+    size_t n = 0;
+    for (size_t i = 0; env[i]; i++) {
+        if (srunargs_is_of_our_job(env[i]))
+            continue;
+        assert_true(n < sizeof cluster / sizeof *cluster);
+        assert_string_equal(env[i], cluster[n++]);
+    }
+    assert_int_equal(n, sizeof cluster / sizeof *cluster);
 }
 
 int main(void)

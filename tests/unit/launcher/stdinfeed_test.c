@@ -19,6 +19,7 @@
 
 #include "launcher/stdinfeed.h"
 #include "proto/base/limits.h"
+#include "tests/lib/skipped.h"
 
 #define STEP 37 /* no multiple of a chunk */
 
@@ -304,7 +305,7 @@ static void test_background_of_a_terminal(void **state)
     (void)state;
     int master = open("/dev/ptmx", O_RDWR | O_NOCTTY);
     if (master < 0)
-        skip(); /* no pseudo-terminals on this machine */
+        skip_because("no pseudo-terminals on this machine");
     assert_int_equal(unlockpt(master), 0);
     char name[64];
     assert_int_equal(ptsname_r(master, name, sizeof name), 0);

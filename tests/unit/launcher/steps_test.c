@@ -559,6 +559,13 @@ static void test_steps_at_the_pace_of_hosts(void **state)
         }
         struct steps_job j = job(s);
         struct steps_rank r0 = rank(s, 0), r1 = rank(s, 1);
+        if (t[i].known == 0) { /* which is not 0 */
+            assert_true(j.loss_sum == STEPS_UNKNOWN && r1.loss_sum == STEPS_UNKNOWN);
+            assert_true(r1.slowest_n == STEPS_UNKNOWN && r1.wait_p50 == STEPS_UNKNOWN);
+            assert_true(r0.wait_sum == STEPS_UNKNOWN && r0.busy_sum == STEPS_UNKNOWN);
+            steps_destroy(s);
+            continue;
+        }
         if (j.closed != n || j.t_sum != n * 1000u || j.loss_sum != t[i].loss)
             fail_msg("%s: %llu of %llu us are lost", t[i].name,
                      (unsigned long long)j.loss_sum, (unsigned long long)j.t_sum);
@@ -569,6 +576,48 @@ static void test_steps_at_the_pace_of_hosts(void **state)
                      (unsigned long long)r0.wait_sum, (unsigned long long)r1.wait_sum);
         assert_int_equal(r0.busy_sum + r0.wait_sum, r0.wall_sum);
         assert_int_equal(r1.loss_sum, t[i].loss);
+        steps_destroy(s);
+    }
+}
+
+/* Ten ranks of which some are known by the pace of their hosts alone; those are the first,
+ * and their hosts are slow. Rank 7 keeps the others waiting for 200 of 1000 us. */
+static void test_most_ranks_are_enough_to_compare(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *name;
+        uint32_t paced;
+        uint64_t loss, t; /* of a step */
+        int32_t culprit;
+    } t[] = {
+        {"all are known", 0, 200, 1000, 7},
+        {"but one", 1, 200, 1000, 7},
+        {"but two", 2, STEPS_UNKNOWN, 5000, -1},
+        {"none is known", 10, STEPS_UNKNOWN, 5000, -1},
+    };
+    enum { STEPS = 100 };
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++) {
+        struct steps *s = make(10, 0);
+        for (uint32_t step = 0; step < STEPS; step++)
+            for (uint32_t r = 0; r < 10; r++)
+                add(s,
+                    r < t[i].paced
+                        ? (struct made){r, step, 5000, 0, STEPREC_HOST_PACED}
+                        : (struct made){r, step, 1000, r == 7 ? 0 : 200, STEPREC_DEEP},
+                    step);
+        struct steps_job j = job(s);
+        uint64_t loss = t[i].loss == STEPS_UNKNOWN ? t[i].loss : t[i].loss * STEPS;
+        if (j.loss_sum != loss || j.t_sum != t[i].t * STEPS ||
+            j.uncompared != (t[i].culprit < 0 ? STEPS : 0) ||
+            steps_culprit(s) != t[i].culprit)
+            fail_msg("%s: %llu of %llu us are lost, %llu uncompared, rank %d is named",
+                     t[i].name, (unsigned long long)j.loss_sum,
+                     (unsigned long long)j.t_sum, (unsigned long long)j.uncompared,
+                     (int)steps_culprit(s));
+        assert_int_equal(rank(s, 7).loss_sum, loss);
+        if (t[i].paced > 0)
+            assert_true(rank(s, 0).wait_sum == STEPS_UNKNOWN);
         steps_destroy(s);
     }
 }
@@ -612,6 +661,7 @@ int main(void)
         cmocka_unit_test(test_repeated_steps_are_told),
         cmocka_unit_test(test_wild_numbers),
         cmocka_unit_test(test_steps_at_the_pace_of_hosts),
+        cmocka_unit_test(test_most_ranks_are_enough_to_compare),
         cmocka_unit_test(test_nothing_at_all),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
