@@ -286,3 +286,40 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
         [ "$status" -eq 0 ]
     done
 }
+
+@test "of two programs of a rank that mark steps the first counts, and that is said" {
+    command -v python3 >/dev/null || skip "python3 is absent"
+    # As torchrun would start them; the second one begins while the first one lives.
+    cat >marks.py <<'END'
+import os, sys, time
+import aolani
+first, last = int(sys.argv[1]), int(sys.argv[2])
+def say(what):
+    open("%s.%s.%s" % (what, os.environ["OUTER"], first), "w").close()
+for i in range(first, last):
+    with aolani.step(i):
+        time.sleep(0.02)
+    say("began")
+say("did")
+while not os.path.exists("over." + os.environ["OUTER"]):
+    time.sleep(0.02)
+END
+    local_job 1 2 "
+        export OUTER=\$RANK
+        cd '$W'
+        RANK=0 python3 marks.py 0 10 &
+        until [ -e began.\$OUTER.0 ]; do sleep 0.05; done
+        [ \$OUTER = 1 ] || RANK=1 LOCAL_RANK=1 WORLD_SIZE=2 python3 marks.py 100 105 &
+        until [ -e did.\$OUTER.0 ] && { [ -e did.\$OUTER.100 ] || [ \$OUTER = 1 ]; }; do
+            sleep 0.05
+        done
+        touch over.\$OUTER
+        wait"
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [ "$(grep -c "warning: rank 0: steps are marked by more than one process; those of the first" \
+        <<<"$stderr")" = 1 ]
+    [[ $stderr != *"rank 1: steps are marked"* ]]
+    [ "$(sqlite3 runs/latest/run.db 'select rank, count(*), max(step) from step group by rank' |
+        xargs)" = "0|10|9 1|10|9" ]
+}

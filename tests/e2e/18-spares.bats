@@ -123,7 +123,9 @@ spares = 2'
 for arg; do host=$line; line=$arg; done
 [ "$host" = h1 ] || HOME=$TEST_MARK/home exec sh -c "$line"
 echo AOLANI-READY "$VERSION"
-cat >"$TEST_MARK/key"; exit 1
+{ dd bs=8 count=1; dd bs=64k count=1; } 2>/dev/null >"$TEST_MARK/key" # the head, then the rest
+echo Connection closed by remote host >&2
+exit 255
 END
     chmod +x ssh
     mkdir home
@@ -144,7 +146,8 @@ END
     launcher=$!
     wait_for 40 test -e started
     cat log
-    grep 'h1: its agent got the key but did not connect; h2 takes its place; an agent that' log
+    grep 'h1: its agent got the key but did not connect, and ssh has ended: Connection closed by remote host; h2' log
+    grep 'h2 takes its place; an agent that' log
     { cat key; sleep 1; } | "$BUILD/aolani-agent" --stdio >late 2>&1 3>&- &
     late=$!
     wait_for 5 grep 'a connection from 127.0.0.1 is refused' log

@@ -86,7 +86,8 @@ head_lease = "3s"
 END
 }
 # of RANK: its variables as the last run has them
-of() { sort -u runs/latest/attempt-1/rank-*.out | sed -n "s/^$1 //p"; }
+# But for what comes with NCCL, whatever is bound.
+of() { sort -u runs/latest/attempt-1/rank-*.out | sed -n "s/^$1 //p" | grep -v '^NCCL_RAS_ADDR='; }
 # The stderr of the last run, its lines joined.
 words() { tr -s '\n ' ' ' <<<"$stderr$output"; }
 n_times() { words | grep -oF "$1" | wc -l; }
@@ -104,7 +105,8 @@ n_times() { words | grep -oF "$1" | wc -l; }
     [[ -n $a && -n $b ]]
     for rank in 0 1 2 3; do
         if [ $((rank % 2)) = 0 ]; then own=mlx5_0:1; else own=mlx5_3:1; fi
-        got=$(on head sh -c 'cat runs/latest/attempt-1/rank-*.out' | sed -n "s/^$rank //p")
+        got=$(on head sh -c 'cat runs/latest/attempt-1/rank-*.out' | sed -n "s/^$rank //p" |
+            grep -v '^NCCL_RAS_ADDR=127\.0\.0\.1:')
         want="CUDA_DEVICE_ORDER=PCI_BUS_ID
 CUDA_VISIBLE_DEVICES=$a,$b
 NCCL_IB_HCA==mlx5_0:1,mlx5_3:1

@@ -113,6 +113,38 @@ END
     [[ $(words) != *"NCCL use"* ]]
 }
 
+@test "sockets between nodes that have NICs are said while the job runs; the user may want them" {
+    nccl_job <<END
+echo "h:1:2 [0] NCCL INFO Using network Socket"
+[ -e "$W/off" ] || until [ -e "$W/go" ]; do sleep 0.1; done
+END
+    printf '[local]\nnodes = 2\n' >>job.toml
+    aolani job.toml & # the ranks wait for what is said
+    wait_for 30 grep -qs "NCCL has taken sockets for its network, though the node has mlx5_[03]" \
+        "$BATS_TEST_TMPDIR/stderr"
+    touch go
+    wait "$!"
+    wait_for 10 nothing_left_here
+    touch off
+    aolani job.toml -x NCCL_IB_DISABLE=1
+    [ "$status" -eq 0 ]
+    [[ $(words) != *"NCCL has taken sockets"* ]]
+}
+
+@test "an NCCL that says nothing of its network is asked to, where there is one to take" {
+    gcc -std=c11 -D_GNU_SOURCE -O2 -rdynamic -I "$root" -o ddp "$root/tests/e2e/nccl/ddp.c" -ldl
+    cp "$BUILD/libnccl-profiler-aolani.so" two/
+    nccl_job <<END
+exec "$W/ddp" 20 -1 0
+END
+    printf '[local]\nnodes = 2\n[steps]\nsource = "nccl"\n' >>job.toml
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [ "$(summary .run.nccl)" = "NCCL said nothing of its network (NCCL_DEBUG=INFO would make it)" ]
+    aolani job.toml -x NCCL_NET=Socket
+    [ "$(summary .run.nccl)" = "" ]
+}
+
 @test "a topology dump of this job is compared; an older one is not" {
     dump()
     {

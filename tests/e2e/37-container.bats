@@ -87,11 +87,26 @@ stopped_job()
     contained "\"$BUILD/trainer-cpu\", \"--steps\", \"40\", \"--loss-file\", \"$W/loss\""
     in_job
     [ "$status" -eq 0 ]
-    [ "$(run_json '[.ranks[].steps] | map(. > 0) | all')" = true ]
+    [ "$(run_json '[.ranks[].steps.n] | map(. > 0) | all')" = true ]
     sed -i '/^container/d; s/loss"/reference"/' job.toml
     in_job
     [ "$status" -eq 0 ]
     same_losses loss reference 40 1e-12
+}
+
+@test "NCCL in a container loads the profiler of its node, and tells it of its steps" {
+    maybe_skip
+    gcc -std=c11 -D_GNU_SOURCE -O2 -rdynamic -I "$root" -o ddp "$root/tests/e2e/nccl/ddp.c" -ldl
+    contained '"./ddp", "200", "-1", "0"'
+    printf '[steps]\nsource = "nccl"\n' >>job.toml
+    in_job
+    [ "$status" -eq 0 ]
+    for r in 0 1; do
+        grep -q "libnccl-profiler-aolani.so: loaded" "$(rank_file $r out)"
+    done
+    [ "$(run_json .run.step_source)" = nccl ]
+    [ "$(run_json .steps.closed)" -gt 10 ]
+    [[ $stderr == *"each AllReduce of 4 bytes or more among 2 ranks, profiler v5"* ]]
 }
 
 @test "what a rank gets: its variables, its folder; its values stand in no command line" {
@@ -113,6 +128,34 @@ END
         grep -qx SECRET words.$r
         [ "$(grep -c "not for others" words.$r)" = 0 ]
     done
+}
+
+@test "a program in Python marks its steps with nothing installed in the image" {
+    maybe_skip
+    command -v python3 >/dev/null || skip "there is no python3"
+    cat >train.py <<'END'
+import os, time
+import aolani
+assert os.path.exists("/run/.containerenv")
+assert os.environ["AOLANI_NODE"] == os.environ["RANK"]
+let_in = [line.split()[4] for line in open("/proc/self/mountinfo")]
+assert os.path.dirname(aolani.__file__) in let_in, aolani.__file__
+assert os.path.dirname(os.environ["AOLANI_LIBRARY"]) in let_in
+for i in aolani.steps(range(40)):
+    time.sleep(0.01)
+END
+    contained '"python3", "train.py"'
+    PYTHONHOME=/of/the/node in_job
+    [ "$status" -eq 0 ]
+    [ "$(run_json "[.ranks[].steps.n] | map(. > 0) | all")" = true ]
+    # The way out where the image has a PYTHONPATH that must stay.
+    sed -i "s|\"--rootfs\"|\"--env\", \"PYTHONPATH=/of/the/image\", &|" job.toml
+    in_job
+    [ "$status" -ne 0 ]
+    [[ $stderr == *"No module named 'aolani'"* ]] || grep "No module named 'aolani'" "$(rank_file 0 err)"
+    sed -i '1a import sys; sys.path.append(os.path.dirname(os.environ["AOLANI_LIBRARY"]))' train.py
+    in_job
+    [ "$status" -eq 0 ]
 }
 
 @test "the status of the program is that of the job; a signal reaches it" {

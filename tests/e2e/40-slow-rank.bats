@@ -62,9 +62,9 @@ END
     wait "$launcher" || status=$?
     cat log
     [ "${status:-0}" -eq 0 ]
-    [ "$(run_json '.steps.culprit_rank')" = 1 ]
-    # What one step says drowns in what others take from the ranks by chance.
+    # With others on its core too, rank 0 is slow as often; who it was drowns in that.
     others_took 0 && skip "others had the core of rank 0 for more than 10 % of its time"
+    [ "$(run_json '.steps.culprit_rank')" = 1 ]
     grep -qE '^rank 1 on local0 was [0-9.]+ [mu]?s a step slower' log
     # Of all that was seen of it, this is the most; how much is not for a test to say.
     [ "$(db "SELECT what FROM culprit WHERE rank = 1 AND what <> 'mixed'

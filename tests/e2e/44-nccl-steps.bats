@@ -9,7 +9,7 @@ setup()
 {
     work
     export TEST_MARK=$W # marks every process of the test's jobs
-    gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -I "$root" -o ddp "$root/tests/e2e/nccl/ddp.c" -ldl
+    gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -I "$root" -rdynamic -o ddp "$root/tests/e2e/nccl/ddp.c" -ldl
 }
 teardown() { wait_for 10 nothing_left_here; }
 
@@ -48,6 +48,29 @@ medians() { sed -n 's/.*median //p' runs/latest/attempt-1/rank-*.out | sort -n; 
     # What is lost is what the others waited, of all steps and not of the deep ones alone.
     run_json '100 * .steps.loss_sum_us / .steps.t_sum_us' |
         awk '{ print "lost", $1, "%"; exit !($1 > 10 && $1 < 45) }'
+    # What a rank waited is known in deep steps, and unknown, not 0, in the others.
+    command -v sqlite3 >/dev/null || skip "sqlite3 is absent: run.db was not looked at"
+    query="SELECT count(*) > 0, count(wait_us) = count(*), count(wait_us), count(busy_us)"
+    deep=$(sqlite3 runs/latest/run.db "$query FROM step WHERE flags & 8")
+    others=$(sqlite3 runs/latest/run.db "$query FROM step WHERE flags & 2")
+    echo "deep: $deep others: $others"
+    [[ $deep == "1|1|"* && $others == "1|0|0|0" ]]
+}
+
+@test "an NCCL that times would slow is not asked for them, and the user can switch them off" {
+    train nccl 100 -1 0 'PLAYED_NCCL = "23102"'
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"among 4 ranks, profiler v5; no times of collectives: NCCL 2.31.2 is slowed by them)"* ]]
+    # Steps 33 and 34 would have been deep.
+    [ "$(sqlite3 runs/latest/run.db 'SELECT count(*) FROM step WHERE flags & 8')" -eq 0 ] || false
+    train nccl 100 -1 0 'AOLANI_NCCL_DEPTH = "calls"'
+    [[ $stderr == *"no times of collectives: AOLANI_NCCL_DEPTH asks for none)"* ]]
+}
+
+@test "collectives in CUDA graphs are no steps, and that is said" {
+    train nccl 60 -1 0 'PLAYED_GRAPH = "1"'
+    [ "$status" -eq 0 ]
+    [[ $stderr == *"NCCL's collectives are in CUDA graphs, whose launches it does not tell of"* ]]
 }
 
 @test "where all ranks are alike none is named, and the user's profiler stays where it is" {
@@ -62,6 +85,22 @@ medians() { sed -n 's/.*median //p' runs/latest/attempt-1/rank-*.out | sort -n; 
     train nccl 10 -1 0 'NCCL_PROFILER_PLUGIN = "/opt/theirs.so", AOLANI_NCCL_CHAIN = "1"'
     [ "$status" -eq 0 ]
     grep -q 'libnccl-profiler-aolani.so: loaded' runs/latest/attempt-1/rank-0000.out
+}
+
+@test "where nodes have different NCCLs it is said which profiler each has loaded" {
+    train nccl 500 2 8000 'PLAYED_MIX = "1"'
+    [ "$status" -eq 0 ]
+    # Perhaps not yet in the first line, but in the last, which the report has.
+    [[ $stderr == *"among 4 ranks, profiler v5, v4 on local1)"* ]]
+    [ "$(run_json '.run.step_source_words | contains("profiler v5, v4 on local1")')" = true ]
+    [ "$(run_json '.steps.culprit_rank')" = 2 ]
+}
+
+@test "an NCCL that knows no profilers is named, with the node, once" {
+    train nccl 300 -1 0 'PLAYED_BARE = "1"'
+    [ "$status" -eq 0 ]
+    [ "$(grep -c 'no profiler for this NCCL on local0 and 1 more node: it is older than 2.23, or could not load ours; mark the steps with aolani.py' <<<"$stderr")" -eq 1 ]
+    [[ $stderr == *'steps.source is "nccl", and no profiler for this NCCL on local0'* ]]
 }
 
 @test "a program without NCCL has no steps of it, and that is said" {

@@ -3,6 +3,7 @@
 # Who has memory on the ranks' GPUs, from a script in the place of aolani-describe: it describes
 # a machine with two GPUs, then tells what the tests put into files.
 load ../lib/e2e
+load ../lib/gpus
 
 setup()
 {
@@ -20,24 +21,7 @@ teardown() { wait_for 10 nothing_left_here; }
 
 make_machine()
 {
-    mkdir -p "$1"
-    cat >"$1/facts" <<END
-numa 0 package=0 cores=0-1 threads=1
-bus 0000:10 at=numa:0
-  bridge 10:1.0
-    gpu 13:0.0 cuda0 nvml0
-  bridge 10:2.0
-    gpu 23:0.0 cuda1 nvml1
-END
-    "$root/tests/topology/facts2xml" "$1/facts" >"$1/xml"
-    "$BUILD/aolani-describe" --xml "$1/xml" >"$1/message"
-    cp "$BUILD"/aolani-agent "$BUILD"/libaolani.so.1 "$1/"
-    cat >"$1/aolani-describe" <<END
-#!/bin/sh
-[ "\$1" = --gpus ] || exec cat "$1/message"
-exec python3 "$1/gpus.py" "$1"
-END
-    chmod +x "$1/aolani-describe"
+    two_gpus "$1"
     # One answer for each line of the file `says`: "UUID PID" of who has memory, or "exit".
     cat >"$1/gpus.py" <<'END'
 import os, struct, sys

@@ -56,6 +56,12 @@ END
     [ "$status" -eq 0 ]
 }
 
+spool_is_small()
+{
+    local kib
+    kib=$(du -ck /tmp/aolani-*"$(readlink -f runs/latest | grep -o '....$')"????????????-n*/spool | tail -n 1 | cut -f 1)
+    [ "$kib" -lt 4096 ]
+}
 # in_background VERB_AND_ARGUMENTS...: $launcher is its process
 in_background()
 {
@@ -63,6 +69,12 @@ in_background()
     launcher=$!
 }
 is_gone() { ! kill -0 "$1" 2>/dev/null; }
+# It leads for as long as it dies.
+kill_head()
+{
+    kill -KILL "$launcher"
+    wait_for 10 is_gone "$launcher"
+}
 ranks_run() { left_here | grep -q " sleep 60 \$"; }
 lines_of() { [ "$(cat "$@" 2>/dev/null | wc -l)" -ge "$lines" ]; }
 attempts() { sqlite3 runs/latest/run.db "select $1 from attempt order by attempt" | xargs; }
@@ -71,7 +83,7 @@ attempts() { sqlite3 runs/latest/run.db "select $1 from attempt order by attempt
     trainer_job 200
     in_background job.toml
     lines=45 wait_for 60 lines_of loss
-    kill -KILL "$launcher"
+    kill_head
     LIMIT=100 aolani resume runs/latest
     [ "$status" -eq 0 ]
     [[ $stderr == *"resuming run job: attempt 1 was cut off; step "*" was the last that all ended"* ]]
@@ -103,7 +115,7 @@ END
     run_job "\"$W/hold\""
     in_background job.toml
     lines=2 wait_for 30 lines_of began
-    kill -KILL "$launcher"
+    kill_head
     sleep 1 # they go on meanwhile: their lease is long
     aolani resume runs/latest
     [ "$status" -eq 0 ]
@@ -112,6 +124,34 @@ END
     [ "$(sort -u began)" = "attempt 0" ]
     # Twenty lines a second were written; those of the last second were delivered late.
     [ "$(wc -l <runs/latest/attempt-1/rank-0000.out)" -ge 15 ]
+}
+
+@test "output that no head got and no node kept is said when the run goes on" {
+    program loud <<END
+[ ! -e "$W/killed" ] || exit 0
+echo early
+until [ -e "$W/go" ]; do sleep 0.05; done
+perl -e 'print "x" x 1023, "\n" for 1 .. 8192'
+touch "$W/written.\$RANK"
+exec sleep 1000
+END
+    run_job "\"$W/loud\"" 'spool = "1M"'
+    in_background job.toml
+    wait_for 30 grep early runs/latest/attempt-1/rank-000{0,1}.out
+    kill -STOP "$launcher"
+    touch go
+    wait_for 30 test -e written.0 -a -e written.1
+    wait_for 30 spool_is_small
+    touch killed
+    kill_head
+    LIMIT=60 aolani resume runs/latest
+    [ "$status" -eq 0 ]
+    # The file has zeros in the place of what is missing, and is whole but for that.
+    out=runs/latest/attempt-1/rank-0000.out
+    [ "$(stat -c %s $out)" = $((6 + 8192 * 1024)) ]
+    zeros=$(tr -dc '\0' <$out | wc -c)
+    [ "$zeros" -gt 0 ]
+    [[ $stderr == *": $zeros bytes of rank 0's stdout from offset "*"on are missing"* ]]
 }
 
 @test "a rank that fails: the job is begun again, and it is said why and how often" {
@@ -187,7 +227,7 @@ END
     run_job '"sleep", "60"'
     in_background job.toml
     wait_for 30 ranks_run
-    kill -KILL "$launcher"
+    kill_head
     in_background resume -v runs/latest
     wait_for 30 grep -q "ending what the former head left" background.err
     kill -TERM "$launcher"
@@ -203,7 +243,7 @@ END
     sed -i 's/^head_lease.*/head_lease = "5s"/' job.toml
     in_background job.toml
     wait_for 30 ranks_run
-    kill -KILL "$launcher"
+    kill_head
     aolani stop runs/latest
     [ "$status" -eq 0 ]
     [[ $stderr == *"ended with exit status 143: stopped by the user while no head led it"* ]]
@@ -302,6 +342,63 @@ END
     [ "$status" -eq 5 ]
     [[ $(run_json .run.sentence) == *"exit 5"*"3 attempts in a row have ended no new step: the run ends here" ]]
     [ "$(sqlite3 runs/latest/run.db 'select count(*) from attempt')" = 4 ]
+}
+
+# log_job FIRST-COMMAND: of one rank, whose steps are lines of its output
+log_job()
+{
+    run_job "$1" 'ranks_per_node = 1' 'max_restarts = 50
+[steps]
+warmup = 0
+log_pattern = "step ([0-9]+)"'
+    sed -i 's/nodes = 2/nodes = 1/' job.toml
+}
+
+@test "steps that each epoch numbers anew are no steps done before" {
+    # It saves after each epoch, and dies in the one after the next; no number is above 5.
+    program epochs <<END
+epoch=\$(cat "$W/epoch" 2>/dev/null || echo 0)
+last=\$((epoch + 1))
+while [ \$epoch -lt 6 ]; do
+    for step in 0 1 2 3 4 5; do
+        echo "epoch \$epoch step \$step"
+        sleep 0.05
+        [ \$epoch -lt \$last ] || [ \$step -lt 3 ] || exit 5
+    done
+    epoch=\$((epoch + 1))
+    echo \$epoch >"$W/epoch"
+done
+END
+    log_job "\"$W/epochs\""
+    LIMIT=100 aolani job.toml
+    [ "$status" -eq 0 ]
+    [ "$(attempts 'exit_status')" = "5 5 5 5 5 0" ]
+    [ "$(grep -c "steps: the numbers that log_pattern finds fall within an attempt" \
+        <<<"$stderr")" = 1 ]
+    [ "$(run_json '.ledger.rows["rolled back"]')" = 0 ]
+    [ "$(run_json '.history | map(.has_steps) | any')" = false ]
+    # Within an attempt they are counted on: from 0 to 5, and over the fall to 6.
+    [ "$(sqlite3 runs/latest/run.db 'select group_concat(step, " ") from
+        (select step from step where attempt = 1 order by t_end_ns)')" = "1 2 3 4 5 7 8 9" ]
+}
+
+@test "numbers that go on over attempts do tell of steps done before" {
+    program global <<END
+step=\$(cat "$W/step" 2>/dev/null || echo 0)
+while [ \$step -lt 20 ]; do
+    echo "step \$step"
+    sleep 0.05
+    [ \$step != 5 ] || echo 5 >"$W/step"
+    [ \$step != 15 ] || [ -e "$W/twice" ] || { touch "$W/twice"; exit 5; }
+    step=\$((step + 1))
+done
+END
+    log_job "\"$W/global\""
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [ "$(run_json '.ledger.rows["rolled back"] > 0.3')" = true ]
+    [ "$(run_json '.history | map(.last_step) | join(" ")')" = "15 19" ]
+    [[ $stderr != *"fall within an attempt"* ]]
 }
 
 @test "what is not a run, and words that are no signal" {

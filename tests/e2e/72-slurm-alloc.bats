@@ -98,8 +98,9 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     on head sh -c 'command -v script' >/dev/null || skip "script is absent"
     block
     # The terminal's own Ctrl-C, for all of its foreground group.
-    on head sh -c '{ sleep 4; printf "\003"; sleep 5; } |
-        TERM=xterm timeout 60 script -qec "stty cols 120; $1 job.toml; echo status \$?" tty >/dev/null' \
+    on head sh -c 'shows() { for i in $(seq 300); do grep -qs "$1" tty && break; sleep 0.1; done; }
+        { shows "position 1 of 1"; printf "\003"; shows "status [0-9]"; } |
+        TERM=xterm timeout 60 script -qfec "stty cols 120; $1 job.toml; echo status \$?" tty >/dev/null' \
         - "$bin/aolani-run"
     on head cat -v tty
     on head grep -q 'waits, [0-9.]* s: position 1 of 1' tty
@@ -145,6 +146,18 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
         wait_for 30 no_jobs
         wait_for 20 no_helpers
     done
+}
+
+# Slurm gives them 5 s to clear up, and what they still have nobody will ever take.
+@test "a launcher that is killed as ranks write leaves nothing on the nodes" {
+    head_start job.toml --set \
+        'job.command=["sh", "-c", "touch ~/began; while :; do echo x; sleep 0.01; done"]'
+    wait_for 60 runs
+    head_signal KILL
+    wait_for 20 no_helpers
+    wait_for 30 no_jobs
+    for_all rm -rf began
+    nothing_left
 }
 
 @test "what Slurm refuses is said before anything starts" {

@@ -148,12 +148,22 @@ same_curve()
     ! has runs/latest/attempt-2
 }
 
+@test "a limit that was moved before the run began is said as it is now" {
+    script 'mpi = "none"' "$nodes" <<<"until grep -qs 'time limit:' $here/own.out; do sleep 0.1; done"
+    id=$(in_share "sbatch --parsable -N2 -t 10 -o own.out --wrap \
+        'scontrol update jobid=\$SLURM_JOB_ID timelimit=5; exec $bin/aolani-run job.toml'")
+    wait_for 60 job_is "$id" COMPLETED
+    on_head=$(in_share 'cat own.out')
+    echo "$on_head"
+    [[ $on_head == *"Slurm's time limit: 4 m"*" are left"* ]]
+}
+
 @test "a limit that is moved while the run goes on moves what is done before it" {
     script 'mpi = "none"' "$nodes" '[slurm]' 'time = "2"' '[schedule]' 'signal = "USR1@95s"' \
         <<<"trap 'touch $here/saved; exit 0' USR1; touch $here/began; while :; do sleep 0.1; done"
     submit
     wait_for 30 has began
-    sleep 5 # by then the launcher has heard of the limit that there was
+    wait_for 60 said "Slurm's time limit: 1 m" # the launcher has heard of it
     # 25 s after its start the ranks would be asked.
     slurm admin scontrol update jobid="$id" timelimit=60
     wait_for 60 said "Slurm's time limit was moved: 59 m"

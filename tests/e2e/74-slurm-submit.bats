@@ -392,6 +392,36 @@ END
     [[ $(in_share 'cat own.out') == *"status 143"* ]]
 }
 
+@test "stop reaches a head in another job than the one that it is asked from" {
+    job_file <<END
+[job]
+command = ["sh", "-c", "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.1; done"]
+END
+    id=$(in_share 'sbatch --parsable -w "n[1-2]" -N2 -o own.out --wrap "aolani-run job.toml"')
+    wait_for 30 wrote ready
+    in_share 'salloc -w n3 -N1 --ntasks-per-node=2 --gpus=2 aolani-run stop "$1" </dev/null' "$id"
+    wrote saved
+    wait_for 20 job_is "$id" FAILED
+}
+
+@test "a job that goes to a cluster that is not asked is refused" {
+    job_file <<'END'
+[job]
+command = ["true"]
+END
+    in_share 'mkdir fake
+        printf "#!/bin/sh\necho \"12;big\"\n" >fake/sbatch
+        printf "#!/bin/sh\necho \"\$@\" >>scancelled\n" >fake/scancel
+        chmod +x fake/*'
+    run in_share 'SBATCH_CLUSTERS=big PATH=$PWD/fake:$PATH aolani-run submit job.toml'
+    [ "$status" -ne 0 ]
+    [[ $output == *'job 12 went to cluster "big"'*"it is cancelled again"*"SLURM_CLUSTERS=big"* ]]
+    [ "$(in_share 'cat scancelled')" = "--quiet -M big 12" ]
+    run in_share 'SLURM_CLUSTERS=big PATH=$PWD/fake:$PATH aolani-run submit -q job.toml'
+    [ "$status" -eq 0 ]
+    [ "$output" = 12 ]
+}
+
 @test "a program that is not on the node is named in the job's output" {
     job_file <<'END'
 [job]
@@ -432,6 +462,23 @@ END
     id=$(in_share 'sbatch --parsable -o w.out $(command -v aolani-sbatch)')
     wait_for 30 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 2 ]
+}
+
+@test "sbatch of the wrapper with runs where no program may be started" {
+    job_file <<'END'
+[job]
+command = ["sh", "-c", "exit 9"]
+END
+    in_share 'mkdir runs'
+    for what in --bind "-o remount,bind,noexec"; do
+        # shellcheck disable=SC2086
+        "$cluster" exec -u root "$C" n1 mount $what "$here/runs" "$here/runs"
+    done
+    id=$(in_share 'sbatch --parsable -w n1 -o w.out $(command -v aolani-sbatch) job.toml')
+    wait_for 30 job_is "$id" FAILED
+    "$cluster" exec -u root "$C" n1 umount "$here/runs"
+    on head cat $here/w.out
+    [ "$(job_exit "$id")" = 9 ]
 }
 
 @test "a service goes on with a run that was cut off, and begins anew after one that ended" {

@@ -210,7 +210,7 @@ let_go() { "$cluster" exec -u root "$C" "$1" pkill -CONT -x slurmd; }
     submit starting -N3
     wait_for 60 said starting "starting agents"
     on head scancel "$id"
-    sleep 1
+    wait_for 60 said starting "stopping the job"
     let_go n2
     cancelled
     said starting "before the ranks were started"
@@ -233,11 +233,42 @@ job_named() { id=$(on head squeue -h -n "$1" -o %i) && [ -n "$id" ]; }
     wait_for 60 said early "starting agents"
     job_named early
     on head scancel "$id"
-    sleep 1
+    wait_for 60 said early "has been revoked"
     let_go n2
     wait_for 120 said early "^status 80"
     log_of early
     [[ $(run_of early .run.sentence) == *"agents could not start"*"Slurm's job is over"* ]]
+    clean
+}
+
+# wall ADD|DELETE: nodes reach the launcher at no port of its own; srun has others
+wall()
+{
+    local h
+    for h in n1 n2 n3; do
+        [ "$1" = add ] || { "$cluster" exec -u root "$C" $h /usr/sbin/nft delete table inet wall; continue; }
+        "$cluster" exec -u root "$C" $h /usr/sbin/nft -f - <<'END'
+table inet wall {
+    chain output { type filter hook output priority 0; tcp dport 47100-47119 drop; }
+}
+END
+    done
+}
+agents_run() { "$cluster" exec -u root "$C" "$1" pgrep -x aolani-agent; }
+
+@test "an allocation that ends before its agents have connected" {
+    [ -x /usr/sbin/nft ] || skip "there is no nft (nftables)"
+    job_file between 1 '[head]' 'ports = "47100-47119"' <<<"$waiter"
+    wall add
+    in_salloc between -w "n[1-3]" -N3
+    for h in n1 n2 n3; do wait_for 60 agents_run $h; done
+    job_named between
+    on head scancel "$id"
+    wait_for 120 said between "^status 80"
+    wall delete
+    log_of between
+    [[ $(run_of between .run.sentence) == *"agents could not start"*"Slurm's job is over"* ]]
+    run ! said between "let nodes reach this machine"
     clean
 }
 

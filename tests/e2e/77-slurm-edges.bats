@@ -29,7 +29,8 @@ inside()
     local n=$1
     shift
     run timeout -k 10 58 "$cluster" exec "$C" head sh -c "cd $shared && PATH=$shared/tools:\$PATH"' &&
-        export PATH && n=$1 && shift && exec salloc -Q -N"$n" sh -c "\"\$@\"; s=\$?; sleep 0.5
+        export PATH && n=$1 && shift && exec salloc -Q -N"$n" sh -c "\"\$@\"; s=\$?; i=0
+        while pgrep -x srun >/dev/null && [ \$i -lt 50 ]; do sleep 0.1; i=\$((i + 1)); done
         echo \"left: \$(pgrep -c -x srun)\"; exit \$s" - "$@"' - "$n" "$bin/aolani-run" "$@" </dev/null
     printf '%s\n' "--- status $status" "$output"
 }

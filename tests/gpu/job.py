@@ -5,6 +5,7 @@ import json
 import os
 import shlex
 import shutil
+import sqlite3
 import subprocess
 import tempfile
 
@@ -13,6 +14,14 @@ SECONDS = 120
 
 class Failed(Exception):
     """A check failed; the text says what was seen."""
+
+
+class NotResolved(Exception):
+    """Neither passed nor failed: what was seen does not tell."""
+
+
+class Skipped(Exception):
+    """This machine cannot do it; the text is why."""
 
 
 def quoted(value):
@@ -50,6 +59,13 @@ class Job:
     def path(self, name):
         return os.path.join(self.folder, name)
 
+    def add_flags(self, *flags):
+        """For the trainer: files lie in the job's folder, which is there only now."""
+        with open(self.path("job.toml")) as text:
+            toml = text.read()
+        with open(self.path("job.toml"), "w") as out:
+            out.write(toml.replace("--precision", "%s --precision" % " ".join(flags), 1))
+
     def run(self):
         """run.json; Failed with the last words where the exit status is not 0."""
         program = os.path.join(self.found["here"], "bin", "aolani-run")
@@ -66,6 +82,11 @@ class Job:
             raise Failed("exit status %d: %s" % (done.returncode, "; ".join(told or lines[-3:])[:400]))
         with open(self.path("runs/latest/run.json")) as text:
             return json.load(text)
+
+    def rows(self, sql):
+        """What run.db answers."""
+        with sqlite3.connect("file:%s?mode=ro" % self.path("runs/latest/run.db"), uri=True) as db:
+            return db.execute(sql).fetchall()
 
     def __enter__(self):
         return self

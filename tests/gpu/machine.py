@@ -41,6 +41,16 @@ def find_library(folders, name):
     return None
 
 
+def names_not_found(said):
+    """Of the libraries that the dynamic linker lists."""
+    return [line.split()[0] for line in said.splitlines() if line.endswith("=> not found")]
+
+
+def missing_libraries(program, env):
+    """By name; the linker only lists them, and the program does not run."""
+    return names_not_found(output_of(program, env=dict(env, LD_TRACE_LOADED_OBJECTS="1")) or "")
+
+
 def nccl_version(path):
     if not path:
         return None

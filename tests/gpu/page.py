@@ -15,12 +15,12 @@ def heading(found):
 
 
 def line(row):
-    return "%-8s %-12s %4d s  %s" % (row["end"], row["name"], row["seconds"], row["words"])
+    return "%-12s %-12s %4d s  %s" % (row["end"], row["name"], row["seconds"], row["words"])
 
 
 def summary(rows):
-    count = {end: sum(row["end"] == end for row in rows) for end in ("passed", "FAILED", "skipped")}
-    return "%d passed, %d failed, %d skipped" % (count["passed"], count["FAILED"], count["skipped"])
+    count = {end: sum(row["end"] == end for row in rows) for end in ("passed", "FAILED", "not resolved", "skipped")}
+    return "%d passed, %d failed, %d not resolved, %d skipped" % tuple(count.values())
 
 
 def write(folder, found, rows):
