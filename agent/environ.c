@@ -141,6 +141,21 @@ static int environ_set_profiler(struct envlist *l, const struct environ_spec *s)
     return rc == 0 ? envlist_set(l, "NCCL_PROFILER_PLUGIN=%s", s->profiler) : rc;
 }
 
+/* Whoever sets one of them wants to read it himself, or not to. */
+static int environ_set_nccl_words(struct envlist *l, const struct environ_spec *s)
+{
+    static const char *const theirs[] = {"NCCL_DEBUG", "NCCL_DEBUG_FILE",
+                                         "NCCL_DEBUG_SUBSYS"};
+    for (size_t i = 0; i < sizeof theirs / sizeof *theirs; i++) {
+        if (!s->nccl_file || envlist_value(l, theirs[i]))
+            return 0;
+    }
+    int rc = envlist_set(l, "NCCL_DEBUG=INFO");
+    if (rc == 0)
+        rc = envlist_set(l, "NCCL_DEBUG_SUBSYS=INIT,NET");
+    return rc == 0 ? envlist_set(l, "NCCL_DEBUG_FILE=%s", s->nccl_file) : rc;
+}
+
 /* After the user's: appended, so that it is found and hides nothing. */
 static int append_path(struct envlist *l, const char *name, const char *folder)
 {
@@ -184,6 +199,8 @@ int environ_build(const struct environ_spec *s, char ***ret, struct err *e)
         rc = environ_set_identity(&l, s);
     if (rc == 0)
         rc = environ_set_profiler(&l, s);
+    if (rc == 0)
+        rc = environ_set_nccl_words(&l, s);
     if (rc == 0)
         rc = environ_add_paths(&l, s);
     if (rc < 0) {

@@ -28,6 +28,7 @@ struct environ_spec {
     const char *step_path;   /* NULL: no ring */
     const char *coll_path;   /* NULL: NCCL's collectives are not followed */
     const char *profiler;    /* libnccl-profiler-aolani.so, with coll_path */
+    const char *nccl_file;   /* where NCCL is to say what it says; NULL: as it will */
     const char *ras_address; /* for NCCL_RAS_ADDR, unless the user has set it */
     const char *library;     /* libaolani.so; NULL: none */
     const char *python;      /* aolani.py; NULL: none */

@@ -87,6 +87,7 @@ static int job_on_start(struct job *j, const struct envelope *v, ProtobufCMessag
     j->ops->phase(j->arg, PHASE_RUNNING);
     job_event(j, JOB_EV_START);
     job_follow_nccl(j);
+    job_hear_nccl(j);
     job_choose_ras(j);
     return job_start(j, (const Aolani__Start *)m, e);
 }
@@ -330,6 +331,7 @@ void job_destroy(struct job *j)
     steplog_destroy(j->steplog);
     ncclwatch_destroy(j->ncclwatch);
     collrelay_destroy(j->coll);
+    ncclhear_destroy(j->hear);
     steprelay_destroy(j->steps);
     stdinpipe_destroy(j->input);
     ptyrelay_destroy(j->ptys);

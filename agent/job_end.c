@@ -126,7 +126,9 @@ static void job_remove_files(struct job *j)
     output_destroy(j->output);
     steplog_destroy(j->steplog);
     ncclwatch_destroy(j->ncclwatch);
+    ncclhear_destroy(j->hear);
     j->ncclwatch = NULL;
+    j->hear = NULL;
     collrelay_destroy(j->coll);
     j->coll = NULL;
     steprelay_destroy(j->steps);

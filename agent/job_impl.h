@@ -5,6 +5,7 @@
 
 #include "agent/cgroup.h"
 #include "agent/collrelay.h"
+#include "agent/ncclhear.h"
 #include "agent/ncclwatch.h"
 #include "agent/environ.h"
 #include "agent/folders.h"
@@ -60,6 +61,7 @@ struct job {
     struct steplog *steplog;      /* NULL: no steps are looked for in the output */
     struct collrelay *coll;       /* NULL: nor in NCCL's collectives */
     struct ncclwatch *ncclwatch;  /* with coll, while there are ranks */
+    struct ncclhear *hear;        /* NULL: what NCCL says goes elsewhere */
     struct ras *ras;              /* NULL: it is not asked */
     char ras_address[HEADS_TEXT]; /* where its NCCL listens; "": nowhere */
     uint32_t look;                /* at a stall: the last that was asked for */
@@ -111,6 +113,10 @@ int job_on_coll_anchor(struct job *j, const struct envelope *v, ProtobufCMessage
                        struct err *e);
 
 bool job_has_gpus(void); /* the node */
+
+/* ---- job_hear.c ---- */
+void job_hear_nccl(struct job *j); /* before the ranks start */
+void job_hear_tick(struct job *j, bool is_last);
 
 /* ---- job_rankhost.c ---- */
 void job_sample_ranks(struct job *j); /* ten times a second, before steps are made */

@@ -157,6 +157,7 @@ static void job_look_stops(void *arg)
     reap_look_stops(j->reap);
     job_sample_ranks(j);
     job_drain_coll(j);
+    job_hear_tick(j, false);
 }
 
 /* What fails here is the node's state; -ENOENT and the like would be taken for the
@@ -343,6 +344,7 @@ static void job_on_exited(void *arg, const struct task *t)
     if (t->wait_status && t->pid > 0)
         shmleft_add_pid(j->shm, t->pid);
     m.port_taken = job_lost_port(j, t);
+    job_hear_tick(j, true); /* how its NCCL failed comes before its end */
     (void)job_send(j, MSG_RANK_EXIT, &m.base);
     if (j->input && t->rank == j->plan->stdin_rank)
         stdinpipe_rank_ended(j->input);
@@ -378,6 +380,7 @@ int job_start(struct job *j, const Aolani__Start *m, struct err *e)
                              .coll = j->coll,
                              .shm = j->shm,
                              .pmix = j->pmix_ready ? j->pmix : NULL,
+                             .hear = j->hear,
                              .ras_address = j->ras_address[0] ? j->ras_address : NULL,
                              .attempt = j->attempt};
     int rc = oom_create(j->c.loop, j->cgroup ? cgroup_path(j->cgroup) : NULL,

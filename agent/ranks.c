@@ -11,6 +11,7 @@
 #include "proto/wire/container.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
@@ -158,6 +159,9 @@ static int ranks_environ(struct ranks *r, size_t i, const char *master_addr,
         log_warn("rank %u, and perhaps others, run unmeasured: %s", p->rank, e->text);
     if (r->c.coll && collrelay_open_rank(r->c.coll, p->rank, &s.coll_path, e) < 0)
         log_warn("NCCL is not followed: %s", e->text);
+    char said[PATH_MAX];
+    if (r->c.hear && ncclhear_path(r->c.hear, p->rank, said, sizeof said) == 0)
+        s.nccl_file = said;
     if (r->c.pmix)
         pmixlink_env(r->c.pmix, p->rank, &s.pmix, &s.n_pmix);
     return environ_build(&s, ret, e);

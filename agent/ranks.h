@@ -10,6 +10,7 @@
 #include "agent/collrelay.h"
 #include "agent/folders.h"
 #include "agent/host.h"
+#include "agent/ncclhear.h"
 #include "agent/output.h"
 #include "agent/pmixlink.h"
 #include "agent/program.h"
@@ -46,6 +47,7 @@ struct ranks_config { /* all by reference; must outlive the ranks */
     struct collrelay *coll;      /* NULL: NCCL is not followed */
     struct shmleft *shm;         /* told of what is ended; NULL: nothing */
     const struct pmixlink *pmix; /* NULL: none */
+    struct ncclhear *hear;       /* NULL: what NCCL says is not ours to hear */
     const char *ras_address;     /* NULL: NCCL_RAS_ADDR is not set */
     uint32_t attempt;
 };

@@ -2,6 +2,7 @@
 /* job.c - the life of a job: events move the table of jobstate.h, and entering a state
  * does its one action. */
 #include "launcher/job_impl.h"
+#include "launcher/job_ncclsaid.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -376,6 +377,7 @@ void job_destroy(struct job *j)
     fences_destroy(j->fences);
     job_audit_destroy(j->audit);
     netwatch_destroy(j->netwatch);
+    job_ncclsaid_destroy(j->ncclsaid, j->plan.world_size);
     if (j->outfiles)
         outfiles_destroy(j->outfiles, 2000);
     steps_destroy(j->steps);

@@ -165,12 +165,8 @@ int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                         loop_now_ms(j->loop), e);
 }
 
-void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
-                   size_t len)
+static void on_fault(struct job *j, uint32_t rank, enum netproof_fault found)
 {
-    if (!j->netwatch || j->state != JOB_RUNNING)
-        return;
-    enum netproof_fault found = netwatch_add(j->netwatch, rank, stream, data, len);
     if (found == NETPROOF_NONE)
         return;
     const struct plan_node *n = &j->plan.nodes[j->plan.ranks[rank].node];
@@ -186,6 +182,19 @@ void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
                  job_node_name(j, j->plan.ranks[rank].node), netproof_fault_text(found),
                  j->config.spec->audit.require_net);
     job_event(j, JOB_EV_FAILED);
+}
+
+void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
+                   size_t len)
+{
+    if (j->netwatch && j->state == JOB_RUNNING)
+        on_fault(j, rank, netwatch_add(j->netwatch, rank, stream, data, len));
+}
+
+void job_judge_net(struct job *j, uint32_t rank, const struct ncclsaid *s)
+{
+    if (j->netwatch && j->state == JOB_RUNNING)
+        on_fault(j, rank, netwatch_said(j->netwatch, s));
 }
 
 void job_audit_destroy(struct job_audit *a)

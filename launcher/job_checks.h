@@ -19,6 +19,9 @@ const char *job_audit_text(const struct job *j); /* for the report; "": not aske
  * that it must not; a warning where it only need not. */
 void job_watch_net(struct job *j, uint32_t rank, int stream, const void *data,
                    size_t len);
+struct ncclsaid;
+void job_judge_net(struct job *j, uint32_t rank,
+                   const struct ncclsaid *s); /* the same of what an agent has heard */
 int job_on_audit_said(struct job *j, uint32_t node, const ProtobufCMessage *msg,
                       struct err *e);
 
@@ -28,6 +31,8 @@ void job_take_faults(struct job *j, uint32_t node, const Aolani__NodeSignals *m)
 
 /* ---- job_nccl.c ---- */
 void job_compare_nccl(struct job *j); /* once the output is written; may warn */
+/* Of a large job only some ranks are compared, unless all must prove their network. */
+bool job_nccl_reads(const struct job *j, uint32_t rank);
 /* Several nodes have GPUs and NICs for them, and the user has not said that NCCL is to take
  * sockets. */
 bool job_nccl_may_use_ib(const struct job *j);

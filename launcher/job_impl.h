@@ -122,6 +122,7 @@ struct job {
     struct job_audit *audit;   /* where something is required of the nodes */
     struct netwatch *netwatch; /* where a network is required, or sockets would be slow,
                                   while ranks run */
+    struct job_ncclsaid *ncclsaid; /* NULL: agents have heard nothing of NCCL */
     struct gpufaults faults;
     bool compared_nccl;
     char nccl[200];        /* what it did, in words; "" not known */

@@ -7,6 +7,7 @@
 
 #include "launcher/job_coll.h"
 #include "launcher/job_impl.h"
+#include "launcher/job_ncclsaid.h"
 #include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/wire/limitwire.h"
@@ -300,6 +301,7 @@ static const struct {
     {MSG_COLL_ANCHORS, &aolani__coll_anchors__descriptor, job_on_coll_anchors},
     {MSG_COLL_TIMES, &aolani__coll_times__descriptor, job_on_coll_times},
     {MSG_STALL_SEEN, &aolani__stall_seen__descriptor, job_on_stall_seen},
+    {MSG_NCCL_SAID, &aolani__nccl_said__descriptor, job_on_nccl_said},
     {MSG_BINDING, &aolani__binding__descriptor, job_on_binding},
     {MSG_NODE_SIGNALS, &aolani__node_signals__descriptor, job_on_signals},
     {MSG_AUDIT_SAID, &aolani__audit_said__descriptor, job_on_audit_said},

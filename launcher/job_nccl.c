@@ -14,11 +14,12 @@
 #include "launcher/forward.h"
 #include "launcher/job_coll.h"
 #include "launcher/job_impl.h"
+#include "launcher/job_ncclsaid.h"
 #include "launcher/ncclcheck.h"
 #include "launcher/netproof.h"
 #include "proto/base/clock.h"
 
-#define READ_RANKS 1024u /* of a larger job, these ranks: more would take minutes */
+#define READ_RANKS 1024u /* of a larger job: more would take minutes, and memory */
 
 extern char **environ;
 
@@ -192,34 +193,43 @@ static bool must_prove(const struct job *j)
     return strcmp(j->config.spec->audit.require_net, "ib+gdr") == 0;
 }
 
-static void hear_rank(const struct job *j, uint32_t rank, struct ncclsaid *ret)
+bool job_nccl_reads(const struct job *j, uint32_t rank)
 {
-    memset(ret, 0, sizeof *ret);
-    read_stream(j, rank, "out", ret);
-    read_stream(j, rank, "err", ret);
+    return rank < READ_RANKS || must_prove(j);
+}
+
+/* What its agent heard; else, where NCCL speaks into the output, what is found there. */
+static void hear_rank(const struct job *j, uint32_t rank, bool speaks,
+                      struct ncclsaid *ret)
+{
+    if (!job_ncclsaid_recall(j, rank, ret) && speaks) {
+        read_stream(j, rank, "out", ret);
+        read_stream(j, rank, "err", ret);
+    }
     netproof_add(&j->nets[j->plan.ranks[rank].node], rank, ret);
 }
 
 /* Without NCCL_DEBUG, which a program may set by itself, the first rank tells whether it is
- * worth to read them all. */
+ * worth to read the output of them all. */
 static void check_ranks(struct job *j, const struct nccl_vars *v)
 {
     struct ncclsaid *s = calloc(1, sizeof *s);
     struct ncclcheck check = {0};
     struct prediction p = {0};
-    uint32_t node = UINT32_MAX, n = j->plan.world_size;
-    if (n > READ_RANKS && !must_prove(j))
-        n = READ_RANKS;
-    for (uint32_t i = 0; s && i < n; i++) {
+    uint32_t node = UINT32_MAX;
+    bool speaks = true;
+    for (uint32_t i = 0; s && i < j->plan.world_size && job_nccl_reads(j, i); i++) {
         if (j->plan.ranks[i].node != node) {
             node = j->plan.ranks[i].node;
             prediction_fini(&p);
             if (predict(&j->plan.nodes[node], v, &p) < 0)
                 break;
         }
-        hear_rank(j, i, s);
+        hear_rank(j, i, speaks, s);
         check_rank(j, i, &p, s, &check);
         if (i == 0 && !v->debug && j->nets[node].silent > 0)
+            speaks = false;
+        if (!speaks && !j->ncclsaid)
             break;
     }
     prediction_fini(&p);

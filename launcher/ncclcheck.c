@@ -59,6 +59,12 @@ static bool is_better(enum ncclcheck_verdict a, enum ncclcheck_verdict b)
     return a < b;
 }
 
+static void socket_verdict(const struct ncclsaid *s, struct ncclcheck_result *ret)
+{
+    *ret = (struct ncclcheck_result){.verdict = NCCLCHECK_SOCKET};
+    memcpy(ret->ib, s->ib, sizeof ret->ib);
+}
+
 void ncclcheck_judge(const struct topo *t, const struct nccl_choice *c,
                      const struct ncclsaid *s, struct ncclcheck_result *ret)
 {
@@ -82,7 +88,7 @@ void ncclcheck_judge(const struct topo *t, const struct nccl_choice *c,
         r.gdr = r.gdr || u->gdr;
     }
     if (sockets)
-        r = (struct ncclcheck_result){.verdict = NCCLCHECK_SOCKET};
+        socket_verdict(s, &r);
     *ret = r;
 }
 
@@ -128,9 +134,10 @@ void ncclcheck_add(struct ncclcheck *c, const struct ncclcheck_rank *r,
         if (first(&c->socket))
             snprintf(
                 c->socket_text, sizeof c->socket_text,
-                "NCCL uses sockets on rank %u on %s, though %s is there for gpu %u; "
-                "what it says of NET/IB in that rank's output tells why",
-                r->rank, r->node, predicted, r->gpu);
+                "NCCL uses sockets on rank %u on %s, though %s is there for gpu %u: "
+                "of InfiniBand it says %s%s%s",
+                r->rank, r->node, predicted, r->gpu, of->ib[0] ? "\"" : "nothing",
+                of->ib, of->ib[0] ? "\"" : "");
         return;
     }
     if (of->verdict == NCCLCHECK_OTHER && first(&c->other))

@@ -10,7 +10,7 @@
 #ifndef LAUNCHER_NCCLCHECK_H
 #define LAUNCHER_NCCLCHECK_H
 
-#include "launcher/ncclsaid.h"
+#include "proto/wire/ncclsaid.h"
 #include "launcher/place/nccl.h"
 #include "launcher/place/ncclfile.h"
 
@@ -26,6 +26,7 @@ struct ncclcheck_result {
     enum ncclcheck_verdict verdict;
     char used[NCCLSAID_NAME]; /* "" with SILENT and SOCKET */
     bool gdr;                 /* it is used; only where the verdict is about NICs */
+    char ib[NCCLSAID_WORDS];  /* with SOCKET: why; "": not said */
 };
 void ncclcheck_judge(const struct topo *t, const struct nccl_choice *c,
                      const struct ncclsaid *s, struct ncclcheck_result *ret);

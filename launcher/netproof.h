@@ -9,7 +9,7 @@
 #ifndef LAUNCHER_NETPROOF_H
 #define LAUNCHER_NETPROOF_H
 
-#include "launcher/ncclsaid.h"
+#include "proto/wire/ncclsaid.h"
 
 enum netproof_fault {
     NETPROOF_NONE, /* nothing said is against it */

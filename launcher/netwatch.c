@@ -4,7 +4,7 @@
 
 #include <stdlib.h>
 
-#include "launcher/ncclsaid.h"
+#include "proto/wire/ncclsaid.h"
 #include "proto/base/limits.h"
 
 struct stream {
@@ -37,6 +37,13 @@ void netwatch_destroy(struct netwatch *w)
     free(w);
 }
 
+enum netproof_fault netwatch_said(struct netwatch *w, const struct ncclsaid *s)
+{
+    enum netproof_fault found = w->over ? NETPROOF_NONE : netproof_fault(s, w->gdr);
+    w->over = w->over || found != NETPROOF_NONE;
+    return found;
+}
+
 enum netproof_fault netwatch_add(struct netwatch *w, uint32_t rank, int stream,
                                  const void *data, size_t len)
 {
@@ -52,8 +59,7 @@ enum netproof_fault netwatch_add(struct netwatch *w, uint32_t rank, int stream,
         return NETPROOF_NONE;
     ncclsaid_add(s->said, data, len);
     s->len += len;
-    found = netproof_fault(s->said, w->gdr);
-    w->over = found != NETPROOF_NONE;
+    found = netwatch_said(w, s->said);
     if (s->len > LIMIT_NCCL_SAID) {
         free(s->said);
         s->said = NULL;

@@ -23,5 +23,7 @@ void netwatch_destroy(struct netwatch *w); /* takes NULL */
  * else NETPROOF_NONE. */
 enum netproof_fault netwatch_add(struct netwatch *w, uint32_t rank, int stream,
                                  const void *data, size_t len);
+/* The same of what an agent has heard. */
+enum netproof_fault netwatch_said(struct netwatch *w, const struct ncclsaid *s);
 
 #endif

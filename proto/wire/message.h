@@ -72,7 +72,8 @@ enum phase {
     X(42, MODEX_GET, SENDER_BOTH, PHASES_RUN, 64, false)                          \
     X(43, MODEX_DATA, SENDER_BOTH, PHASES_RUN, LIMIT_FRAME, false)                \
     X(44, ABORT, SENDER_AGENT, PHASES_RUN, 4096, false)                           \
-    X(45, STALL_SEEN, SENDER_AGENT, PHASES_RUN, 1u << 18, false)
+    X(45, STALL_SEEN, SENDER_AGENT, PHASES_RUN, 1u << 18, false)                  \
+    X(46, NCCL_SAID, SENDER_AGENT, PHASES_RUN, 1u << 14, false)
 
 enum sender { SENDER_HEAD = 1, SENDER_AGENT = 2, SENDER_BOTH = 3 };
 

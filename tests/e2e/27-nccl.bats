@@ -145,6 +145,87 @@ END
     [ "$(summary .run.nccl)" = "" ]
 }
 
+# NCCL's own file, as NCCL would open it.
+own_file='f=$(echo "$NCCL_DEBUG_FILE" | sed "s,%p,$$,"); '
+heard_job() # on two nodes; standard input: the rank's program
+{
+    nccl_job
+    sed -i "1i $own_file" say.sh
+    printf '[local]\nnodes = 2\n[steps]\nsource = "nccl"\n' >>job.toml
+    cp "$BUILD/libnccl-profiler-aolani.so" two/
+}
+
+@test "NCCL is heard without a word in the output: the network of each node, sockets while it runs" {
+    heard_job <<END
+[ "\$NCCL_DEBUG,\$NCCL_DEBUG_SUBSYS" = INFO,INIT,NET ] || exit 9
+{ $using
+if [ "\$NODE_RANK" = 0 ]; then $(receive 'IB/$LOCAL_RANK' /GDRDMA); else
+echo "h:1:2 [0] NCCL INFO NET/IB : No device found."
+$(receive Socket/0); fi; } >"\$f"
+until [ -e "$W/go" ]; do sleep 0.1; done
+END
+    aolani job.toml & # the ranks wait for what is said
+    wait_for 30 grep -qs "on local1: NCCL has taken sockets for its network, though the node has mlx5_[03]" \
+        "$BATS_TEST_TMPDIR/stderr"
+    touch go
+    wait "$!"
+    [ "$(summary '.nodes[0].net')" = "ib+gdr" ]
+    [ "$(summary '.nodes[1].net')" = "sockets" ]
+    [ "$(summary .run.nccl)" = "NCCL used the predicted NIC on 1 of 2 ranks" ]
+    grep -q 'uses sockets.* of InfiniBand it says "NET/IB : No device found."' "$BATS_TEST_TMPDIR/stderr"
+    [ ! -s runs/latest/attempt-1/rank-0000.out ]
+}
+
+@test "what NCCL warns of is said, of many ranks once, and not what follows from a failure" {
+    heard_job <<END
+warn() { echo "[2026-01-01 00:00:00] h:\$\$:2 [0] net.cc:12 NCCL WARN \$1"; }
+warn "connect to 10.0.0.\$RANK<4\$RANK> failed : \033[31mno route" >"\$f"
+[ "\$RANK" != 1 ] || { sleep 1; exit 5; }
+trap 'warn "peer is gone" >>"\$f"; exit 0' TERM
+until [ -e "$W/go" ]; do sleep 0.1; done
+END
+    aolani job.toml
+    [ "$status" -eq 5 ]
+    [[ $stderr =~ warning:\ NCCL\ of\ rank\ [01]\ on\ local[01]:\ connect\ to\ 10\.0\.0\.[01]\<4[01]\>\ failed ]]
+    [ "$(grep -c '^aolani-run: warning: NCCL of rank' <<<"$stderr")" = 1 ]
+    [[ $stderr != *$'\033[31m'* ]]
+    [ "$(summary '[.warnings[] | select(startswith("NCCL of rank"))] | length')" = 1 ]
+}
+
+@test "who sets a variable of NCCL's words has them where he wants them" {
+    local file row
+    heard_job <<'END'
+echo "$NCCL_DEBUG,$NCCL_DEBUG_SUBSYS,$NCCL_DEBUG_FILE"
+END
+    for row in 'NCCL_DEBUG=WARN=WARN,,' 'NCCL_DEBUG_SUBSYS=ENV=,ENV,' 'NCCL_DEBUG_FILE=/x=,,/x'; do
+        aolani job.toml -x "${row%=*}"
+        [ "$(<runs/latest/attempt-1/rank-0000.out)" = "${row##*=}" ]
+    done
+    mkdir home
+    echo "NCCL_DEBUG=VERSION" >home/.nccl.conf
+    aolani job.toml -x HOME="$W/home"
+    [ "$(<runs/latest/attempt-1/rank-0000.out)" = ",," ]
+    file=$W/other.conf
+    printf '# ours\nNCCL_IB_TIMEOUT=22\n' >"$file"
+    aolani job.toml -x HOME="$W/home" -x NCCL_CONF_FILE="$file"
+    [[ $(<runs/latest/attempt-1/rank-0000.out) == INFO,INIT,NET,/dev/shm/aolani-*/said-0.%p ]]
+}
+
+@test "a real NCCL that finds no GPU: what it warns of is heard" {
+    local lib=${CUDA_HOME:-/usr/local/cuda}/lib
+    ldconfig -p | grep -q 'libnccl\.so\.2' || [ -e "$lib/libnccl.so.2" ] || skip "there is no libnccl.so.2"
+    [ ! -e /dev/nvidiactl ] || skip "this machine has a GPU"
+    command -v python3 >/dev/null || skip "there is no python3"
+    cp "$root/tests/e2e/ncclinit.py" .
+    heard_job <<END
+LD_LIBRARY_PATH=\$LD_LIBRARY_PATH:$lib exec python3 "$W/ncclinit.py"
+END
+    aolani job.toml
+    [ "$status" -eq 1 ]
+    [[ $(words) == *"warning: NCCL of rank "*": Cuda failure '"* ]]
+    [ ! -s runs/latest/attempt-1/rank-0000.out ]
+}
+
 @test "a topology dump of this job is compared; an older one is not" {
     dump()
     {

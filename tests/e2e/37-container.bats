@@ -116,12 +116,15 @@ stopped_job()
 [ -e /run/.containerenv ] || exit 1
 echo "$RANK of $WORLD_SIZE on $AOLANI_NODE: $SECRET in $(pwd)"
 [ -w "$AOLANI_STEP_PATH" ] && [ -r "$AOLANI_LIBRARY" ] && echo "lets in"
+echo "h:1:2 [0] NCCL WARN from within" >"$(echo "$NCCL_DEBUG_FILE" | sed s/%p/$$/)"
 cat /proc/[0-9]*/cmdline 2>/dev/null | tr '\0' '\n' >"words.$RANK"
 END
     chmod +x rank
     contained '"./rank"' 'env = { SECRET = "not for others" }'
+    printf '[steps]\nsource = "nccl"\n' >>job.toml # NCCL's own file, which is heard
     in_job
     [ "$status" -eq 0 ]
+    [[ $stderr =~ NCCL\ of\ rank\ [01]\ on\ [a-z0-9]+:\ from\ within ]]
     for r in 0 1; do
         grep -qx "$r of 2 on $r: not for others in $W" "$(rank_file $r out)"
         grep -qx "lets in" "$(rank_file $r out)"

@@ -44,6 +44,7 @@ static const struct {
     {MSG_COLL_ANCHOR, &aolani__coll_anchor__descriptor},
     {MSG_STALL_ASK, &aolani__stall_ask__descriptor},
     {MSG_STALL_SEEN, &aolani__stall_seen__descriptor},
+    {MSG_NCCL_SAID, &aolani__nccl_said__descriptor},
     {MSG_PREPARE, &aolani__prepare__descriptor},
     {MSG_START, &aolani__start__descriptor},
     {MSG_SIGNAL, &aolani__signal__descriptor},

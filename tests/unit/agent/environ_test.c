@@ -276,6 +276,41 @@ static void test_profiler(void **state)
     }
 }
 
+static void test_words_of_nccl(void **state)
+{
+    static const struct {
+        const char *name, *value; /* as the user has set it */
+        bool ours;
+    } rows[] = {
+        {NULL, NULL, true},
+        {"NCCL_IB_HCA", "mlx5", true},
+        {"NCCL_DEBUG", "WARN", false},
+        {"NCCL_DEBUG", "", false},
+        {"NCCL_DEBUG_SUBSYS", "ALL", false},
+        {"NCCL_DEBUG_FILE", "/tmp/%h", false},
+    };
+    static const char *const names[] = {"NCCL_DEBUG", "NCCL_DEBUG_SUBSYS",
+                                        "NCCL_DEBUG_FILE"};
+    static const char *const ours[] = {"INFO", "INIT,NET", "/dev/shm/x/said-5.%p"};
+    (void)state;
+    for (size_t i = 0; i < 2 * (sizeof rows / sizeof *rows); i++) {
+        struct fixture f;
+        const char *name = rows[i / 2].name;
+        Aolani__KeyValue kv = kv_of(name, rows[i / 2].value), *list[] = {&kv};
+        set_up(&f);
+        f.spec.nccl_file = i % 2 ? NULL : "/dev/shm/x/said-5.%p";
+        f.plan.env = list;
+        f.plan.n_env = name ? 1 : 0;
+        char **env = build(&f);
+        for (size_t k = 0; k < 3; k++) {
+            const char *theirs =
+                name && strcmp(name, names[k]) == 0 ? rows[i / 2].value : NULL;
+            check(env, names[k], i % 2 == 0 && rows[i / 2].ours ? ours[k] : theirs);
+        }
+        environ_free(env);
+    }
+}
+
 static void test_ras_has_an_address_of_the_job(void **state)
 {
     static const struct {
@@ -360,6 +395,7 @@ int main(void)
         cmocka_unit_test(test_what_depends),
         cmocka_unit_test(test_python),
         cmocka_unit_test(test_profiler),
+        cmocka_unit_test(test_words_of_nccl),
         cmocka_unit_test(test_ras_has_an_address_of_the_job),
         cmocka_unit_test(test_no_second_binding),
         cmocka_unit_test(test_the_user_and_the_setup_text),

@@ -74,6 +74,20 @@ static void test_once(void **state)
     netwatch_destroy(NULL);
 }
 
+/* What an agent has heard is judged alike, of ranks without end. */
+static void test_heard(void **state)
+{
+    static const char text[] = PRE "Using network Socket\n";
+    static struct ncclsaid good = {.network = "IB"}, bad = {.network = "Socket"};
+    (void)state;
+    struct netwatch *w = netwatch_create(1, false);
+    assert_nothing(netwatch_said(w, &good));
+    assert_int_equal(netwatch_said(w, &bad), NETPROOF_SOCKETS);
+    assert_nothing(netwatch_said(w, &bad));
+    assert_nothing(netwatch_add(w, 0, 0, text, sizeof text - 1));
+    netwatch_destroy(w);
+}
+
 static void test_only_the_beginning(void **state)
 {
     static const char text[] = PRE "Using network Socket\n";
@@ -92,6 +106,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_once),
+        cmocka_unit_test(test_heard),
         cmocka_unit_test(test_only_the_beginning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -25,7 +25,7 @@ static void test_rules_are_found_by_number(void **state)
         assert_true(r[i].phases != 0 && r[i].max_payload > 0);
         assert_true(r[i].max_payload <= LIMIT_FRAME);
     }
-    static const uint32_t none[] = {0, 33, 39, 46, 65536, UINT32_MAX};
+    static const uint32_t none[] = {0, 33, 39, 47, 65536, UINT32_MAX};
     for (size_t i = 0; i < sizeof none / sizeof none[0]; i++)
         assert_null(message_rule(none[i]));
 }

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "launcher/ncclsaid.h"
+#include "proto/wire/ncclsaid.h"
 
 #define P "gpu001:4711:4720 [3] NCCL INFO "
 
@@ -122,6 +122,66 @@ static void table(void **state)
     }
 }
 
+/* Words for people: what it said of InfiniBand first, and warnings, each once. */
+static void words(void **state)
+{
+    static const struct {
+        const char *said, *ib;
+        const char *warnings[NCCLSAID_WARNINGS + 1];
+    } rows[] = {
+        {P "NET/IB : Using [0]mlx5_0:1/IB\n" P "Using network IB\n", "", {NULL}},
+        {P "NET/IB : No device found.\n", "NET/IB : No device found.", {NULL}},
+        {P "Failed to open libibverbs.so[.1]\n" P "NET/IB : No device found.\n",
+         "Failed to open libibverbs.so[.1]",
+         {NULL}},
+        {P "NET/IB : Unable to open \x1b[31mmlx5_0\n",
+         "NET/IB : Unable to open ?[31mmlx5_0",
+         {NULL}},
+        {"\n[2026-01-01 00:00:00] h:1:2 [0] init.cc:1 NCCL WARN Cuda failure 'x'\n"
+         "\n[2026-01-01 00:00:01] h:1:2 [0] init.cc:2 NCCL WARN Cuda failure 'x'\n"
+         "h:1:2 [0] NCCL WARN \n",
+         "",
+         {"Cuda failure 'x'"}},
+        {P "what follows is no warning: NCCL WARN x\n", "", {NULL}},
+        {"h:1:2 [0] NCCL WARN not NCCL INFO Using network Socket\n",
+         "",
+         {"not NCCL INFO Using network Socket"}},
+        {"NCCL WARN a\nNCCL WARN b\nNCCL WARN c\nNCCL WARN d\nNCCL WARN e\n",
+         "",
+         {"a", "b", "c", "d"}},
+        {"NCCL WARN \x1b]0;x\a\xff\n", "", {"?]0;x??"}},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        static struct ncclsaid s;
+        size_t n = 0;
+        memset(&s, 0, sizeof s);
+        ncclsaid_add(&s, rows[i].said, strlen(rows[i].said));
+        assert_string_equal(s.ib, rows[i].ib);
+        for (; rows[i].warnings[n]; n++)
+            assert_string_equal(s.warnings[n], rows[i].warnings[n]);
+        assert_int_equal(s.n_warnings, n);
+    }
+}
+
+/* Only what is new counts. */
+static void changes(void **state)
+{
+    static const char all[] =
+        P "NET/IB : Using [0]mlx5_0:1/IB\n" P "Using network IB\n" P
+          "Channel 00/0 : 8[0] -> 0[0] [receive] via NET/IB/0\n" P
+          "NET/IB : No device found.\nNCCL WARN x\n";
+    static struct ncclsaid s;
+    (void)state;
+    memset(&s, 0, sizeof s);
+    ncclsaid_add(&s, all, sizeof all - 1);
+    size_t n = s.n_changes;
+    assert_int_equal(n, 6);
+    ncclsaid_add(&s, all, sizeof all - 1);
+    ncclsaid_add(&s, "loss 3.5\n", 9);
+    assert_int_equal(s.n_changes, n);
+}
+
 /* A line longer than NCCL's is passed over, and what comes after it is read. */
 static void hostile(void **state)
 {
@@ -156,6 +216,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(table),
+        cmocka_unit_test(words),
+        cmocka_unit_test(changes),
         cmocka_unit_test(hostile),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

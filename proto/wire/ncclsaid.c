@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 /* ncclsaid.c - see ncclsaid.h. */
-#include "launcher/ncclsaid.h"
+#include "proto/wire/ncclsaid.h"
+
+#include "proto/base/utf8.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,10 +57,26 @@ static bool name(const char **at, char ret[NCCLSAID_NAME])
     return true;
 }
 
-static void set_net(struct ncclsaid *s, uint32_t dev, const char *text)
+bool ncclsaid_is_net(const char *text)
 {
-    if (dev < NCCLSAID_NETS)
-        snprintf(s->nets[dev], sizeof s->nets[dev], "%s", text);
+    char one[NCCLSAID_NAME];
+    return name(&text, one) && !*text;
+}
+
+bool ncclsaid_is_transport(const char *text)
+{
+    size_t n = 0;
+    while (in_name(text[n]) || text[n] == ' ')
+        n++;
+    return !text[n] && n < NCCLSAID_TRANSPORT;
+}
+
+void ncclsaid_set_net(struct ncclsaid *s, uint32_t dev, const char *text)
+{
+    if (dev >= NCCLSAID_NETS || strcmp(s->nets[dev], text) == 0)
+        return;
+    (void)snprintf(s->nets[dev], sizeof s->nets[dev], "%s", text);
+    s->n_changes++;
 }
 
 /* " [0]mlx5_0:1/IB [1]mlx5_1:1/RoCE [RO]; OOB eth0:10.0.0.1<0>"; of versions before 2.24
@@ -72,7 +90,7 @@ static void on_using(struct ncclsaid *s, const char *at)
             continue;
         if (!starts(&at, "={")) {
             if (name(&at, one))
-                set_net(s, dev, one);
+                ncclsaid_set_net(s, dev, one);
             continue;
         }
         while (*at && *at != '}' && *at != ';') {
@@ -87,7 +105,7 @@ static void on_using(struct ncclsaid *s, const char *at)
                 all[n++] = '+';
             memcpy(all + n, one, more + 1);
         }
-        set_net(s, dev, all);
+        ncclsaid_set_net(s, dev, all);
     }
 }
 
@@ -98,7 +116,7 @@ static void on_virtual(struct ncclsaid *s, const char *at)
     char one[NCCLSAID_NAME];
     if (starts(&at, "[") && number(&at, &dev) && starts(&at, "] name=") &&
         name(&at, one))
-        set_net(s, dev, one);
+        ncclsaid_set_net(s, dev, one);
 }
 
 /* A connector's way: "IB/0(3)/GDRDMA(PCI)/Shared", after "NET/". A transport's name may
@@ -129,7 +147,7 @@ static bool read_way(const char *at, struct ncclsaid_use *ret)
     return *at == '\0';
 }
 
-static void add_use(struct ncclsaid *s, const struct ncclsaid_use *u)
+void ncclsaid_add_use(struct ncclsaid *s, const struct ncclsaid_use *u)
 {
     for (size_t i = 0; i < s->n_uses; i++) {
         const struct ncclsaid_use *o = &s->uses[i];
@@ -137,8 +155,10 @@ static void add_use(struct ncclsaid *s, const struct ncclsaid_use *u)
             o->relayed == u->relayed && strcmp(o->transport, u->transport) == 0)
             return;
     }
-    if (s->n_uses < NCCLSAID_USES)
-        s->uses[s->n_uses++] = *u;
+    if (s->n_uses == NCCLSAID_USES)
+        return;
+    s->uses[s->n_uses++] = *u;
+    s->n_changes++;
 }
 
 /* "00/0 : 0[0] -> 8[0] [send] via NET/IB/0/GDRDMA": of the ranks' numbers none is needed. */
@@ -152,36 +172,82 @@ static void on_channel(struct ncclsaid *s, const char *at)
         u.receives = true;
     else if (way - at < 5 || strncmp(way - 5, "[send", 5) != 0)
         return;
-    add_use(s, &u);
+    ncclsaid_add_use(s, &u);
 }
 
-static void on_network(struct ncclsaid *s, const char *at)
+void ncclsaid_set_network(struct ncclsaid *s, const char *text)
 {
+    char network[NCCLSAID_TRANSPORT];
     size_t n = 0;
-    while (n + 1 < sizeof s->network && (in_name(at[n]) || at[n] == ' '))
+    while (n + 1 < sizeof network && (in_name(text[n]) || text[n] == ' '))
         n++;
-    memcpy(s->network, at, n);
-    s->network[n] = '\0';
+    memcpy(network, text, n);
+    network[n] = '\0';
+    if (n == 0 || strcmp(network, s->network) == 0)
+        return;
+    memcpy(s->network, network, n + 1);
+    s->n_changes++;
 }
 
-/* "gpu001:4711:4720 [3] NCCL INFO NET/IB : Using ..." */
+void ncclsaid_set_no_device(struct ncclsaid *s)
+{
+    s->n_changes += !s->no_device;
+    s->no_device = true;
+}
+
+void ncclsaid_set_ib(struct ncclsaid *s, const char *text)
+{
+    if (s->ib[0] || !text[0])
+        return;
+    (void)snprintf(s->ib, sizeof s->ib, "%s", text);
+    utf8_make_printable(s->ib);
+    s->n_changes++;
+}
+
+void ncclsaid_add_warning(struct ncclsaid *s, const char *warning)
+{
+    char text[NCCLSAID_WORDS];
+    (void)snprintf(text, sizeof text, "%s", warning);
+    utf8_make_printable(text);
+    for (size_t i = 0; i < s->n_warnings; i++) {
+        if (strcmp(s->warnings[i], text) == 0)
+            return;
+    }
+    if (!text[0] || s->n_warnings == NCCLSAID_WARNINGS)
+        return;
+    memcpy(s->warnings[s->n_warnings++], text, sizeof text);
+    s->n_changes++;
+}
+
+/* "gpu001:4711:4720 [3] NCCL INFO NET/IB : Using ...", "... [3] file.cc:12 NCCL WARN ..." */
 static void on_line(struct ncclsaid *s)
 {
+    static const char info[] = "NCCL INFO ", warn[] = "NCCL WARN ",
+                      none[] = "NET/IB : No device found.";
     s->line[s->len] = '\0';
-    const char *at = strstr(s->line, "NCCL INFO ");
-    if (!at || strlen(s->line) != s->len)
+    if (strlen(s->line) != s->len)
         return;
-    at += strlen("NCCL INFO ");
+    const char *at = strstr(s->line, info), *warning = strstr(s->line, warn);
+    if (warning && (!at || warning < at)) {
+        ncclsaid_add_warning(s, warning + strlen(warn));
+        return;
+    }
+    if (!at)
+        return;
+    at += strlen(info);
+    const char *whole = at;
     if (starts(&at, "Channel "))
         on_channel(s, at);
     else if (starts(&at, "NET/IB : Using"))
         on_using(s, at);
     else if (starts(&at, "NET/IB : Made virtual device "))
         on_virtual(s, at);
-    else if (starts(&at, "NET/IB : No device found."))
-        s->no_device = true;
     else if (starts(&at, "Using network "))
-        on_network(s, at);
+        ncclsaid_set_network(s, at);
+    else if (starts(&at, "NET/IB") || starts(&at, "Failed to open libibverbs"))
+        ncclsaid_set_ib(s, whole);
+    if (strncmp(whole, none, strlen(none)) == 0)
+        ncclsaid_set_no_device(s);
 }
 
 void ncclsaid_end(struct ncclsaid *s)
