@@ -192,6 +192,36 @@ static int on_progress(struct fold *f, const ProtobufCMessage *base)
     return 0;
 }
 
+/* The record has how long it lasted until then, without time that is not counted: so the
+ * first of a stall says best when it began. */
+static uint64_t since_of(const Aolani__JStall *m)
+{
+    uint64_t at_ms = m->t_real_ns / 1000000;
+    return m->ms < at_ms ? (at_ms - m->ms) * 1000000 : 0;
+}
+
+static int on_stall(struct fold *f, const ProtobufCMessage *base)
+{
+    const Aolani__JStall *m = (const Aolani__JStall *)base;
+    struct runstate_attempt *a = attempt_of(f->r, m->attempt);
+    struct runstate_stall *k = &f->r->stall;
+    see(f, m->t_real_ns);
+    if (!a)
+        return 0;
+    if (!a->ended)
+        a->end_real_ns = f->r->seen_real_ns;
+    bool goes_on = !k->over && k->attempt == m->attempt && k->number == m->number &&
+                   k->heads == f->r->heads;
+    if (!goes_on)
+        k->since_real_ns = since_of(m);
+    k->attempt = m->attempt;
+    k->number = m->number;
+    k->heads = f->r->heads;
+    k->step = m->step;
+    k->over = m->over;
+    return replace(&k->ranks, m->ranks) < 0 ? -ENOMEM : replace(&k->text, m->text);
+}
+
 static int on_attempt(struct fold *f, const ProtobufCMessage *base)
 {
     const Aolani__JAttempt *m = (const Aolani__JAttempt *)base;
@@ -240,6 +270,7 @@ static const struct {
     {JOURNAL_NODE, &aolani__jnode__descriptor, on_node},
     {JOURNAL_RANK, &aolani__jrank__descriptor, on_rank},
     {JOURNAL_PROGRESS, &aolani__jprogress__descriptor, on_progress},
+    {JOURNAL_STALL, &aolani__jstall__descriptor, on_stall},
     {JOURNAL_ATTEMPT, &aolani__jattempt__descriptor, on_attempt},
     {JOURNAL_END, &aolani__jend__descriptor, on_end},
 };
@@ -315,6 +346,8 @@ void runstate_fini(struct runstate *r)
     free(r->name);
     free(r->version);
     free(r->sentence);
+    free(r->stall.ranks);
+    free(r->stall.text);
     *r = (struct runstate){0};
 }
 

@@ -39,6 +39,17 @@ struct runstate_attempt {
     bool ours;              /* of this process */
 };
 
+/* What was written last of a time in which no rank ended a step; see job_stall.h. */
+struct runstate_stall {
+    uint32_t attempt;       /* 0: there was none */
+    uint32_t number;        /* in its attempt */
+    uint32_t heads;         /* of the run, when it was written */
+    uint32_t step;          /* the last before it, of any rank */
+    uint64_t since_real_ns; /* when that was, about; 0: not known */
+    bool over;              /* steps went on */
+    char *ranks, *text;     /* who stands out, and how, or what all do; may be "" */
+};
+
 struct runstate {
     char *run_id;           /* 16 hexadecimal digits */
     char *name, *version;   /* of the job; of who made the run */
@@ -52,7 +63,8 @@ struct runstate {
     size_t n_nodes;
     struct runstate_attempt *attempts; /* in order */
     size_t n_attempts;
-    bool over;          /* ended for good: no attempt follows */
+    struct runstate_stall stall; /* the latest; see runstate_stall */
+    bool over;                   /* ended for good: no attempt follows */
     int exit_status;    /* over: of the run; else of the last attempt that ended */
     char *sentence;     /* likewise; NULL: no attempt ended */
     uint64_t wall_ns;   /* of all heads; of one without an end: up to what is known */
@@ -68,6 +80,9 @@ void runstate_fini(struct runstate *r);
 
 /* The last attempt; NULL: none yet. */
 const struct runstate_attempt *runstate_last(const struct runstate *r);
+/* The stall that lasts, as far as was written: its attempt goes on, under the head that told
+ * of it. NULL: none. */
+const struct runstate_stall *runstate_stall(const struct runstate *r);
 /* The highest step that all ranks ended in any attempt. False: not known. */
 bool runstate_best_step(const struct runstate *r, uint64_t *ret);
 /* How many of the last attempts that started ranks ended no step that was not ended

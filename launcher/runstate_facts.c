@@ -1,11 +1,30 @@
 /* SPDX-License-Identifier: MIT */
 /* runstate_facts.c - what follows from the attempts of a run, whoever knows them. */
 #include "launcher/runstate.h"
+
+#include <string.h>
+
 #include "proto/wire/steprec.h"
 
 const struct runstate_attempt *runstate_last(const struct runstate *r)
 {
     return r->n_attempts ? &r->attempts[r->n_attempts - 1] : NULL;
+}
+
+/* While ranks are asked to save, those that stand still do so all the same. */
+static bool has_ranks(const struct runstate_attempt *a)
+{
+    return !a->ended &&
+           (strcmp(a->phase, "start") == 0 || strcmp(a->phase, "save") == 0);
+}
+
+const struct runstate_stall *runstate_stall(const struct runstate *r)
+{
+    const struct runstate_stall *k = &r->stall;
+    const struct runstate_attempt *a = runstate_last(r);
+    if (!a || a->attempt != k->attempt || k->heads != r->heads || r->over)
+        return NULL;
+    return !k->over && has_ranks(a) ? k : NULL;
 }
 
 bool runstate_best_step(const struct runstate *r, uint64_t *ret)

@@ -2,7 +2,11 @@
 /* runstatus.c - see runstatus.h. */
 #include "launcher/runstatus.h"
 
+#include <inttypes.h>
+#include <stdio.h>
 #include <string.h>
+
+#include "launcher/stallfile.h"
 
 int runstatus_gather(const char *dir, struct runstatus *ret, struct err *e)
 {
@@ -60,6 +64,25 @@ const char *runstatus_word_text(enum runstatus_word w)
         [RUNSTATUS_CUT_OFF] = "cut off",      [RUNSTATUS_UNKNOWN] = "unknown",
     };
     return words[w];
+}
+
+/* A head that takes over says so in its file before it does in the journal, which until then
+ * speaks of the one before. */
+const struct runstate_stall *runstatus_stall(const struct runstatus *s)
+{
+    enum runstatus_word w = runstatus_word(s);
+    bool may_last = w == RUNSTATUS_RUNNING || w == RUNSTATUS_UNKNOWN;
+    return may_last && s->head.epoch == s->run.epoch ? runstate_stall(&s->run) : NULL;
+}
+
+bool runstatus_stall_file(const struct runstatus *s, char *ret, size_t len)
+{
+    const struct runstate_stall *k = runstatus_stall(s);
+    if (!k || k->number > STALLFILE_FILES)
+        return false;
+    int n = snprintf(ret, len, "%s/attempt-%" PRIu32 "/stall-%" PRIu32 ".txt", s->dir,
+                     k->attempt, k->number);
+    return n >= 0 && (size_t)n < len;
 }
 
 int runstatus_exit(const struct runstatus *s)

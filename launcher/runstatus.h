@@ -43,6 +43,11 @@ void runstatus_fini(struct runstatus *s);
 
 enum runstatus_word runstatus_word(const struct runstatus *s);
 const char *runstatus_word_text(enum runstatus_word w); /* "cut off" */
+/* It stands still: no rank ends a step. With RUNSTATUS_UNKNOWN: as of run.seen_real_ns.
+ * NULL: not known to. */
+const struct runstate_stall *runstatus_stall(const struct runstatus *s);
+/* Where all is that was found out of it; false: of so many stalls there are no files. */
+bool runstatus_stall_file(const struct runstatus *s, char *ret, size_t len);
 /* Of the verb: 0, 1 ended badly, 3 cut off, 4 unknown. */
 int runstatus_exit(const struct runstatus *s);
 

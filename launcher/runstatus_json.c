@@ -3,12 +3,18 @@
  * removed. Times are seconds since 1970; null: not known, or there is none.
  *
  *   runs            [{state, directory, run_id, name, made, begun, seen, wall_s, exit_status,
- *                   sentence, nodes, attempts, head, slurm}]
+ *                   sentence, nodes, attempts, stall, head, slurm}]
  *     state         "prepared", "queued", "starting", "running", "between jobs", "ended",
  *                   "cut off", "unknown"
  *     exit_status   of the run when it has ended; else of the last attempt that ended
  *     attempts      [{attempt, state ("ended" or "open"), exit_status, sentence, phase,
  *                   start, end, first_step, last_step, ranks}]
+ *     stall         null, or no rank ends a step (where state is "unknown": as of seen):
+ *                   {attempt, number, since, step, ranks, text, file}
+ *       step        the last that any rank ended
+ *       ranks       that stand out, "3,8-15"; null: none
+ *       text        how, as it was said while the job ran
+ *       file        all that was found out of it
  *     head          null, or {host, pid, slurm_job, life ("alive", "gone", "unknown")}
  *     slurm         null: no job was submitted for it; else {asked (false: why says why),
  *                   why, jobs, queue}
@@ -20,6 +26,7 @@
 
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -62,6 +69,20 @@ static json_t *attempt_of(const struct runstate_attempt *a)
         time_or_null(a->ended ? a->end_real_ns : 0), "first_step",
         number_or_null(a->has_step, a->first_step), "last_step",
         number_or_null(a->has_step, a->last_step), "ranks", (json_int_t)a->world_size);
+}
+
+static json_t *stall_of(const struct runstatus *s)
+{
+    char file[PATH_MAX];
+    const struct runstate_stall *k = runstatus_stall(s);
+    if (!k)
+        return json_null();
+    bool has_file = runstatus_stall_file(s, file, sizeof file);
+    return json_pack("{s:I, s:I, s:o, s:I, s:o, s:o, s:o}", "attempt",
+                     (json_int_t)k->attempt, "number", (json_int_t)k->number, "since",
+                     time_or_null(k->since_real_ns), "step", (json_int_t)k->step,
+                     "ranks", text_or_null(k->ranks), "text", text_or_null(k->text),
+                     "file", text_or_null(has_file ? file : NULL));
 }
 
 static json_t *head_of(const struct runstatus *s)
@@ -116,15 +137,15 @@ static json_t *run_of(const struct runstatus *s)
     for (size_t i = 0; i < r->n_attempts; i++)
         json_array_append_new(attempts, attempt_of(&r->attempts[i]));
     return json_pack(
-        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o}",
+        "{s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:f, s:o, s:o, s:o, s:o, s:o, s:o, s:o}",
         "state", runstatus_word_text(runstatus_word(s)), "directory", text_of(s->dir),
         "run_id", text_or_null(r->run_id), "name", text_or_null(r->name), "made",
         time_or_null(r->made_real_ns), "begun", time_or_null(r->begun_real_ns), "seen",
         time_or_null(r->seen_real_ns), "wall_s", (double)(r->wall_ns / 1000000) / 1e3,
         "exit_status",
         r->over || r->sentence ? json_integer(r->exit_status) : json_null(), "sentence",
-        text_or_null(r->sentence), "nodes", nodes, "attempts", attempts, "head",
-        head_of(s), "slurm", slurm_of(s));
+        text_or_null(r->sentence), "nodes", nodes, "attempts", attempts, "stall",
+        stall_of(s), "head", head_of(s), "slurm", slurm_of(s));
 }
 
 int runstatus_json(const struct runstatus *const *s, size_t n, struct buf *out)

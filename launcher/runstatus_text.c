@@ -4,17 +4,20 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
 
 #include "launcher/report_table.h"
+#include "launcher/stallwords.h"
 #include "proto/base/clock.h"
 #include "proto/base/hostlist.h"
 #include "proto/base/utf8.h"
 
-#define SHOWN_NEXT 8u /* jobs of a chain; the rest is a number */
+#define SHOWN_NEXT  8u /* jobs of a chain; the rest is a number */
+#define SHOWN_RANKS 60u
 
 static void local_time(uint64_t real_ns, char *ret, size_t len)
 {
@@ -43,6 +46,17 @@ static int add_words(struct buf *out, const char *text)
 
 /* ---- lines ---- */
 
+static int add_silence(const struct runstatus *s, uint64_t now, struct buf *out)
+{
+    char took[24];
+    const struct runstate_stall *k = runstatus_stall(s);
+    if (!k || !k->since_real_ns)
+        return 0;
+    return buf_printf(
+        out, ", no step for %s",
+        clock_format_duration(ms_between(k->since_real_ns, now), took, sizeof took));
+}
+
 static int add_title(const struct runstatus *s, uint64_t now, struct buf *out)
 {
     char took[24];
@@ -61,6 +75,8 @@ static int add_title(const struct runstatus *s, uint64_t now, struct buf *out)
         rc = buf_printf(out, ", begun %s ago",
                         clock_format_duration(ms_between(s->run.begun_real_ns, now),
                                               took, sizeof took));
+    if (rc == 0 && w == RUNSTATUS_RUNNING)
+        rc = add_silence(s, now, out);
     if (rc == 0 && (w == RUNSTATUS_QUEUED || w == RUNSTATUS_PREPARED))
         rc = buf_printf(out, ", made %s ago",
                         clock_format_duration(ms_between(s->run.made_real_ns, now),
@@ -111,6 +127,70 @@ static int add_attempt(const struct runstatus *s, struct buf *out)
     if (rc == 0 && a->world_size && s->run.n_nodes)
         rc = add_nodes(&s->run, out);
     return rc ? rc : buf_printf(out, "\n");
+}
+
+/* ---- a stall ---- */
+
+/* "since 2026-01-01 09:30:12, after step 1187" */
+static void say_since(const struct runstatus *s, const struct runstate_stall *k,
+                      char *ret, size_t len)
+{
+    char since[32] = "", seen[32] = "";
+    if (k->since_real_ns)
+        local_time(k->since_real_ns, since, sizeof since);
+    if (runstatus_word(s) == RUNSTATUS_UNKNOWN && s->run.seen_real_ns)
+        local_time(s->run.seen_real_ns, seen, sizeof seen);
+    (void)snprintf(ret, len, "%s%s%safter step %" PRIu32 "%s%s",
+                   since[0] ? "since " : "", since, since[0] ? ", " : "", k->step,
+                   seen[0] ? ", as of " : "", seen);
+}
+
+/* The words may be about one of several ranks, or about one that is like the others again. */
+static bool is_said(const struct runstate_stall *k)
+{
+    size_t n = strlen(k->ranks);
+    return !strpbrk(k->ranks, ",-") && k->text && strncmp(k->text, "rank ", 5) == 0 &&
+           strncmp(k->text + 5, k->ranks, n) == 0 && k->text[5 + n] == ' ';
+}
+
+static void say_ranks(const struct runstate_stall *k, char *ret, size_t len)
+{
+    ret[0] = '\0';
+    if (!k->ranks || !*k->ranks || is_said(k))
+        return;
+    bool several = strpbrk(k->ranks, ",-");
+    (void)snprintf(ret, len, "; rank%s %.*s%s stand%s out", several ? "s" : "",
+                   (int)SHOWN_RANKS, k->ranks,
+                   strlen(k->ranks) > SHOWN_RANKS ? "..." : "", several ? "" : "s");
+}
+
+static int add_file(const struct runstatus *s, struct buf *out)
+{
+    char file[PATH_MAX];
+    if (!runstatus_stall_file(s, file, sizeof file))
+        return 0;
+    int rc = buf_printf(out, "  more       ");
+    rc = rc ? rc : add_words(out, file);
+    return rc ? rc : buf_printf(out, "\n");
+}
+
+static int add_stall(const struct runstatus *s, struct buf *out)
+{
+    char since[100], ranks[SHOWN_RANKS + 40];
+    char words[sizeof since + sizeof ranks + STALLWORDS_TEXT];
+    struct page page = {.out = out};
+    const struct runstate_stall *k = runstatus_stall(s);
+    if (!k)
+        return 0;
+    say_since(s, k, since, sizeof since);
+    say_ranks(k, ranks, sizeof ranks);
+    bool says_how = k->text && *k->text;
+    const char *joint = ranks[0] ? "; " : ": ";
+    (void)snprintf(words, sizeof words, "%s%s%s%s", since, ranks, says_how ? joint : "",
+                   says_how ? k->text : "");
+    utf8_make_printable(words);
+    page_wrap(&page, "  stall      ", words);
+    return page.rc ? page.rc : add_file(s, out);
 }
 
 static int add_sentence(const struct runstatus *s, struct buf *out)
@@ -231,6 +311,8 @@ int runstatus_text(const struct runstatus *s, uint64_t now_real_ns, struct buf *
         rc = add_sentence(s, out);
     if (rc == 0)
         rc = add_attempt(s, out);
+    if (rc == 0)
+        rc = add_stall(s, out);
     if (rc == 0)
         rc = add_head(s, out);
     if (rc == 0 && !s->run.over)

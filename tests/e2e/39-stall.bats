@@ -38,6 +38,12 @@ END
     on head cat /srv/share/out/rank-3 >third
     read -r pid address <third
 }
+# stall_of FILTER: of what status says of it
+stall_of() { on head "$bin/aolani-run" status --json | jq -r ".runs[0].stall | $1"; }
+goes_on() { [ "$(stall_of .)" = null ]; }
+shown() { on head "$bin/aolani-run" status >shown || :; grep -E "$1" shown; }
+wait_shown() { wait_for 40 shown "$1" || { cat shown; return 1; }; }
+
 end_job()
 {
     on head touch /srv/share/out/end
@@ -81,6 +87,44 @@ end_job()
     wait_for 60 head_ended
     on head cat log
     [ "$(head_json '.stalls[-1] | "\(.ranks) \(.over)"')" = "1 false" ]
+}
+
+@test "status says that a run stands still and who stands out, until steps go on or its head dies" {
+    stall_job
+    [ "$(stall_of .)" = null ]
+    on n2 kill -STOP "$pid"
+    wait_shown '^  stall      since 20.*, after step [0-9]+: rank 3 on n2 is stopped'
+    cat shown
+    grep -qE '^job-.*: running, begun .* ago, no step for [0-9.]+ s$' shown
+    grep -qE '^  more       /.*/attempt-1/stall-1.txt$' shown
+    # The same words, and the time at which steps ended to.
+    words=$(stall_of .text)
+    said "^aolani-run:   $(sed 's/[()]/\\&/g' <<<"$words")\$"
+    [ "$(stall_of '"\(.ranks) \(.attempt) \(.number) \(now - .since | . > 3 and . < 60)"')" = "3 1 1 true" ]
+    since=$(stall_of .since)
+    said 'still no step after' || wait_said 'still no step after'
+    [ "$(stall_of .since)" = "$since" ]
+    on n2 kill -CONT "$pid"
+    wait_for 20 goes_on
+    run ! shown 'stall|no step'
+    shown ': running, '
+
+    # A head that dies leaves the words in the journal; nobody says them of the run any more.
+    on n2 kill -STOP "$pid"
+    wait_shown '^  stall .*: rank 3 on n2 is stopped'
+    head_signal KILL
+    wait_for 20 head_ended
+    run ! shown 'stall|no step'
+    shown ': cut off'
+    on head rm -f /srv/share/out/rank-* status
+    on head sh -c '{ AOLANI_TEST_STALL_MS=3000 "$1" resume runs/latest >log 2>&1 </dev/null
+        echo $? >status; } >/dev/null 2>&1 &' - "$bin/aolani-run"
+    until said 'fifty steps'; do
+        goes_on
+        sleep 0.1
+    done
+    goes_on
+    end_job
 }
 
 @test "nothing is left on any host after the end" {

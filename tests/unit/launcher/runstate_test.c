@@ -156,6 +156,21 @@ static void put_attempt(struct fixture *f, uint64_t t, uint32_t attempt, int sta
     put(f, JOURNAL_ATTEMPT, &m.base);
 }
 
+static void put_stall(struct fixture *f, uint64_t t, uint32_t attempt, uint32_t number,
+                      uint64_t lasted, bool over)
+{
+    Aolani__JStall m = AOLANI__JSTALL__INIT;
+    m.attempt = attempt;
+    m.number = number;
+    m.step = 19 + number;
+    m.ms = lasted * 1000;
+    m.over = over;
+    m.ranks = "3";
+    m.text = "rank 3 on n3 is stopped by a signal (state T)";
+    m.t_real_ns = t * SEC;
+    put(f, JOURNAL_STALL, &m.base);
+}
+
 static void put_resume(struct fixture *f, uint64_t t, uint64_t epoch)
 {
     Aolani__JResume m = AOLANI__JRESUME__INIT;
@@ -370,6 +385,139 @@ static void test_steps_that_are_not_counted(void **state)
     }
 }
 
+enum written_kind { /* a, b, c */
+                    NOTHING,
+                    STALL, /* of attempt a, number b, for c s */
+                    OVER,  /* likewise */
+                    SAVE,  /* phases of attempt a */
+                    STOP,
+                    END,
+                    ALIVE,  /* attempt a, with no new step */
+                    ENDED,  /* attempt a */
+                    RESUME, /* another head */
+                    BEGUN,  /* attempt a */
+};
+
+struct written {
+    enum written_kind what;
+    uint32_t a, b, c;
+};
+
+static void put_written(struct fixture *f, uint64_t t, const struct written *w)
+{
+    switch (w->what) {
+    case NOTHING:
+        break;
+    case STALL:
+    case OVER:
+        put_stall(f, t, w->a, w->b, w->c, w->what == OVER);
+        break;
+    case SAVE:
+        put_phase(f, t, w->a, "save");
+        break;
+    case STOP:
+        put_phase(f, t, w->a, "stop");
+        break;
+    case END:
+        put_phase(f, t, w->a, "end");
+        break;
+    case ALIVE:
+        put_progress(f, t, w->a, 1, 20);
+        break;
+    case ENDED:
+        put_attempt(f, t, w->a, 3, true, 20);
+        break;
+    case RESUME:
+        put_resume(f, t, 2);
+        break;
+    case BEGUN:
+        whole_attempt(f, t, w->a, 20);
+        break;
+    }
+}
+
+/* A run stands still until something says, or means, that it does no more. What is written
+ * comes from second 200 on, every 100 s. */
+static void test_stalls(void **state)
+{
+    static const struct {
+        struct written w[5];
+        uint32_t step; /* 0: none lasts */
+        unsigned since;
+    } rows[] = {
+        {{{0}}, 0, 0},
+        {{{STALL, 1, 1, 36}}, 20, 164},
+        {{{STALL, 1, 1, 36}, {ALIVE, 1, 0, 0}, {STALL, 1, 1, 236}}, 20, 164},
+        {{{STALL, 1, 1, 36}, {STALL, 1, 1, 50}},
+         20,
+         164}, /* the rest was not counted */
+        {{{STALL, 1, 1, 36}, {OVER, 1, 1, 70}}, 0, 0},
+        {{{OVER, 1, 1, 30}}, 0, 0}, /* before anything was said of it */
+        {{{STALL, 1, 1, 36}, {OVER, 1, 1, 70}, {STALL, 1, 2, 30}}, 21, 370},
+        {{{STALL, 1, 9, 36}, {OVER, 1, 9, 70}, {STALL, 1, 9, 30}}, 28, 370},
+        {{{STALL, 1, 1, 36}, {SAVE, 1, 0, 0}}, 20, 164},
+        {{{STALL, 1, 1, 36}, {STOP, 1, 0, 0}}, 0, 0},
+        {{{STALL, 1, 1, 36}, {STOP, 1, 0, 0}, {END, 1, 0, 0}, {STALL, 1, 1, 300}},
+         0,
+         0},
+        {{{STALL, 1, 1, 36}, {ENDED, 1, 0, 0}}, 0, 0},
+        {{{STALL, 1, 1, 36}, {ENDED, 1, 0, 0}, {STALL, 1, 1, 236}}, 0, 0},
+        {{{STALL, 1, 1, 36}, {RESUME, 0, 0, 0}}, 0, 0}, /* its head died */
+        {{{STALL, 1, 1, 36}, {RESUME, 0, 0, 0}, {BEGUN, 2, 0, 0}}, 0, 0},
+        {{{STALL, 1, 1, 36}, {RESUME, 0, 0, 0}, {BEGUN, 2, 0, 0}, {STALL, 2, 1, 30}},
+         20,
+         470},
+        {{{STALL, 1, 1, 36}, {ENDED, 1, 0, 0}, {BEGUN, 2, 0, 0}}, 0, 0},
+        {{{STALL, 1, 1, 36}, {BEGUN, 2, 0, 0}, {STALL, 1, 1, 90}},
+         0,
+         0}, /* of the former */
+        {{{STALL, 0, 1, 36}}, 0, 0},
+        {{{STALL, UINT32_MAX, 1, 36}}, 0, 0},
+        {{{STALL, 1, 1, UINT32_MAX}}, 20, 0}, /* longer than there is time */
+    };
+    struct fixture *f = *state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct runstate r;
+        struct err e;
+        put_start(f, 100, 1);
+        whole_attempt(f, 101, 1, 20);
+        for (unsigned k = 0; k < 5; k++)
+            put_written(f, 200 + 100 * k, &rows[i].w[k]);
+        close_journal(f);
+        assert_int_equal(runstate_read(f->dir, &r, &e), 0);
+        const struct runstate_stall *k = runstate_stall(&r);
+        if ((k ? k->step : 0) != rows[i].step ||
+            (k ? k->since_real_ns / SEC : 0) != rows[i].since)
+            fail_msg("row %zu: step %u since %llu", i, k ? k->step : 0,
+                     k ? (unsigned long long)(k->since_real_ns / SEC) : 0);
+        if (k) {
+            assert_string_equal(k->ranks, "3");
+            assert_string_equal(k->text,
+                                "rank 3 on n3 is stopped by a signal (state T)");
+        }
+        runstate_fini(&r);
+        assert_int_equal(unlink(f->path), 0);
+        assert_int_equal(journal_open(f->l, f->path, NULL, NULL, &f->j, &e), 0);
+    }
+}
+
+/* A head that dies in one: the time until it was last told of is the run's. */
+static void test_stall_is_seen(void **state)
+{
+    struct fixture *f = *state;
+    struct runstate r;
+    struct err e;
+    put_start(f, 100, 1);
+    whole_attempt(f, 101, 1, 20);
+    put_stall(f, 900, 1, 1, 790, false);
+    close_journal(f);
+    assert_int_equal(runstate_read(f->dir, &r, &e), 0);
+    assert_int_equal(r.seen_real_ns / SEC, 900);
+    assert_int_equal(r.attempts[0].end_real_ns / SEC, 900);
+    assert_int_equal(r.wall_ns / SEC, 800);
+    runstate_fini(&r);
+}
+
 static void test_no_run(void **state)
 {
     struct fixture *f = *state;
@@ -428,6 +576,7 @@ static void test_damage(void **state)
     put_progress(f, 103, UINT32_MAX, 1, 2);
     put_progress(f, 103, 1, 9, 2);
     put_rank(f, 1, UINT32_MAX);
+    put_stall(f, 104, UINT32_MAX, 1, 30, false);
     put_attempt(f, 104, 0, 3, true, 25);
     close_journal(f);
     struct runstate r;
@@ -595,6 +744,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_fruitless, setup, teardown),
         cmocka_unit_test_setup_teardown(test_steps_that_are_not_counted, setup,
                                         teardown),
+        cmocka_unit_test_setup_teardown(test_stalls, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_stall_is_seen, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_run, setup, teardown),
         cmocka_unit_test_setup_teardown(test_torn_anywhere, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damage, setup, teardown),

@@ -174,6 +174,86 @@ static void test_json(void **state)
     buf_fini(&out);
 }
 
+/* ---- a run that stands still ---- */
+
+static char five[] = "5";
+static char stopped[] = "rank 5 on n2 is stopped by a signal (state T) and is 3 steps "
+                        "behind; the other 23 sleep";
+#define STALL .attempt = 2, .heads = 2, .step = 1502, .since_real_ns = NOW - 2050 * S
+#define FIVE  .number = 1, .ranks = five, .text = stopped
+
+static const struct {
+    const char *name; /* of the golden file; NULL: nothing of it is said */
+    struct runstate_stall stall;
+    enum runhead_life life;
+    uint64_t epoch; /* that the head says */
+} stalls[] = {
+    {"stalled", {STALL, FIVE}, RUNHEAD_ALIVE, 2},
+    {"stalled-unknown", {STALL, FIVE}, RUNHEAD_UNKNOWN, 2},
+    {"stalled-many",
+     {STALL, .number = 21,
+      .ranks =
+          (char[]){"1,3,5,7,9,11,13,15,17,19,21,23,25,27,29,31,33,35,37,39,41,43,45"},
+      .text = (char[]){"ranks 1,3,5,7 (4) are behind, rank 7 by 3 steps"}},
+     RUNHEAD_ALIVE,
+     2},
+    {"stalled-news",
+     {STALL, .number = 1, .ranks = five, .text = (char[]){"rank 1 on n1 now sleeps"}},
+     RUNHEAD_ALIVE,
+     2},
+    {"stalled-silent",
+     {.attempt = 2, .heads = 2, .number = 1, .step = 1502},
+     RUNHEAD_ALIVE,
+     2},
+    {NULL, {STALL, FIVE, .over = true}, RUNHEAD_ALIVE, 2},
+    {NULL, {STALL, FIVE}, RUNHEAD_NONE, 2},  /* cut off */
+    {NULL, {STALL, FIVE}, RUNHEAD_ALIVE, 0}, /* it takes over */
+    {NULL, {STALL, FIVE}, RUNHEAD_ALIVE, 3},
+    {NULL, {.attempt = 1, .heads = 2, FIVE}, RUNHEAD_ALIVE, 2},
+    {NULL, {.attempt = 2, .heads = 1, FIVE}, RUNHEAD_ALIVE, 2},
+};
+
+static struct runstatus stalled(size_t i)
+{
+    return (struct runstatus){
+        .dir = "/work/runs/llama-20251231T214640Z-0011",
+        .run = {.begun_real_ns = NOW - 7200 * S,
+                .seen_real_ns = NOW - 40 * S,
+                .nodes = nodes,
+                .n_nodes = 3,
+                .attempts = attempts,
+                .n_attempts = 2,
+                .heads = 2,
+                .epoch = 2,
+                .stall = stalls[i].stall},
+        .head = {.host = "login1", .pid = 12, .epoch = stalls[i].epoch},
+        .life = stalls[i].life};
+}
+
+static void test_stalls(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof stalls / sizeof *stalls; i++) {
+        const struct runstatus s = stalled(i), *list[] = {&s};
+        struct buf out;
+        buf_init(&out, 1 << 16);
+        assert_int_equal(runstatus_text(&s, NOW, &out), 0);
+        golden_check_width((const char *)out.data);
+        if (stalls[i].name)
+            golden_check("status", stalls[i].name, "txt", &out);
+        else if (strstr((const char *)out.data, "step for") ||
+                 strstr((const char *)out.data, "stall"))
+            fail_msg("row %zu: %s", i, (const char *)out.data);
+        out.len = 0;
+        assert_int_equal(runstatus_json(list, 1, &out), 0);
+        if (i == 0)
+            golden_check("status", stalls[i].name, "json", &out);
+        bool none = strstr((const char *)out.data, "\"stall\": null");
+        assert_true(none == !stalls[i].name);
+        buf_fini(&out);
+    }
+}
+
 /* A journal may be anybody's. */
 static void test_hostile(void **state)
 {
@@ -187,14 +267,26 @@ static void test_hostile(void **state)
                                   .n_nodes = 1,
                                   .attempts = &a,
                                   .n_attempts = 1}};
-    const struct runstatus *list[] = {&s};
+    char text[2000];
+    memset(text, '\x1b', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    struct runstate_attempt b = {.attempt = 1, .phase = "start"};
+    struct runstatus still = {
+        .dir = "/r",
+        .run = {.attempts = &b,
+                .n_attempts = 1,
+                .stall = {.attempt = 1, .number = 1, .ranks = text, .text = text}},
+        .life = RUNHEAD_ALIVE};
+    const struct runstatus *list[] = {&s, &still};
     struct buf out;
     buf_init(&out, 1 << 16);
     assert_int_equal(runstatus_text(&s, NOW, &out), 0);
+    assert_int_equal(runstatus_text(&still, NOW, &out), 0);
+    assert_non_null(strstr((const char *)out.data, "  stall      after step 0"));
     assert_null(strchr((const char *)out.data, '\x1b'));
     assert_null(strchr((const char *)out.data, '\a'));
     out.len = 0;
-    assert_int_equal(runstatus_json(list, 1, &out), 0);
+    assert_int_equal(runstatus_json(list, 2, &out), 0);
     assert_null(strchr((const char *)out.data, '\x1b'));
     buf_fini(&out);
 }
@@ -210,9 +302,8 @@ static int utc(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_words),
-        cmocka_unit_test(test_pages),
-        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_words),   cmocka_unit_test(test_pages),
+        cmocka_unit_test(test_json),    cmocka_unit_test(test_stalls),
         cmocka_unit_test(test_hostile),
     };
     return cmocka_run_group_tests(tests, utc, NULL);
