@@ -87,7 +87,7 @@ END
 }
 # of RANK: its variables as the last run has them
 # But for what comes with NCCL, whatever is bound.
-of() { sort -u runs/latest/attempt-1/rank-*.out | sed -n "s/^$1 //p" | grep -v '^NCCL_RAS_ADDR='; }
+of() { sort -u runs/latest/attempt-1/rank-*.out | sed -n "s/^$1 //p" | grep -vE '^NCCL_(RAS_ADDR=|DEBUG)'; }
 # The stderr of the last run, its lines joined.
 words() { tr -s '\n ' ' ' <<<"$stderr$output"; }
 n_times() { words | grep -oF "$1" | wc -l; }
