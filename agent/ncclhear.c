@@ -18,6 +18,7 @@
 #define HEAR_FILES  256u       /* of a node's processes; further ones are not heard */
 #define HEAR_BYTES  65536u     /* read at once */
 #define HEAR_READS  4u         /* of a file, each second */
+#define HEAR_TICK   (1u << 20) /* of all files: the agent does nothing else meanwhile */
 #define HEAR_BEHIND (4u << 20) /* what has grown faster than that is passed over */
 #define HEAR_TELLS  100u       /* of a rank */
 #define HEAR_PREFIX "said-"
@@ -39,7 +40,9 @@ struct ncclhear {
     uint32_t first, n;
     struct upward up;
     uint64_t next_ns;
+    size_t left; /* of HEAR_TICK */
     size_t n_files;
+    size_t turn; /* the file that is read first */
     struct hear_file files[HEAR_FILES];
     char bytes[HEAR_BYTES];
     struct ncclsaid_message message;
@@ -88,23 +91,21 @@ static bool hear_number(const char **at, uint32_t *ret)
     return true;
 }
 
-/* "said-3.4711"; NULL: it is none of ours, or there are too many. */
-static struct hear_file *hear_file(struct ncclhear *h, const char *name)
+/* "said-3.4711"; others are none of ours. */
+static void hear_note(struct ncclhear *h, const char *name)
 {
     struct hear_file f = {0};
     const char *at = name + strlen(HEAR_PREFIX);
     if (strncmp(name, HEAR_PREFIX, strlen(HEAR_PREFIX)) != 0 ||
         !hear_number(&at, &f.rank) || *at++ != '.' || !hear_number(&at, &f.pid) ||
         *at || f.rank - h->first >= h->n)
-        return NULL;
+        return;
     for (size_t i = 0; i < h->n_files; i++) {
         if (h->files[i].rank == f.rank && h->files[i].pid == f.pid)
-            return &h->files[i];
+            return;
     }
-    if (h->n_files == HEAR_FILES)
-        return NULL;
-    h->files[h->n_files] = f;
-    return &h->files[h->n_files++];
+    if (h->n_files < HEAR_FILES)
+        h->files[h->n_files++] = f;
 }
 
 static bool hear_add(struct hear_rank *r, const char *bytes, size_t len)
@@ -133,9 +134,10 @@ static size_t hear_lines(struct ncclhear *h, struct hear_rank *r, size_t len,
 static void hear_read(struct ncclhear *h, struct hear_file *f, int fd, uint64_t now_ns)
 {
     struct hear_rank *r = &h->ranks[f->rank - h->first];
-    for (unsigned i = 0; i < HEAR_READS; i++) {
+    for (unsigned i = 0; i < HEAR_READS && h->left > 0; i++) {
         ssize_t n = pread(fd, h->bytes, sizeof h->bytes, (off_t)f->at);
         size_t done = n > 0 ? hear_lines(h, r, (size_t)n, now_ns) : 0;
+        h->left -= done < h->left ? done : h->left;
         if (done == 0)
             return;
         f->at += done;
@@ -163,25 +165,30 @@ static void hear_follow(struct ncclhear *h, struct hear_file *f, int fd,
                         (off_t)f->at);
 }
 
-static void hear_look(struct ncclhear *h, int dir, const char *name, uint64_t now_ns)
+static void hear_look(struct ncclhear *h, int dir, struct hear_file *f, uint64_t now_ns)
 {
-    struct hear_file *f = hear_file(h, name);
-    int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY;
-    int fd = f ? openat(dir, name, flags) : -1;
+    char name[32];
+    (void)snprintf(name, sizeof name, HEAR_PREFIX "%u.%u", f->rank, f->pid);
+    int fd = openat(dir, name, O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY);
     if (fd < 0)
         return;
     hear_follow(h, f, fd, now_ns);
     close(fd);
 }
 
+/* In turn: those that say much do not keep us from the others. */
 static void hear_look_all(struct ncclhear *h, uint64_t now_ns)
 {
     DIR *dir = opendir(h->dir);
     const struct dirent *entry;
-    while (dir && (entry = readdir(dir)))
-        hear_look(h, dirfd(dir), entry->d_name, now_ns);
-    if (dir)
-        closedir(dir);
+    if (!dir)
+        return;
+    while ((entry = readdir(dir)))
+        hear_note(h, entry->d_name);
+    h->left = HEAR_TICK;
+    for (size_t i = 0; i < h->n_files && h->left > 0; i++)
+        hear_look(h, dirfd(dir), &h->files[h->turn++ % h->n_files], now_ns);
+    closedir(dir);
 }
 
 /* ---- the head ---- */

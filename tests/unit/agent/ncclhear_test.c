@@ -232,13 +232,66 @@ static void test_hostile(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     seconds(&x, 3);
     assert_int_equal(x.n, 0);
-    for (unsigned i = 0; i < 400; i++) { /* more processes than are followed */
-        int fd = file(&x, 5, 1000 + i);
-        say(fd, NET "IB\n");
-        close(fd);
-    }
+    finish(&x);
+}
+
+static const struct timespec long_ago = {.tv_sec = 1000};
+
+/* Its memory is given back, which is a change of it. */
+static bool is_read(const struct fixture *x, uint32_t rank, unsigned pid)
+{
+    char path[120];
+    struct stat st;
+    (void)snprintf(path, sizeof path, "%s/said-%u.%u", x->dir, rank, pid);
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mtim.tv_sec != long_ago.tv_sec;
+}
+
+static void fill(const struct fixture *x, uint32_t rank, unsigned pid, size_t len)
+{
+    static char lines[1 << 20];
+    int fd = file(x, rank, pid);
+    memset(lines, '\n', sizeof lines);
+    assert_int_equal(write(fd, lines, len), len);
+    assert_int_equal(futimens(fd, (struct timespec[]){long_ago, long_ago}), 0);
+    close(fd);
+}
+
+static unsigned count_read(const struct fixture *x, uint32_t rank, unsigned n)
+{
+    unsigned ret = 0;
+    for (unsigned pid = 1; pid <= n; pid++)
+        ret += is_read(x, rank, pid);
+    return ret;
+}
+
+/* Of more processes than are followed some are not heard. */
+static void test_many_processes(void **state)
+{
+    struct fixture x;
+    (void)state;
+    begin(&x);
+    for (unsigned pid = 1; pid <= 400; pid++)
+        fill(&x, 5, pid, 1);
     seconds(&x, 3);
-    assert_int_equal(x.n, 1);
+    assert_int_equal(count_read(&x, 5, 400), 256);
+    finish(&x);
+}
+
+/* However much there is to read, the agent is soon back at its other work, and no process is
+ * kept from being heard by others. */
+static void test_a_tick_is_short(void **state)
+{
+    struct fixture x;
+    (void)state;
+    begin(&x);
+    for (unsigned pid = 1; pid <= 32; pid++)
+        fill(&x, 4, pid, 1 << 20);
+    ncclhear_tick(x.h, x.now_ns, true);
+    assert_int_equal(count_read(&x, 4, 32), 4); /* 256 KiB of each */
+    for (unsigned i = 1; i < 8; i++)
+        ncclhear_tick(x.h, x.now_ns, true);
+    assert_int_equal(count_read(&x, 4, 32), 32);
     finish(&x);
 }
 
@@ -267,6 +320,8 @@ int main(void)
         cmocka_unit_test(test_a_flood),
         cmocka_unit_test(test_begun_anew),
         cmocka_unit_test(test_hostile),
+        cmocka_unit_test(test_many_processes),
+        cmocka_unit_test(test_a_tick_is_short),
         cmocka_unit_test(test_paths),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
