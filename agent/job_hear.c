@@ -10,15 +10,19 @@
 
 static const char debug[] = "NCCL_DEBUG"; /* and _FILE, _SUBSYS, ... */
 
+/* As NCCL finds it: an empty name is none, another may be relative to the ranks' folder. */
 static bool user_has_conf(const struct job *j)
 {
     const char *own = job_their_value(j, "NCCL_CONF_FILE");
     const char *home = job_their_value(j, "HOME");
+    bool named = own && own[0];
+    const char *folder = named ? j->base.workdir : home;
     char path[PATH_MAX];
-    if (own)
+    if (named && own[0] == '/')
         return ncclconf_sets(own, debug);
-    return home &&
-           snprintf(path, sizeof path, "%s/.nccl.conf", home) < (int)sizeof path &&
+    return folder &&
+           snprintf(path, sizeof path, "%s/%s", folder, named ? own : ".nccl.conf") <
+               (int)sizeof path &&
            ncclconf_sets(path, debug);
 }
 

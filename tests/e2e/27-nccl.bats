@@ -205,6 +205,10 @@ END
     echo "NCCL_DEBUG=VERSION" >home/.nccl.conf
     aolani job.toml -x HOME="$W/home"
     [ "$(<runs/latest/attempt-1/rank-0000.out)" = ",," ]
+    aolani job.toml -x NCCL_CONF_FILE=.nccl.conf --set job.setup="cd home"
+    [ "$(<runs/latest/attempt-1/rank-0000.out)" = ",," ]
+    aolani job.toml -x HOME="$W/home" -x NCCL_CONF_FILE=
+    [ "$(<runs/latest/attempt-1/rank-0000.out)" = ",," ]
     file=$W/other.conf
     printf '# ours\nNCCL_IB_TIMEOUT=22\n' >"$file"
     aolani job.toml -x HOME="$W/home" -x NCCL_CONF_FILE="$file"
