@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-/* job_nccl.c - at the end of a job: does what NCCL said in the ranks' output, and a topology
- * dump that it wrote, agree with what was predicted for the plan? Of each stream only the
- * beginning is read: NCCL speaks when its communicators are made. */
+/* job_nccl.c - at the end of a job: does what the agents heard of NCCL, or it said in the
+ * ranks' output, and a topology dump that it wrote, agree with what was predicted for the
+ * plan? Of each stream only the beginning is read: NCCL speaks when its communicators are
+ * made. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -178,8 +179,10 @@ static void check_rank(const struct job *j, uint32_t rank, const struct predicti
                                    .node = job_node_name(j, r->node),
                                    .t = node->topo,
                                    .choice = c};
-    struct ncclcheck_result result;
-    ncclcheck_judge(node->topo, c, s, &result);
+    struct ncclcheck_result result = {.verdict = NCCLCHECK_SILENT};
+    /* NCCL names its network also where nobody is on another node. */
+    if (j->n_nodes > 1 || s->n_uses > 0)
+        ncclcheck_judge(node->topo, c, s, &result);
     ncclcheck_add(check, &about, &result);
 }
 

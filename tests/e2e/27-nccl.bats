@@ -96,10 +96,15 @@ END
     [ "$(summary .run.nccl)" = "NCCL used the predicted NIC on 1 of 2 ranks" ]
 }
 
-@test "sockets where there is a NIC are a warning; silence claims nothing" {
+@test "sockets where there is a NIC are a warning; silence, and a network that one node needs not, claim nothing" {
     nccl_job <<END
 echo "h:1:2 [0] NCCL INFO Using network Socket"
 END
+    aolani job.toml
+    [ "$status" -eq 0 ]
+    [[ $(words) != *"NCCL uses sockets"* ]]
+    [ "$(summary .run.nccl)" = "" ]
+    printf '[local]\nnodes = 2\n' >>job.toml
     aolani job.toml
     [ "$status" -eq 0 ]
     [[ $(words) == *"NCCL uses sockets on rank 0 on local0, though mlx5_0 is there for gpu 0"* ]]
