@@ -10,11 +10,11 @@
  *   run       id, name, dir, version (of aolani-run), started_utc, exit_status, sentence
  *             (the outcome in words), wall_ms, queued_ms (before it, in Slurm's queue; 0:
  *             no nodes were asked for), attempts (how many; history says more; but
- *             for the ledger all below is of the last), nccl (which NICs NCCL used, in words: it said so in the ranks' output;
- *             "" when it said nothing), audit (what the nodes were found to be, in words; ""
- *             when [audit] required nothing), step_source ("client", "nccl", "log"; "":
- *             no steps), step_source_words (that in words), step_source_why (why there
- *             was no better one; "": it is the best)
+ *             for the ledger all below is of the last), nccl (which NICs NCCL used, as it
+ *             said itself, in words; "" when it said nothing), audit (what the nodes were
+ *             found to be, in words; "" when [audit] required nothing), step_source
+ *             ("client", "nccl", "log"; "": no steps), step_source_words (that in words),
+ *             step_source_why (why there was no better one; "": it is the best)
  *   phases    [{name, ms}], in order: connect, prepare, start, run, stop, teardown; those
  *             that were entered
  *   nodes     [{name (as typed), hostname ("" when it never connected), teardown ("clean",
