@@ -197,6 +197,18 @@ END
     [ "$(summary '[.warnings[] | select(startswith("NCCL of rank"))] | length')" = 1 ]
 }
 
+@test "what NCCL says as its rank ends is heard, in each attempt" {
+    heard_job <<'END'
+[ "$RANK" = 0 ] || exec sleep 60
+echo "NCCL WARN it ends" >"$f"
+exit 5
+END
+    aolani job.toml --set failure.max_restarts=1
+    [ "$status" -eq 5 ]
+    [ "$(summary .run.attempts)" = 2 ]
+    [ "$(grep -c '^aolani-run: warning: NCCL of rank 0 on local0: it ends' <<<"$stderr")" = 2 ]
+}
+
 @test "who sets a variable of NCCL's words has them where he wants them" {
     local file row
     heard_job <<'END'
