@@ -27,12 +27,12 @@ command = ["sh", "-c", "echo rank $RANK"]
 backend = "ssh"
 hosts = ["h[1-2]"]
 [ssh]
-connect_timeout = "3s"
+connect_timeout = "30s"
 [failure]
 head_lease = "5s"
 END
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown() { wait_for 30 nothing_left_here; }
 
 # script NAME <<END: a program in the test's folder
 script() { { echo '#!/bin/sh'; cat; } >"$1"; chmod +x "$1"; }
@@ -118,21 +118,22 @@ END
     done
 }
 
-# refused STATUS_LINE: the script on standard input in place of ssh ends the job with 80
-# and these words, in time, and leaves nothing running.
+# refused STATUS_LINE [ARGUMENT]...: the script on standard input in place of ssh ends the job
+# with 80 and these words, in time, and leaves nothing running.
 refused()
 {
     script ssh
     begin=$SECONDS
-    boot
+    boot "${@:2}"
     [ "$status" -eq 80 ]
     [[ $(sentence) == *"agents could not start: $1"* ]]
     [ $((SECONDS - begin)) -le 15 ]
-    wait_for 5 nothing_left_here
+    wait_for 30 nothing_left_here
 }
+hasty=(--set ssh.connect_timeout=3s) # where the time has to run out
 
 @test "a starter that says nothing is ended in time, with all below it" {
-    refused 'h[1-2]: no answer from the node within' <<<'sleep 100; true'
+    refused 'h[1-2]: no answer from the node within' "${hasty[@]}" <<<'sleep 100; true'
 }
 @test "a starter that ends at once" {
     refused "h[1-2]: $W/ssh ended with status 0 before the agent was ready" <<<'exit 0'
@@ -144,7 +145,7 @@ sleep 100
 END
 }
 @test "a starter that prints garbage" {
-    refused 'h[1-2]: no answer from the node within' <<<'head -c 300000 /dev/urandom; sleep 100'
+    refused 'h[1-2]: no answer from the node within' "${hasty[@]}" <<<'head -c 300000 /dev/urandom; sleep 100'
 }
 @test "a starter that complains: what it means, the hosts folded, the way out" {
     refused 'h[1-2]: connection refused (is sshd running there' <<'END'
@@ -181,7 +182,7 @@ END
     [ "$status" -eq 0 ]
     [ "$(cat tries-h1 tries-h2 | wc -l)" = 6 ]
     [[ $stderr != *"dropped"* ]]
-    VIA=ssh-dropped boot
+    VIA=ssh-dropped boot "${hasty[@]}"
     [ "$status" -eq 80 ]
     [[ $(sentence) == *"h[1-2]: sshd dropped the connection before the login, also when tried again (raise MaxStartups"* ]]
 }
@@ -222,7 +223,7 @@ END
     script ssh <<<'exec sleep 100'
     env --default-signal=INT timeout -k 5 30 "$BUILD/aolani-run" job.toml \
         --ssh-command "$W/ssh" </dev/null >log 2>&1 3>&- &
-    wait_for 10 grep -q 'waiting for h\[1-2\]' log
+    wait_for 40 grep -q 'waiting for h\[1-2\]' log
     pkill -INT -P $! -x aolani-run
     wait $! || status=$?
     cat log

@@ -59,7 +59,7 @@ command = ["sh", "-c", "echo rank \$RANK; hostname"]
 backend = "ssh"
 hosts = "$1"
 [ssh]
-connect_timeout = "${TIMEOUT:-3s}"
+connect_timeout = "${TIMEOUT:-30s}"
 [failure]
 head_lease = "5s"
 END
@@ -100,10 +100,10 @@ time.sleep(60)"'
 Host n3
     Port 2222
 END
-    fails 'n[1-4]' "n[1-2]: $refused; n3: it takes the connection, but sshd does not answer (is it overloaded? [ssh] connect_timeout gives it longer)"
+    TIMEOUT=3s fails 'n[1-4]' "n[1-2]: $refused; n3: it takes the connection, but sshd does not answer (is it overloaded? [ssh] connect_timeout gives it longer)"
     at n4 'ip link set eth0 down'
     change n4
-    start n4
+    TIMEOUT=3s start n4
     at n4 'ip link set eth0 up'
     [ "$status" -eq 80 ]
     # Which of the two is a matter of the neighbour table's patience.
@@ -177,8 +177,8 @@ END
     # Somebody holds the one place: the tries come to an end.
     on head bash -c 'until exec 9<>/dev/tcp/10.77.0.1/22 && read -r -t 5 banner <&9 &&
         [[ $banner == SSH-* ]]; do sleep 0.1; done; touch /tmp/held; exec sleep 60' 3>&- &
-    wait_for 20 on head test -e /tmp/held
-    fails 'm[1-2]' 'm[1-2]: sshd dropped the connection before the login, also when tried again (raise MaxStartups in sshd_config there, or lower [ssh] window)'
+    wait_for 30 on head test -e /tmp/held
+    TIMEOUT=3s fails 'm[1-2]' 'm[1-2]: sshd dropped the connection before the login, also when tried again (raise MaxStartups in sshd_config there, or lower [ssh] window)'
     on head sh -c 'rm /tmp/held; pkill -x sleep'
     wait $! || :
 }
@@ -286,7 +286,7 @@ Host *
 END
     works 'n[1-2]'
     run ! on head sh -c 'ls .ssh/mux-*'
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
     on head sh -c 'ssh -oBatchMode=yes n1 true >/dev/null 2>&1 </dev/null'
     on head test -S .ssh/mux-n1
     # Nothing else leads there now.
@@ -311,7 +311,7 @@ Host inner
     ProxyJump n7
 END
     fails 10.78.0.8 "10.78.0.8: network is unreachable (is it up, and on a network that this machine reaches? ProxyJump in ~/.ssh/config leads through another host)"
-    TIMEOUT=20s works inner
+    works inner
     [[ $output == *n8* ]]
     sshd_with n8 stop
     fails inner "inner: the jump host does not reach it: Connection refused (can the jump host reach it?)"
@@ -329,5 +329,5 @@ END
 }
 
 @test "nothing is left on any host" {
-    wait_for 10 nothing_left
+    wait_for 30 nothing_left
 }

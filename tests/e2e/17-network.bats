@@ -38,7 +38,7 @@ teardown()
     [ -z "$WHY_SKIPPED" ] || return 0
     local h
     for h in head n1 n2 n3; do on_root $h /usr/sbin/nft flush ruleset; done
-    wait_for 20 nothing_left
+    wait_for 30 nothing_left
 }
 on_root() { "$cluster" exec -u root "$C" "$@"; }
 
@@ -68,7 +68,7 @@ ports = "4100-4101"
 backend = "ssh"
 hosts = "$1"
 [ssh]
-connect_timeout = "2s"
+connect_timeout = "30s"
 [failure]
 head_lease = "8s"
 END
@@ -89,12 +89,12 @@ told() { on head sh -c 'cat runs/latest/attempt-1/rank-*.out' | sort | xargs; }
     wall head 'ct state established accept' 'tcp dport 4100-4101 accept' 'drop'
     on head python3 -m http.server 4100 >/dev/null 2>&1 3>&- &
     server=$!
-    wait_for 10 on head sh -c 'ss -Hltn "sport = 4100" | grep -q .'
+    wait_for 30 on head sh -c 'ss -Hltn "sport = 4100" | grep -q .'
     head_run -v job.toml
     [ "$status" -eq 0 ]
     [[ $output == *"n2: connected directly, from "* ]]
     on head python3 -m http.server 4101 >/dev/null 2>&1 3>&- &
-    wait_for 10 on head sh -c 'ss -Hltn "sport = 4101" | grep -q .'
+    wait_for 30 on head sh -c 'ss -Hltn "sport = 4101" | grep -q .'
     head_run job.toml
     kill $server $!
     on head pkill -f '^python3 -m http.server 410'
@@ -225,16 +225,16 @@ ended() { on head test -s "$1.status"; }
 all_lines() { [ "$(on head grep -xE '[0-9]+' "$1.log" | xargs)" = "$(seq -s ' ' "$2")" ]; }
 
 @test "connections are reset while the job runs: it goes on, over ssh where TCP stays shut" {
-    count reset n1 6 20s
+    count reset n1 15 20s
     start reset
-    wait_for 20 counting reset
+    wait_for 40 counting reset
     wall head 'tcp dport 4200-4299 reject with tcp reset'
     wait_for 40 ended reset
     on head cat reset.log
     [ "$(on head cat reset.status)" = 0 ]
     on head grep -q 'n1: connected directly' reset.log
     on head grep -q 'n1: connected over ssh' reset.log
-    all_lines reset 6
+    all_lines reset 15
 }
 
 nothing_runs_on() { ! left_on "$1" | grep '^process '; }
@@ -244,7 +244,7 @@ nothing_runs_on() { ! left_on "$1" | grep '^process '; }
     count short n1 22 60s
     count long n2 60 3s
     for name in other short long; do start $name; done
-    for name in other short long; do wait_for 20 counting $name; done
+    for name in other short long; do wait_for 40 counting $name; done
     link n3 down eth0
     link n1 down eth0 eth1
     link n2 down eth0 eth1
@@ -254,7 +254,7 @@ nothing_runs_on() { ! left_on "$1" | grep '^process '; }
     link n3 up eth0
     for name in other short long; do wait_for 60 ended $name; done
     # Out of anybody's reach the node has ended what ran there.
-    wait_for 10 nothing_runs_on n2
+    wait_for 30 nothing_runs_on n2
     link n2 up eth0 eth1
     on head cat other.log short.log long.log
     [ "$(on head cat other.status short.status long.status | xargs)" = "0 0 81" ]

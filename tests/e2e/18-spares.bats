@@ -19,7 +19,7 @@ backend = "ssh"
 hosts = [$1]
 ${2-}
 [ssh]
-connect_timeout = "2s"
+connect_timeout = "${TIMEOUT:-30s}"
 [failure]
 head_lease = "5s"
 END
@@ -46,7 +46,7 @@ spares = 2'
         "n1|n1 n3|n3" ]
     on head sqlite3 runs/latest/run.db \
         "select node, detail from node_event where event = 'replaced'" | grep '^1|.*refused'
-    wait_for 10 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "check asks the spares like all others" {
@@ -62,7 +62,7 @@ spares = 1'
 @test "a name that does not resolve, and a host that hangs in the handshake" {
     cluster_setup
     on_root n2 pkill -STOP -x sshd
-    spares '"n[1-2]", "no-such-host", "n[3-4]"' 'count = 3
+    TIMEOUT=8s spares '"n[1-2]", "no-such-host", "n[3-4]"' 'count = 3
 spares = 2'
     head_run job.toml
     on_root n2 pkill -CONT -x sshd
@@ -71,7 +71,7 @@ spares = 2'
     [[ $output == *"warning: n2: "*"; n"[34]" takes its place"* ]]
     [ "$(head_json '.replaced | map(.host) | sort | join(" ")')" = "n2 no-such-host" ]
     [ "$(head_json '[.ranks[].end] | unique | join(" ")')" = "exit 0" ]
-    wait_for 10 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "a spare that is no better: the next one" {
@@ -95,7 +95,7 @@ spares = 2'
     [ "$status" -eq 80 ]
     [[ $output == *"agents could not start: "*"no-such-host[1-2]: "*"does not resolve"* ]]
     [[ $output == *"agents could not start: "*"n2: "*"onnection refused"* ]]
-    wait_for 10 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "spares that are not needed are not touched" {
@@ -150,13 +150,13 @@ END
     grep 'h2 takes its place; an agent that' log
     { cat key; sleep 1; } | "$BUILD/aolani-agent" --stdio >late 2>&1 3>&- &
     late=$!
-    wait_for 5 grep 'a connection from 127.0.0.1 is refused' log
+    wait_for 40 grep 'a connection from 127.0.0.1 is refused' log
     touch go
     wait $launcher
-    wait_for 10 grep 'longer than the lease' late
+    wait_for 40 grep 'longer than the lease' late
     wait $late || :
     cat log
     [ "$(run_json '.replaced[0].agent')" = "not proven" ]
     [ "$(cat "$(rank_file 0 out)")" = 0 ]
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
 }

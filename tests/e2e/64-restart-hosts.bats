@@ -32,7 +32,7 @@ mpi = "none"
 hosts = ["n[1-3]"]
 $1
 [ssh]
-connect_timeout = "2s"
+connect_timeout = "30s"
 [failure]
 head_lease = "3s"
 grace = "2s"
