@@ -14,7 +14,7 @@ setup()
 teardown()
 {
     [ -z "$stranger" ] || kill -KILL "$stranger" 2>/dev/null || :
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     no_sanitizer_words
 }
 
@@ -147,7 +147,7 @@ s.bind((\"\", int(sys.argv[1]))); s.listen(); open(sys.argv[2], \"w\"); time.sle
     launcher=$!
     wait_for 30 test -e asked
     kill -INT "$launcher"
-    sleep 0.5
+    wait_for 40 grep -q 'once more kills its ranks' log
     kill -INT "$launcher" # do not wait for the grace
     wait "$launcher" || status=$?
     cat log
@@ -179,5 +179,5 @@ END
     [[ $output == *"on n1 was taken by another program; attempt 2 begins"* ]]
     [ "$(head_json .run.attempts)" = 2 ]
     [ "$(head_json '.nodes | map(.teardown) | unique | join(" ")')" = clean ]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }

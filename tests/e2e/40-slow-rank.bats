@@ -15,7 +15,7 @@ setup()
 teardown()
 {
     [ ${#hogs[@]} -eq 0 ] || kill "${hogs[@]}" 2>/dev/null || :
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
 }
 
 db() { sqlite3 runs/latest/run.db "$1"; }
@@ -49,7 +49,7 @@ END
     env --default-signal=INT "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
     launcher=$!
     # In MPI_Init hwloc moves the process from core to core: look when training is under way.
-    wait_for 20 grep -q '^step 10 ' log
+    wait_for 40 grep -q '^step 10 ' log
     cores=$(sed -n 's/^Cpus_allowed_list:\t//p' "/proc/$(rank_process 1)/status")
     echo "rank 1 runs on $cores"
     [[ $cores =~ ^[0-9]+$ ]] || cores=${cores%%[-,]*}
@@ -128,6 +128,7 @@ END
         -l:libaolani.so -Wl,-rpath,"$BUILD"
 }
 reported() { grep -q "$1" log; }
+steps_done() { [ "$(od -An -tu4 -j4 -N4 shared)" -ge "$1" ]; } # shared.turn
 
 @test "a rank that does more work is named while it runs, with its work as the reason" {
     ! is_asan || skip "the program itself is not sanitized, and libaolani is"
@@ -143,8 +144,8 @@ END
     "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
     launcher=$!
     hogs+=("$launcher") # to be ended whatever becomes of the test
-    wait_for 20 test -s shared
-    sleep 2 # some hundred steps, to know what is usual
+    wait_for 40 test -s shared
+    wait_for 60 steps_done 200 # to know what is usual
     : >work
     wait_for 30 reported '^aolani-run: warning: rank 1 on local0 is [0-9]* % slow since step '
     rm work

@@ -13,7 +13,7 @@ teardown()
 {
     [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
     [ -z "${reader-}" ] || kill -KILL "$reader" 2>/dev/null || :
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     no_sanitizer_words
 }
 
@@ -32,7 +32,7 @@ backend = "local"
 nodes = $1
 [failure]
 grace = "2s"
-head_lease = "3s"
+head_lease = "${LEASE:-60s}"
 END
 }
 
@@ -238,7 +238,7 @@ spool_is_small() { [ "$(spooled)" -lt 8192 ]; }
     wait_for 30 running
     kill -STOP "$launcher"
     wait_for 60 all_there 0
-    wait_for 20 spool_is_small
+    wait_for 40 spool_is_small
     kill -CONT "$launcher"
     ended
     [ "$status" -eq 0 ]
@@ -258,22 +258,23 @@ spool_is_small() { [ "$(spooled)" -lt 8192 ]; }
 }
 
 @test "kill -9 of the head in the middle: the spool is bounded, and nothing is left" {
-    rank_job 2 1 'spool = "2M"' <<<"$big sleep 1000;"
+    LEASE=3s rank_job 2 1 'spool = "2M"' <<<"$big sleep 1000;"
     start job.toml
     wait_for 30 running
     kill -KILL "$launcher"
     ended || :
-    wait_for 20 spool_is_small
-    wait_for 30 nothing_left_here
+    wait_for 40 spool_is_small
+    wait_for 40 nothing_left_here # less than the usual lease
 }
 
 @test "a program that writes its own stdout anew loses nothing that was read" {
     rank_job 1 1 <<'END'
-sub pause { select undef, undef, undef, 0.5 }
-syswrite STDOUT, "first\n"; pause();
-open my $f, ">", "/dev/stdout"; syswrite $f, "second, which is longer\n"; close $f; pause();
-syswrite STDOUT, "third\n"; pause();
-seek STDOUT, 0, 0; syswrite STDOUT, "fourth\n"; pause();
+sub got { open my $f, "<", "$ENV{TEST_MARK}/got"; local $/; return <$f> // "" }
+sub read_is { until (got() =~ /$_[0]/) { select undef, undef, undef, 0.05 } }
+syswrite STDOUT, "first\n"; read_is("first");
+open my $f, ">", "/dev/stdout"; syswrite $f, "second, which is longer\n"; close $f; read_is("longer\n");
+syswrite STDOUT, "third\n"; read_is("third");
+seek STDOUT, 0, 0; syswrite STDOUT, "fourth\n"; read_is("fourth");
 truncate STDOUT, 0; syswrite STDOUT, "fifth\n";
 END
     start job.toml

@@ -16,7 +16,7 @@ setup()
 teardown()
 {
     [ -z "$helper" ] || kill "$helper" 2>/dev/null || :
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     no_sanitizer_words
 }
 
@@ -123,11 +123,17 @@ print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss)
 END
     cat peak
     is_asan || [ "$(cat peak)" -lt 65536 ] # KiB, of the largest process
-    local_job 1 'head -n 1; exec <&-; sleep 1; echo end'
+    local_job 1 'head -n 1; exec <&-
+        until grep -q "reads no more" "$TEST_MARK/stderr"; do
+            [ ! -e "$TEST_MARK/quiet" ] || { sleep 1; break; }
+            sleep 0.1
+        done
+        echo end'
     fed -v job.toml --stdin 0 < <(exec yes)
     [ "$(cat "$(rank_file 0 out)")" = "y
 end" ]
     grep -q "rank 0 on local0 reads no more standard input" stderr
+    touch quiet
     fed job.toml --stdin 0 < <(exec yes)
     run ! grep -q "standard input" stderr
 }
@@ -137,7 +143,7 @@ end" ]
     mkfifo fifo
     exec 9<>fifo
     echo line >&9
-    LIMIT=20 fed job.toml --stdin 0 <&9
+    fed job.toml --stdin 0 <&9
     exec 9>&-
     [ "$status" -eq 0 ]
     [ "$(cat "$(rank_file 0 out)")" = line ]
@@ -153,7 +159,7 @@ end" ]
     yes >fifo 2>/dev/null &
     helper=$!
     "$BUILD/aolani-run" job.toml --stdin 0 <fifo >log 2>&1 &
-    wait_for 20 grep -q up runs/latest/attempt-1/rank-0000.out
+    wait_for 40 grep -q up runs/latest/attempt-1/rank-0000.out
     kill -TERM $!
     status=0
     wait $! || status=$?
@@ -334,9 +340,9 @@ END
         rm -rf runs
         "$BUILD/aolani-run" $how job.toml </dev/null >log 2>err &
         helper=$!
-        wait_for 20 grep -q up err
+        wait_for 40 grep -q up err
         if [ $how = -qu ]; then
-            wait_for 20 grep -q 1 log
+            wait_for 40 grep -q 1 log
         else
             sleep 1
             [ ! -s log ]
@@ -360,10 +366,13 @@ END
 
 @test "-u: large output, by way of /dev/stdout, of children that outlive their rank" {
     head -c $((size / 10)) /dev/urandom >big
-    local_job 2 'test $RANK = 0 || { sleep 3; exit 0; }
+    local_job 2 'test $RANK = 0 || {
+            until [ -e "$TEST_MARK/said" ]; do sleep 0.1; done
+            exit 0
+        }
         cat big
         echo by name >/dev/stdout
-        (sleep 1; echo late; echo later >/dev/stdout) &
+        (sleep 1; echo late; echo later >/dev/stdout; : >"$TEST_MARK/said") &
         exit 0'
     fed -u job.toml </dev/null >log
     [ "$status" -eq 0 ]
@@ -377,9 +386,9 @@ END
     exec 9<>fifo
     "$BUILD/aolani-run" -u --stdin 0 job.toml <&9 >log 2>err 9<&- &
     helper=$!
-    wait_for 20 test -s runs/latest/attempt-1/rank-0000.out
+    wait_for 40 test -s runs/latest/attempt-1/rank-0000.out
     echo line >&9
-    wait_for 20 grep -q line runs/latest/attempt-1/rank-0000.out
+    wait_for 40 grep -q line runs/latest/attempt-1/rank-0000.out
     kill -KILL "$(head -n 1 "$(rank_file 0 out)")"
     status=0
     wait $helper || status=$?

@@ -14,7 +14,7 @@ teardown()
 {
     [ -z "${C-}" ] || [ -n "${WHY_SKIPPED-}" ] || {
         on head sh -c "cd $here 2>/dev/null && tail -n 30 runs/latest/slurm-*.out; scancel -u rider"
-        wait_for 30 no_jobs
+        wait_for 60 no_jobs
         on head rm -rf "$here"
     }
 }
@@ -113,12 +113,12 @@ same_curve()
 }
 
 @test "a chain of links, each with its own limit: success ends it" {
-    training 3 "time_limit = \"9s\"" "$nodes" '[schedule]' 'chain = 9' 'signal = "5s"'
+    training 3 "time_limit = \"12s\"" "$nodes" '[schedule]' 'chain = 9' 'signal = "5s"'
     submit
     wait_for 120 state_is ended
     [ "$(json .run.exit_status)" = 0 ]
     [ "$(json '.history | map(.cause) | join(" ")')" = "saved saved success" ]
-    wait_for 20 no_jobs # the links that were left
+    wait_for 40 no_jobs # the links that were left
     same_curve
 }
 
@@ -132,19 +132,19 @@ same_curve()
     [ "$(json .run.exit_status)" = 124 ]
     [[ $(json .run.sentence) == *"; 3 attempts in a row have ended no new step: the run ends here" ]]
     [ "$(json '.history | length')" = 4 ]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
 }
 
 @test "scancel is the user's word: the next link of the chain has nothing to do" {
     script 'mpi = "none"' "$nodes" '[schedule]' 'chain = 2' <<<"touch $here/began.\$RANK; exec sleep 60"
     submit
-    wait_for 30 has began.0
-    wait_for 30 has began.1
+    wait_for 60 has began.0
+    wait_for 60 has began.1
     on head scancel "$id"
     wait_for 60 state_is ended
     [[ $(json .run.sentence) == "stopped by Slurm: the job was cancelled; 2 of 2 ranks had to be ended" ]]
     [ "$(json .run.exit_status)" = 143 ]
-    wait_for 30 no_jobs
+    wait_for 60 no_jobs
     ! has runs/latest/attempt-2
 }
 
@@ -162,7 +162,7 @@ same_curve()
     script 'mpi = "none"' "$nodes" '[slurm]' 'time = "2"' '[schedule]' 'signal = "USR1@95s"' \
         <<<"trap 'touch $here/saved; exit 0' USR1; touch $here/began; while :; do sleep 0.1; done"
     submit
-    wait_for 30 has began
+    wait_for 60 has began
     wait_for 60 said "Slurm's time limit: 1 m" # the launcher has heard of it
     # 25 s after its start the ranks would be asked.
     slurm admin scontrol update jobid="$id" timelimit=60
