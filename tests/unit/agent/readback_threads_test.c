@@ -60,7 +60,7 @@ static void test_sets(void **state)
     buf_fini(&out);
 }
 
-/* ---- a rank: main thread, two more, and a child with one more; told by a pipe */
+/* ---- a rank: main thread, two more, and a child with one more; told by a pipe each */
 
 static void *sleep_for_ever(void *arg)
 {
@@ -84,24 +84,22 @@ static void run_orphan(int fd)
     sleep_for_ever(NULL);
 }
 
-static void run_rank(int fd)
+static void run_rank(int *fd)
 {
     pthread_t t;
     (void)setpgid(0, 0);
     (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-    (void)pthread_create(&t, NULL, sleep_for_ever, &fd);
-    usleep(50000);
+    (void)pthread_create(&t, NULL, sleep_for_ever, &fd[0]);
     pid_t child = fork();
     if (child == 0) {
         (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
-        sleep_for_ever(&fd);
+        sleep_for_ever(&fd[1]);
     }
-    usleep(50000);
     /* A grandchild whose parent ends: the test, a subreaper, gets it. */
     pid_t between = fork();
     if (between == 0) {
         if (fork() == 0)
-            run_orphan(fd);
+            run_orphan(fd[2]);
         _exit(0);
     }
     (void)waitpid(between, NULL, 0);
@@ -112,22 +110,26 @@ static struct rank start_rank(struct readback_threads *t)
 {
     struct rank r;
     struct proc_stat st;
-    int fd[2];
-    assert_int_equal(pipe(fd), 0);
+    pid_t *const said[] = {&r.thread, &r.child, &r.orphan};
+    int fd[3][2], ends[3];
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(pipe(fd[i]), 0);
+        ends[i] = fd[i][1];
+    }
     r.pid = fork();
     if (r.pid == 0)
-        run_rank(fd[1]);
-    assert_int_equal(read(fd[0], &r.thread, sizeof r.thread), sizeof r.thread);
-    assert_int_equal(read(fd[0], &r.child, sizeof r.child), sizeof r.child);
-    assert_int_equal(read(fd[0], &r.orphan, sizeof r.orphan), sizeof r.orphan);
-    for (int i = 0; i < 100; i++) { /* until it is ours */
+        run_rank(ends);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(read(fd[i][0], said[i], sizeof *said[i]), sizeof *said[i]);
+        close(fd[i][0]);
+        close(fd[i][1]);
+    }
+    for (int i = 0; i < 2000; i++) { /* until it is ours */
         assert_int_equal(proc_stat_read(r.orphan, &st), 0);
         if (st.ppid == getpid())
             break;
         usleep(10000);
     }
-    close(fd[0]);
-    close(fd[1]);
     assert_int_equal(proc_stat_read(r.pid, &st), 0);
     *t = (struct readback_threads){.pid = r.pid, .start = st.start, .bound = true};
     assert_int_equal(readback_cpus_of(r.pid, &t->asked), 0);
