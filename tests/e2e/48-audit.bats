@@ -113,7 +113,7 @@ head_audit()
 
 @test "eight hosts, of which one has a slow link and one is busy: these two are named" {
     maybe_skip
-    on_root n3 /usr/sbin/tc qdisc add dev eth0 root tbf rate 100mbit burst 32k latency 50ms ||
+    on_root n3 /usr/sbin/tc qdisc add dev eth0 root tbf rate 20mbit burst 32k latency 50ms ||
         skip "the kernel has no tbf"
     # So many that they are seen beside whatever else this machine is busy with.
     for _ in 1 2 3 4 5 6; do
@@ -127,7 +127,7 @@ head_audit()
     [ "$(said '[.nodes[] | select(.measured != null)] | length')" = 8 ]
     [ "$(said '[.remarks[] | "\(.kind) \(.host)"] | sort | join(", ")')" = \
         "link n3, noisy n6" ]
-    wait_for 20 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "a host that cannot be reached: the others are audited, and the exit status says so" {
@@ -155,7 +155,7 @@ head_audit()
     head_run job.toml
     [ "$status" -eq 0 ]
     [ -e "$C/share/out/started" ]
-    wait_for 20 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "bare metal that is required is not there in a guest" {
@@ -183,9 +183,9 @@ END
     maybe_skip
     audit_job 'n[1-4]'
     head_start audit job.toml
-    wait_for 20 on_root n1 pgrep -x aolani-audit
+    wait_for 40 on_root n1 pgrep -x aolani-audit
     head_signal INT
-    wait_for 20 head_ended
+    wait_for 40 head_ended
     [ "$(head_status)" = 130 ]
-    wait_for 20 nothing_left
+    wait_for 30 nothing_left
 }
