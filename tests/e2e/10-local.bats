@@ -11,7 +11,7 @@ setup()
 teardown()
 {
     [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     no_sanitizer_words
 }
 
@@ -207,7 +207,7 @@ start()
 {
     env "${SIGNALS---default-signal=INT}" "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
     launcher=$!
-    wait_for 20 all_there "$@"
+    wait_for 40 all_there "$@"
 }
 all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
 
@@ -254,7 +254,7 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
     local_job 2 1 'echo ran' 'setup = "touch $TEST_MARK/up; until [ -e $TEST_MARK/on ]; do sleep 0.1; done"'
     start up
     kill -USR1 "$launcher"
-    wait_for 10 grep -q 'no rank runs yet' log
+    wait_for 40 grep -q 'no rank runs yet' log
     touch on
     wait "$launcher"
     cat log
@@ -274,7 +274,7 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
         'head_lease = "3s"'
     start up0 up1
     kill -KILL "$launcher"
-    wait_for 12 nothing_left_here
+    wait_for 40 nothing_left_here
 }
 
 @test "every job file in configs passes check" {

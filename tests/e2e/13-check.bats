@@ -34,7 +34,7 @@ head_check()
 no_trace()
 {
     run ! on head test -e runs
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "a place where all is well: one line for nodes that are alike, and ok" {
@@ -134,9 +134,9 @@ END
     place_job '["n[1-2]"]' '["true"]' '[ssh]
 command = ["/home/rider/slow-ssh"]'
     head_start check job.toml
-    wait_for 20 on head grep -q 'starting agents: 1 of 2 nodes are up; waiting for n2' log
+    wait_for 40 on head grep -q 'starting agents: 1 of 2 nodes are up; waiting for n2' log
     head_signal INT
-    wait_for 15 head_ended
+    wait_for 40 head_ended
     head_file log
     [ "$(head_status)" = 130 ]
     on head rm slow-ssh log status

@@ -18,7 +18,7 @@ END
 }
 teardown()
 {
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     no_sanitizer_words
 }
 

@@ -329,14 +329,14 @@ END
     [ "${output##*$'\n'}" = "n[1-2,4]: same; n3: mlx5_3 down" ]
     [ ! -e "$C/share/out/setup" ]
     run ! on head test -e runs
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "check names it too" {
     hosts_job '["n[1-4]"]'
     hosts_plan check job.toml
     [[ $output == *"n[1-2,4]: same; n3: mlx5_3 down"* ]]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "a start says in one line that nodes differ" {
@@ -345,7 +345,7 @@ END
     [ "$status" -eq 127 ]
     rm -f "$C/share/out/setup"
     [[ $stderr == *"1 of 4 nodes differs from the others; aolani-run plan "*"job.toml says how"* ]]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "a host that cannot be reached: 80, with its name and the reason" {
@@ -354,7 +354,7 @@ END
     [ "$status" -eq 80 ]
     [ -z "$output" ]
     [[ $stderr == *"nowhere[1-2]: "*"resolve"* ]]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "strict on hosts: 83, and the node that is why" {
@@ -363,7 +363,7 @@ strict = true'
     hosts_plan plan job.toml
     [ "$status" -eq 83 ]
     [[ $stderr == *'error: node "n'* ]]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "Ctrl-C while hosts are asked: 130, and nothing is left" {
@@ -375,11 +375,11 @@ case "$*" in *n2*) exec sleep 100 ;; esac
 exec ssh "$@"
 END
     head_start plan job.toml
-    wait_for 20 on head grep -q 'waiting for n2' log
+    wait_for 40 on head grep -q 'waiting for n2' log
     head_signal INT
-    wait_for 15 head_ended
+    wait_for 40 head_ended
     head_file log
     [ "$(head_status)" = 130 ]
     on head rm slow-ssh log status
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }

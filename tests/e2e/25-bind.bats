@@ -21,7 +21,7 @@ setup()
 }
 teardown()
 {
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     no_sanitizer_words
 }
 
@@ -266,7 +266,7 @@ hang_in_background()
     here
     AOLANI_LIBDIR=$W/lib "$BUILD/aolani-run" job.toml -r 1 >log 2>&1 </dev/null &
     job_pid=$!
-    wait_for 10 is_hanging
+    wait_for 40 is_hanging
 }
 
 @test "a job that is stopped while its nodes describe themselves leaves nothing" {
@@ -290,5 +290,5 @@ hang_in_background()
     kill -KILL "$agent"
     wait $job_pid || :
     cat log
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
 }

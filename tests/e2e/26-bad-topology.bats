@@ -142,7 +142,7 @@ while left[0]:
     time.sleep(0.05)
     fcntl.ioctl(fd, termios.FIONREAD, left)
 END
-    wait_for 10 test -e ready
+    wait_for 40 test -e ready
     plan pipe
     [ "$status" -eq 0 ]
     wait $!

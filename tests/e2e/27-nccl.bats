@@ -13,7 +13,7 @@ setup()
     make_machine "$W/two"
     export AOLANI_LIBDIR=$W/two
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown() { wait_for 30 nothing_left_here; }
 
 # Two GPUs, each below a switch with a NIC of its own.
 make_machine()
@@ -129,7 +129,7 @@ END
         "$BATS_TEST_TMPDIR/stderr"
     touch go
     wait "$!"
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     touch off
     aolani job.toml -x NCCL_IB_DISABLE=1
     [ "$status" -eq 0 ]

@@ -9,12 +9,12 @@ setup_file()
     [ -x "$plain/tests/e2e/mpi_ring" ] || WHY_SKIPPED="mpicc is absent"
     [ -x "$BUILD/aolani-pmix" ] || WHY_SKIPPED="libpmix is absent"
     [ -n "$WHY_SKIPPED" ] || cluster_up 4
+    export BATS_TEST_TIMEOUT=300
 }
 teardown_file() { cluster_down; }
 setup() { maybe_skip; }
 
 @test "ring and all-to-all on 4 hosts x 2 ranks, 20 times in a row" {
-    export BATS_TEST_TIMEOUT=300
     head_job ring <<END
 [job]
 command = ["$bin/mpi_ring"]
@@ -30,7 +30,7 @@ END
         [ "$status" -eq 0 ]
         [[ $output == *"ring and all-to-all over 8 ranks"* ]]
     done
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "MPI_Abort on one rank ends the job with its code" {
@@ -48,5 +48,5 @@ END
     LIMIT=60 head_run abort.toml
     [ "$status" -eq 5 ]
     [[ $output == *"rank 3"* ]]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }

@@ -10,7 +10,7 @@ setup()
     export TEST_MARK=$W # marks every process of the test's jobs
     host=$plain/tests/e2e/trainer-host
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown() { wait_for 30 nothing_left_here; }
 
 need_cuda()
 {

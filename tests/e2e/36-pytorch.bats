@@ -120,5 +120,5 @@ log_pattern = "^step ([0-9]+) "'
 }
 
 @test "nothing is left on any host after the end" {
-    wait_for 10 nothing_left
+    wait_for 30 nothing_left
 }

@@ -38,7 +38,7 @@ setup()
 teardown()
 {
     [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
-    wait_for 20 nothing_left_here
+    wait_for 30 nothing_left_here
     [ -n "${WHY_SKIPPED-}" ] || [ -z "$(inside "$D/bin/podman" ps -a --noheading)" ]
     no_sanitizer_words
 }

@@ -8,6 +8,7 @@ setup_file()
 {
     export P=$BATS_FILE_TMPDIR/packed
     "$root/tests/gpu/pack" "$BUILD" "$P"
+    export BATS_TEST_TIMEOUT=300 # what trains takes a minute where there are two CPUs
 }
 setup() { work; }
 

@@ -128,5 +128,5 @@ end_job()
 }
 
 @test "nothing is left on any host after the end" {
-    wait_for 10 nothing_left
+    wait_for 30 nothing_left
 }

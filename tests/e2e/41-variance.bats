@@ -37,7 +37,7 @@ remove_groups()
 {
     local r
     for r in 0 1 2 3; do
-        wait_for 10 rmdir "$GROUP$r" || :
+        wait_for 40 rmdir "$GROUP$r" || :
     done
 }
 
@@ -123,7 +123,7 @@ teardown_file()
     [ -n "$GROUP" ] || return 0
     BATS_TEST_TMPDIR=$BATS_FILE_TMPDIR
     work
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
     remove_groups
 }
 setup()

@@ -36,5 +36,5 @@ END
     [ "$(head_json '.run.step_source')" = nccl ]
     [ "$(head_json '.steps.culprit_rank')" = 3 ]
     [ "$(head_json '([.ledger.rows[]] | add) == .run.wall_ms * 1000')" = true ]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }

@@ -11,7 +11,7 @@ setup()
     export TEST_MARK=$W # marks every process of the test's jobs
     gcc -std=c11 -D_GNU_SOURCE -O2 -Wall -Wextra -I "$root" -rdynamic -o ddp "$root/tests/e2e/nccl/ddp.c" -ldl
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown() { wait_for 30 nothing_left_here; }
 
 # train SOURCE STEPS LATE_RANK LATE_US [ENV]
 train()

@@ -76,7 +76,7 @@ lost()
     done
     wait_for 60 on head grep -qs '^step 40' runs/latest/attempt-1/rank-0001.out
     kill "${hogs[@]}"
-    wait_for 20 head_ended
+    wait_for 40 head_ended
     on head cat log
     [ "$(head_status)" = 0 ]
     [ "$(head_json '.run.step_source')" = log ]
@@ -85,7 +85,7 @@ lost()
     [ "$(lost 1 preempted)" -ge 3000 ]
     [ "$(($(lost 1 'own work') * 5))" -lt "$(lost 1 preempted)" ]
     on head cat log | tr -s ' \n' ' ' | grep -q 'other processes on its core'
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }
 
 @test "a rank that has more to do itself is named, and that it is its own work" {
@@ -101,5 +101,5 @@ lost()
     own=$(lost 1 'own work')
     [[ $own -ge 7000 && $own -le 16000 ]]
     [ "$(lost 0 'own work')" -lt 700 ]
-    wait_for 5 nothing_left
+    wait_for 30 nothing_left
 }

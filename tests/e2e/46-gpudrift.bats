@@ -17,7 +17,7 @@ setup()
     FIRST=$(grep -ao 'GPU-[0-9a-f-]\{36\}' "$W/two/message" | head -n 1)
     export AOLANI_LIBDIR=$W/two
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown() { wait_for 30 nothing_left_here; }
 
 make_machine()
 {

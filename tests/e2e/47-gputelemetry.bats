@@ -16,7 +16,7 @@ setup()
     export AOLANI_LIBDIR=$W/two AOLANI_TEST_KMSG=$W/kmsg
     echo "3,1,2,-;NVRM: Xid (PCI:0000:13:00): 48, before the job" >kmsg
 }
-teardown() { wait_for 10 nothing_left_here; }
+teardown() { wait_for 30 nothing_left_here; }
 
 make_machine()
 {

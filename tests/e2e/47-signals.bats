@@ -6,7 +6,7 @@
 load ../lib/e2e
 
 setup() { work; }
-teardown() { wait_for 10 nothing_left_here; no_sanitizer_words; }
+teardown() { wait_for 30 nothing_left_here; no_sanitizer_words; }
 
 db() { sqlite3 runs/latest/run.db "$1"; }
 

@@ -56,10 +56,10 @@ question() { printf '\007\000\000\000\010\001\032\003\010\260\155'; }
     pid=$!
     exec 7>ask
     question >&7
-    wait_for 10 test -s said
+    wait_for 40 test -s said
     kill -0 $pid
     exec 7>&-
-    wait_for 5 ended $pid
+    wait_for 40 ended $pid
     cat words
     no_sanitizer_words
 }

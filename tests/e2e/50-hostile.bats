@@ -12,7 +12,7 @@ setup()
 teardown()
 {
     [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
-    wait_for 10 nothing_left_here
+    wait_for 30 nothing_left_here
 }
 
 # hostile RANKS SHELL_TEXT [KEYS_OF_JOB]
@@ -37,7 +37,7 @@ start()
 {
     "$BUILD/aolani-run" job.toml </dev/null >log 2>&1 3>&- &
     launcher=$!
-    wait_for 20 test -s ready
+    wait_for 40 test -s ready
     agent=$(pgrep -x aolani-agent -P "$(pgrep -d , -P "$launcher")")
     [ -n "$agent" ]
 }
@@ -69,8 +69,8 @@ daemon_gone() { ! kill -0 "$(cat ready)" 2>/dev/null; }
     hostile 1 "$daemon sleep 100"
     start
     kill -KILL "$agent" "$launcher"
-    wait_for 3 daemon_gone
-    wait_for 8 nothing_left_here
+    wait_for 40 daemon_gone
+    wait_for 30 nothing_left_here
 }
 
 @test "more ranks on a node than a login has descriptors for" {

@@ -14,7 +14,7 @@ teardown()
 {
     [ -z "${crowd_in-}" ] || exec {crowd_in}>&-
     [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
-    wait_for 15 nothing_left_here
+    wait_for 30 nothing_left_here
 }
 
 # A job on two nodes whose ranks write until `go` is there, and then 100,000 bytes; $port.
@@ -36,7 +36,7 @@ head_lease = "5s"
 END
     "$BUILD/aolani-run" -v job.toml </dev/null >out 2>log 3>&- &
     launcher=$!
-    wait_for 20 test -s run
+    wait_for 40 test -s run
     port=$(ss -Hltnp | sed -n "s/.*127.0.0.1:\([0-9]*\) .*pid=$launcher,.*/\1/p")
     [ -n "$port" ]
 }

@@ -12,7 +12,7 @@ setup()
 teardown()
 {
     [ -z "${launcher-}" ] || kill -KILL "$launcher" 2>/dev/null || :
-    wait_for 15 nothing_left_here
+    wait_for 30 nothing_left_here
     umount -l runs 2>/dev/null || :
 }
 
@@ -98,11 +98,11 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     output_job 'echo first; : >started; while [ ! -e go ]; do sleep 0.1; done
         '"$A"'; : >wrote; echo end'
     start
-    wait_for 20 test -e started
+    wait_for 40 test -e started
     fill_disk
     : >go
-    wait_for 20 test -e wrote # by a rank that was not held
-    wait_for 20 said 'No space left on device; the run goes on'
+    wait_for 40 test -e wrote # by a rank that was not held
+    wait_for 40 said 'No space left on device; the run goes on'
     rm runs/filler
     ended
     [ "$status" -eq 0 ]
@@ -116,7 +116,7 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     small_disk 2m
     output_job ': >started; while [ ! -e go ]; do sleep 0.1; done; '"$A"'; exit 3'
     start
-    wait_for 20 test -e started
+    wait_for 40 test -e started
     fill_disk
     : >go
     wait_for 30 said 'their output waits for room, for 60 s at most'
@@ -134,12 +134,12 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     output_job 'echo first; : >started; while [ ! -e go ]; do sleep 0.1; done
         '"$A"'; : >wrote; while [ ! -e again ]; do sleep 0.1; done; echo end'
     start
-    wait_for 20 test -e started
-    wait_for 10 test -s runs/latest/attempt-1/rank-0000.out
+    wait_for 40 test -e started
+    wait_for 40 test -s runs/latest/attempt-1/rank-0000.out
     prlimit --pid "$launcher" --fsize=65536:unlimited # as a quota or a broken disk would
     : >go
-    wait_for 20 test -e wrote
-    wait_for 20 said 'rank-0000.out" from byte 65536: File too large; the run goes on'
+    wait_for 40 test -e wrote
+    wait_for 40 said 'rank-0000.out" from byte 65536: File too large; the run goes on'
     prlimit --pid "$launcher" --fsize=unlimited
     : >again
     ended
@@ -157,12 +157,12 @@ whole() { awk 'BEGIN { for (i = 0; i < 30000; i++) printf "%09d\n", i }'; }
     # Pipes: the launcher's own limit is no matter to them.
     "$BUILD/aolani-run" job.toml </dev/null > >(cat >out) 2> >(cat >log) 3>&- &
     launcher=$!
-    wait_for 20 test -e started
+    wait_for 40 test -e started
     prlimit --pid "$launcher" --fsize=1:unlimited
     : >go
     ended
     [ "$status" -eq 8 ]
-    wait_for 10 said 'build .*run.db' # the last of its words
+    wait_for 40 said 'build .*run.db' # the last of its words
     said 'exit status 8 after'
     [ "$(times 'the journal is incomplete: .*File too large')" -eq 1 ]
     said 'run.json": File too large'

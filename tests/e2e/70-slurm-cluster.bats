@@ -40,7 +40,7 @@ node_is() { [ "$(on head sinfo -h -N -p main -o %T -n "$2")" = "$1" ]; }
 
 @test "a batch script runs on the first of its hosts and its exit status is kept" {
     id=$(printf '%s\n' '#!/bin/sh' hostname 'srun -l hostname | sort' 'exit 7' | batch seven -N2)
-    wait_for 20 state_is FAILED "$id"
+    wait_for 40 state_is FAILED "$id"
     [[ $(on head scontrol show job "$id") == *ExitCode=7:0* ]]
     [ "$(on head cat $shared/seven.out)" = "$(printf '%s\n' n1 "0: n1" "1: n2")" ]
 }
@@ -50,16 +50,16 @@ node_is() { [ "$(on head sinfo -h -N -p main -o %T -n "$2")" = "$1" ]; }
         echo "$SLURM_JOB_GPUS $CUDA_VISIBLE_DEVICES"; sleep 60'
     a=$(batch a -w n1 --gres=gpu:1 <<<"$say")
     b=$(batch b -w n1 --gres=gpu:1 <<<"$say")
-    wait_for 20 state_is RUNNING "$a"
-    wait_for 20 state_is RUNNING "$b"
-    wait_for 20 on head test -s $shared/a.out -a -s $shared/b.out
+    wait_for 40 state_is RUNNING "$a"
+    wait_for 40 state_is RUNNING "$b"
+    wait_for 40 on head test -s $shared/a.out -a -s $shared/b.out
     [ "$(on head sort $shared/a.out $shared/b.out | xargs)" = "0 0 1 1" ]
     c=$(batch c -w n1 --gres=gpu:2 <<<"$say")
-    wait_for 20 sh -c "'$cluster' exec '$C' head squeue -h -o %r -j $c | grep -qx Resources"
+    wait_for 40 sh -c "'$cluster' exec '$C' head squeue -h -o %r -j $c | grep -qx Resources"
     run on head sbatch -w n4 --gres=gpu:2 $shared/a.sh
     [[ $status -ne 0 && $output == *"node configuration is not available"* ]]
     on head scancel "$a" "$b" "$c"
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
 }
 
 @test "a drained node is not used; a job in a high partition requeues one in a low" {
@@ -67,26 +67,26 @@ node_is() { [ "$(on head sinfo -h -N -p main -o %T -n "$2")" = "$1" ]; }
     node_is drained n3
     low=$(batch low -p low -N3 --requeue <<<'#!/bin/sh
         sleep 60')
-    wait_for 20 state_is RUNNING "$low"
+    wait_for 40 state_is RUNNING "$low"
     [ "$(on head squeue -h -o %N -j "$low")" = "n[1-2,4]" ]
     slurm admin scontrol update NodeName=n3 State=resume
     on head srun -p high -N4 --exclusive true
-    wait_for 20 state_is PENDING "$low"
+    wait_for 40 state_is PENDING "$low"
     [[ $(on head scontrol show job "$low") == *" Restarts=1 "* ]]
     on head scancel "$low"
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
 }
 
 @test "a job goes on while slurmctld is away, and its end is known afterwards" {
     id=$(batch on -w n1 <<<'#!/bin/sh
         while [ ! -e go ]; do sleep 0.1; done; echo ended')
-    wait_for 20 state_is RUNNING "$id"
+    wait_for 40 state_is RUNNING "$id"
     slurm ctld stop
     [[ $(on head scontrol ping) == *DOWN* ]]
     on head touch $shared/go
-    wait_for 20 on head grep -q ended $shared/on.out
+    wait_for 40 on head grep -q ended $shared/on.out
     slurm ctld start
-    wait_for 20 state_is COMPLETED "$id"
+    wait_for 40 state_is COMPLETED "$id"
 }
 
 @test "without munge nothing is asked of Slurm; with it, all is" {
@@ -95,7 +95,7 @@ node_is() { [ "$(on head sinfo -h -N -p main -o %T -n "$2")" = "$1" ]; }
     [[ $status -ne 0 && $output == *"authentication"* ]]
     slurm munge head start
     on head squeue
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
 }
 
 @test "nothing of Slurm is left on a host when its jobs have ended" {

@@ -16,7 +16,7 @@ teardown()
 {
     [ -n "${C-}" ] || return 0
     on head scancel -u rider
-    wait_for 30 no_jobs
+    wait_for 60 no_jobs
 }
 
 shared=/srv/share/rider
@@ -82,7 +82,7 @@ END
     # The head is on n1, and fills the cache of its own home first.
     [ "$(share_json '[.nodes[].copied] | map(tostring) | join(" ")')" = "false true true true" ]
     [ "$(share_json '.nodes | map(.teardown) | unique | join(" ")')" = clean ]
-    wait_for 10 nothing_left
+    wait_for 60 nothing_left
 }
 
 @test "the CPUs of the ranks are among those of the job, also with half of a node" {
@@ -93,7 +93,7 @@ command = ["sh", "-c", "echo rank $RANK $(sed -n s/^Cpus_allowed_list:.//p /proc
 END
     # Another job holds the first CPU of each node.
     on head sbatch -Q -N4 --ntasks-per-node=1 -o /dev/null --wrap 'sleep 60'
-    wait_for 20 sh -c "'$cluster' exec '$C' head squeue -h -t R -o %i | grep -q ."
+    wait_for 40 sh -c "'$cluster' exec '$C' head squeue -h -t R -o %i | grep -q ."
     inside -N4 --ntasks-per-node=1 -- cpus.toml
     [ "$status" -eq 0 ]
     [ "$(grep -c '^rank [0-3] 1$' <<<"$output")" = 4 ]
@@ -135,7 +135,7 @@ END
     on head cat $shared/seven.out
     job_says "$id" ExitCode=7:0
     [[ $(on head cat $shared/seven.out) == *"rank 2 on n3 failed first: exit 7"* ]]
-    wait_for 10 nothing_left
+    wait_for 60 nothing_left
 }
 
 @test "some of the nodes: a count, names, and what the allocation does not have" {
@@ -216,7 +216,7 @@ END
     slurm slurmd n2 start
     [ "$status" -eq 80 ]
     [[ $output == *"agents could not start: n2: its slurmd does not start a task"* ]]
-    wait_for 20 nothing_left
+    wait_for 60 nothing_left
     slurm wait
 }
 
@@ -228,7 +228,7 @@ END
     on head sh -c "cd $shared; nohup salloc -Q -N2 sh -c 'touch granted; until test -e go; do \
 sleep 0.1; done; $bin/aolani-run some.toml >munge.out 2>&1; echo \$? >munge.status' \
 </dev/null >/dev/null 2>&1 &"
-    wait_for 20 on head test -e $shared/granted
+    wait_for 40 on head test -e $shared/granted
     slurm munge head stop
     on head touch $shared/go
     wait_for 60 on head test -s $shared/munge.status
@@ -241,54 +241,54 @@ sleep 0.1; done; $bin/aolani-run some.toml >munge.out 2>&1; echo \$? >munge.stat
 @test "an agent that is killed is noticed at once, and its node is cleaned up" {
     waiting_job 0
     id=$(batch wait wait.toml -- -N4)
-    wait_for 30 all_wait 4
+    wait_for 60 all_wait 4
     # The keeper and the agent, as if the memory had run out.
     on n3 pkill -KILL -x 'aolani-(agent|keeper)'
-    wait_for 30 job_over "$id"
+    wait_for 60 job_over "$id"
     on head cat $shared/wait.out
     job_says "$id" ExitCode=81:0
     [[ $(on head cat $shared/wait.out) == *'node "n3" was lost'* ]]
-    wait_for 20 nothing_left
+    wait_for 60 nothing_left
 }
 
 @test "scancel: ranks save with their grace, and the end is clean" {
     waiting_job 1
     id=$(batch wait wait.toml -- -N4)
-    wait_for 30 all_wait 4
+    wait_for 60 all_wait 4
     on head scancel "$id"
-    wait_for 30 job_over "$id"
+    wait_for 60 job_over "$id"
     on head cat $shared/wait.out
-    wait_for 10 says_status 143
+    wait_for 40 says_status 143
     [ "$(on head grep -c '^saved' $shared/wait.out)" = 4 ]
     [ "$(share_json '.nodes | map(.teardown) | unique | join(" ")')" = clean ]
-    wait_for 20 nothing_left
+    wait_for 60 nothing_left
 }
 
 @test "SIGTERM to the step alone, as preemption sends it, ends the job, not a node" {
     waiting_job 1
     id=$(batch wait wait.toml -- -N4)
-    wait_for 30 all_wait 4
+    wait_for 60 all_wait 4
     on head scancel --signal=TERM "$id"
-    wait_for 30 job_over "$id"
+    wait_for 60 job_over "$id"
     on head cat $shared/wait.out
     job_says "$id" ExitCode=143:0
     [[ $(on head cat $shared/wait.out) == *"Slurm ends the job"* ]]
     [ "$(on head grep -c '^saved' $shared/wait.out)" = 4 ]
-    wait_for 20 nothing_left
+    wait_for 60 nothing_left
 }
 
 @test "SIGINT to aolani-run stops the ranks and leaves no step" {
     waiting_job 0
     in_share 'nohup env --default-signal=INT salloc -Q -N4 '$bin'/aolani-run wait.toml \
         </dev/null >wait.out 2>&1; echo $? >wait.status' >/dev/null 2>&1 3>&- &
-    wait_for 30 all_wait 4
+    wait_for 60 all_wait 4
     head_signal INT
-    wait_for 30 on head test -s $shared/wait.status
+    wait_for 60 on head test -s $shared/wait.status
     on head cat $shared/wait.out
     [ "$(on head cat $shared/wait.status)" = 130 ]
     [ "$(on head grep -c '^saved' $shared/wait.out)" = 4 ]
-    wait_for 10 no_steps
-    wait_for 10 nothing_left
+    wait_for 40 no_steps
+    wait_for 60 nothing_left
 }
 
 @test "a head that is killed leaves nothing after its lease" {
@@ -296,10 +296,10 @@ sleep 0.1; done; $bin/aolani-run some.toml >munge.out 2>&1; echo \$? >munge.stat
     on head sh -c "printf 'head_lease = \"3s\"\n' >>$shared/wait.toml"
     in_share 'nohup salloc -Q -N4 '$bin'/aolani-run wait.toml \
         </dev/null >wait.out 2>&1' >/dev/null 2>&1 3>&- &
-    wait_for 30 all_wait 4
+    wait_for 60 all_wait 4
     head_signal KILL
-    wait_for 30 nothing_left
-    wait_for 10 no_steps
+    wait_for 60 nothing_left
+    wait_for 40 no_steps
 }
 
 @test "check, plan and audit see the nodes of the allocation" {

@@ -38,16 +38,16 @@ teardown()
     [ -z "${WHY_SKIPPED-}" ] || return 0
     [ -z "${BATS_ERROR_STATUS-}" ] || { on head sh -c 'tail -n 50 log; squeue' || :; }
     on head scancel -u rider || :
-    wait_for 30 no_jobs || return 1
+    wait_for 60 no_jobs || return 1
     for_all rm -rf began runs log status tty
-    wait_for 30 nothing_left
+    wait_for 60 nothing_left
 }
 as_root() { "$cluster" exec -u root "$C" head "$@"; }
 for_all() { local h; while read -r h; do on "$h" "$@"; done <"$C/names"; }
 
 # A job that has all nodes.
 block() { on head sbatch --parsable -N3 --exclusive -J block -o /dev/null --wrap 'sleep 600' &&
-    wait_for 20 states block RUNNING; }
+    wait_for 40 states block RUNNING; }
 unblock() { on head scancel -n block; }
 # states NAME STATE: of the jobs of this name; no STATE: there are none
 states() { [ "$(on head squeue -h -n "$1" -o %T)" = "${2-}" ]; }
@@ -63,7 +63,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 @test "a job asks for nodes, waits, runs, reports, and gives them back" {
     block
     head_start job.toml
-    wait_for 20 waits
+    wait_for 40 waits
     said "it is next, as soon as enough nodes are free"
     states job PENDING
     unblock
@@ -74,7 +74,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     said "all 4 ranks ended with status 0"
     [ "$(head_json '.run.queued_ms > 1000')" = true ]
     said "  before it began it waited .* in Slurm.s queue"
-    wait_for 20 no_jobs # cleaned up by Slurm
+    wait_for 40 no_jobs # cleaned up by Slurm
     no_helpers
 }
 
@@ -83,7 +83,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     block
     for row in INT=130 TERM=143 HUP=129; do
         head_start job.toml
-        wait_for 20 waits
+        wait_for 40 waits
         head_signal "${row%=*}"
         ended
         [ "$(head_status)" = "${row#*=}" ]
@@ -114,27 +114,27 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 @test "a launcher that is killed leaves no job, in the queue or on nodes" {
     block
     head_start job.toml
-    wait_for 20 waits
+    wait_for 40 waits
     head_signal KILL
-    wait_for 20 states job
-    wait_for 20 no_helpers
+    wait_for 40 states job
+    wait_for 40 no_helpers
     unblock
     head_start long.toml
     wait_for 60 runs
     states long RUNNING
     head_signal KILL
     wait_for 60 states long
-    wait_for 20 no_helpers
+    wait_for 40 no_helpers
 }
 
 @test "the same where the user wants to be asked before a job is cancelled" {
     block
     on head sh -c '{ SCANCEL_INTERACTIVE=true $1 job.toml >log 2>&1 </dev/null; } >/dev/null 2>&1 &' \
         - "$bin/aolani-run"
-    wait_for 20 waits
+    wait_for 40 waits
     head_signal KILL
-    wait_for 20 states job
-    wait_for 20 no_helpers
+    wait_for 40 states job
+    wait_for 40 no_helpers
 }
 
 @test "a launcher that is killed as it asks leaves no job" {
@@ -143,8 +143,8 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
         head_start job.toml
         sleep "$i"
         head_signal KILL || :
-        wait_for 30 no_jobs
-        wait_for 20 no_helpers
+        wait_for 60 no_jobs
+        wait_for 40 no_helpers
     done
 }
 
@@ -154,8 +154,8 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
         'job.command=["sh", "-c", "touch ~/began; while :; do echo x; sleep 0.01; done"]'
     wait_for 60 runs
     head_signal KILL
-    wait_for 20 no_helpers
-    wait_for 30 no_jobs
+    wait_for 40 no_helpers
+    wait_for 60 no_jobs
     for_all rm -rf began
     nothing_left
 }
@@ -184,7 +184,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     [ "$status" -eq 2 ]
     [[ $output == *"on 9 hosts, 2 ranks each"*"has no such nodes"* ]]
     head_start job.toml -N9
-    wait_for 20 waits
+    wait_for 40 waits
     said "\(it asks for more nodes than its partition\|its partition does not allow\)"
     head_signal INT
     ended
@@ -219,14 +219,14 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     head_run audit job.toml --no-measure --no-history --json
     [ "$status" -eq 0 ]
     [[ $output =~ '"host": '*'"n1"'.*'"host": '*'"n2"' ]]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     head_run plan job.toml
     [ "$status" -eq 0 ]
     [[ $output == *'n[1-2]: 2 nodes alike, 2 ranks on each'* ]]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     block
     head_start plan job.toml
-    wait_for 20 waits
+    wait_for 40 waits
     head_signal INT
     ended
     [ "$(head_status)" = 130 ]
@@ -236,7 +236,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 @test "a job that an administrator cancels: in the queue, and at work" {
     block
     head_start job.toml
-    wait_for 20 waits
+    wait_for 40 waits
     as_root scancel -n job
     ended
     [ "$(head_status)" = 80 ]
@@ -249,7 +249,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     ended
     [ "$(head_status)" = 143 ]
     said "stopped by Slurm: the job was cancelled"
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     no_helpers
 }
 
@@ -271,7 +271,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     ended
     [ "$(head_status)" = 130 ]
     said "stopped by Ctrl-C (Interrupt)"
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     no_helpers
 }
 
@@ -279,7 +279,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
     head_run job.toml -r 9 --set 'slurm.extra=["--ntasks-per-node=1"]'
     [ "$status" -eq 2 ]
     [[ $output == *"has 1 CPU"* ]]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     no_helpers
 }
 
@@ -295,7 +295,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 @test "a controller that does not answer: Ctrl-C ends the wait, or Slurm's patience does" {
     slurm ctld stop
     head_start job.toml
-    wait_for 20 asks
+    wait_for 40 asks
     head_signal INT
     ended
     [ "$(head_status)" = 130 ]
@@ -310,17 +310,17 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 @test "who leaves before the job is seen to be gone has it cancelled later" {
     block
     head_start job.toml
-    wait_for 20 waits
+    wait_for 40 waits
     slurm ctld stop
     head_signal INT
     asks # signals that come together are one
     head_signal INT
-    wait_for 20 asks_no_more
+    wait_for 40 asks_no_more
     head_signal INT
     ended
     [ "$(head_status)" = 130 ]
     said "left before Slurm had said that the job is gone"
     slurm ctld start
-    wait_for 30 states job
-    wait_for 20 no_helpers
+    wait_for 60 states job
+    wait_for 40 no_helpers
 }

@@ -64,8 +64,8 @@ END
     [ "$status" -eq 0 ]
     [[ $output == *"submitted as job "* && $output == *"run directory: $here/runs/job-"* ]]
     [[ $output == *"aolani-run logs -f $here/runs/job-"* ]]
-    wait_for 30 state_is running
-    wait_for 30 wrote "first 7"
+    wait_for 60 state_is running
+    wait_for 60 wrote "first 7"
     on_run status
     [ "$status" -eq 0 ]
     [[ $output == *": running"* && $output == *"8 ranks on 4 nodes: n[1-4]"* ]]
@@ -81,7 +81,7 @@ END
     in_share 'touch go'
     wait $follower
     [ "$(grep -c 'n[1-4]:[0-7]: last [0-7]' "$BATS_TEST_TMPDIR/followed")" -eq 8 ]
-    wait_for 20 state_is ended
+    wait_for 40 state_is ended
     on_run status "$id"
     [ "$status" -eq 0 ]
     [[ $output == *"ended with exit status 0"*"all 8 ranks ended"* ]]
@@ -91,7 +91,7 @@ END
     [[ $output == *"all 8 ranks ended with status 0"* ]]
     on_run status --over "$here/runs"
     [ "$status" -eq 0 ]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
 }
 
 @test "submit --print shows the script that would be submitted, and makes nothing" {
@@ -132,7 +132,7 @@ command = ["sh", "-c", "exit 7"]
 output = "my %j 'runs' #1"
 END
     submit
-    wait_for 30 job_is "$id" FAILED
+    wait_for 60 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 7 ]
     on_run status "$here/my %j 'runs' #1"
     [ "$status" -eq 1 ]
@@ -159,7 +159,7 @@ END
     on_run submit job.toml --backend local
     [ "$status" -eq 2 ]
     [[ $stderr == *"submit hands a job to Slurm"* ]]
-    wait_for 30 no_jobs
+    wait_for 60 no_jobs
 }
 
 @test "Ctrl-C while a long chain is submitted leaves no job in the queue" {
@@ -171,9 +171,9 @@ chain = 300
 begin = "1h"
 END
     in_share '{ env --default-signal=INT aolani-run submit job.toml >log 2>&1 & echo $! >pid; wait $!; echo $? >status; } &'
-    wait_for 20 in_share 'test "$(wc -l <runs/latest/slurm)" -ge 3'
+    wait_for 40 in_share 'test "$(wc -l <runs/latest/slurm)" -ge 3'
     in_share 'kill -INT $(cat pid)'
-    wait_for 20 in_share 'test -s status'
+    wait_for 40 in_share 'test -s status'
     [ "$(in_share 'cat status')" = 130 ]
     [[ $(in_share 'cat log') == *"directory is kept"*"interrupted"*"jobs before it are cancelled"* ]]
     no_jobs
@@ -208,7 +208,7 @@ END
         exec env --ignore-signal=CHLD aolani-run submit -q job.toml')
     [[ $(on head scontrol show job "$id") == *Partition=low* ]]
     wait_for 40 state_is ended
-    wait_for 20 no_jobs # nobody is asked whether the other link is to be cancelled
+    wait_for 40 no_jobs # nobody is asked whether the other link is to be cancelled
     of_run "slurm-$id.out" >"$BATS_TEST_TMPDIR/said"
     run ! grep -F "[y/n]" "$BATS_TEST_TMPDIR/said"
 }
@@ -237,7 +237,7 @@ begin = "1h"
 chain = 2
 END
     submit
-    wait_for 20 state_is queued
+    wait_for 40 state_is queued
     on_run status "$id"
     [ "$status" -eq 0 ]
     [[ $output == *": queued"*"job $id"*"waits"*"then       job $((id + 1))"* ]]
@@ -246,7 +246,7 @@ END
     [[ $stderr == *"has not begun"* ]]
     on_run stop "$id"
     [ "$status" -eq 0 ]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     state_is ended
     on_run status
     [ "$status" -eq 1 ]
@@ -264,13 +264,13 @@ count = 2
 chain = 3
 END
     submit
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     HOST=n4 on_run stop "$here/runs"
     [ "$status" -eq 0 ]
     [[ $stderr == *"stopping the run; waiting for process"*"in Slurm job $id"* ]]
     [[ $stderr == *"the run has ended with exit status 143"* ]]
     [ "$(in_share 'cat runs/latest/attempt-1/rank-*.out' | grep -c saved)" = 2 ]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     on_run stop "$id"
     [ "$status" -eq 0 ]
     [[ $stderr == *"the run had ended"* ]]
@@ -282,11 +282,11 @@ END
 command = ["sh", "-c", "trap '' TERM; echo ready; while :; do sleep 1; done"]
 END
     submit
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     on_run stop --now "$id"
     [ "$status" -eq 0 ]
-    wait_for 20 no_jobs
-    wait_for 10 state_is ended
+    wait_for 40 no_jobs
+    wait_for 40 state_is ended
 }
 
 @test "a head that is killed is resumed by the batch script" {
@@ -295,7 +295,7 @@ END
 command = ["sh", "-c", "echo attempt \$TORCHELASTIC_RESTART_COUNT; [ -e $here/go ] && exit 0; echo ready; while :; do sleep 0.1; done"]
 END
     submit
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     in_share 'touch go'
     on n1 pkill -KILL -x aolani-run
     wait_for 60 state_is ended
@@ -303,7 +303,7 @@ END
     on_run status
     [ "$status" -eq 0 ]
     [[ $output == *"ended with exit status 0"* ]]
-    wait_for 20 job_is "$id" COMPLETED
+    wait_for 40 job_is "$id" COMPLETED
 }
 
 @test "a chain: each link goes on where the one before ended, and 93 ends it" {
@@ -314,20 +314,20 @@ command = ["sh", "-c", "n=\$(ls -d $here/runs/latest/attempt-* | wc -l); echo pa
 chain = 3
 END
     submit
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     # The batch script and all in it are gone at once.
     "$cluster" exec -u root "$C" n1 pkill -KILL -u rider
     wait_for 60 state_is ended
     on_run status
     [ "$status" -eq 1 ]
     [[ $output == *"ended with exit status 93"* ]]
-    wait_for 20 no_jobs
+    wait_for 40 no_jobs
     wrote "part 2"
     run ! wrote "part 3"
     [ "$(job_exit $((id + 1)))" = 93 ]
     # One more by hand has nothing to do, and says so.
     more=$(on head sbatch --parsable "$here/runs/latest/batch.sh")
-    wait_for 20 job_is "$more" COMPLETED
+    wait_for 40 job_is "$more" COMPLETED
     of_run "slurm-$more.out" | grep -q "nothing is left to do"
     of_run slurm | grep -qx "$more"
 }
@@ -341,18 +341,18 @@ time_limit = "4s"
 requeue = true
 END
     submit
-    wait_for 30 state_is "between jobs"
+    wait_for 60 state_is "between jobs"
     in_share 'touch go'
     of_run "slurm-$id.out" | grep -q "this job asks to be requeued"
     # Slurm begins it two minutes later; that is not what is to be seen here. In the second in
     # which its last part ended its new credential would be taken for the old one.
     sleep 1.1
-    wait_for 20 on head scontrol update "JobId=$id" StartTime=now
+    wait_for 40 on head scontrol update "JobId=$id" StartTime=now
     wait_for 40 state_is ended
     on_run status
     [ "$status" -eq 0 ]
     [ "$(in_share 'ls -d runs/job-*/attempt-* | wc -l')" = 2 ]
-    wait_for 20 job_is "$id" COMPLETED
+    wait_for 40 job_is "$id" COMPLETED
 }
 
 @test "stop on another machine than that of a head outside Slurm says where to do it" {
@@ -361,7 +361,7 @@ END
 command = ["sh", "-c", "echo ready; while :; do sleep 0.1; done"]
 END
     in_share "{ aolani-run job.toml >log 2>&1 & }"
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     on_run status
     [ "$status" -eq 0 ]
     [[ $output == *": running"*"process "*" on head"* ]]
@@ -383,12 +383,12 @@ END
 command = ["sh", "-c", "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.1; done"]
 END
     id=$(in_share 'sbatch --parsable -N2 -o own.out --wrap "aolani-run job.toml; echo status \$?"')
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     on_run stop "$id"
     [ "$status" -eq 0 ]
     [[ $stderr == *"has ended with exit status 143"* ]]
     wrote saved
-    wait_for 20 job_is "$id" COMPLETED
+    wait_for 40 job_is "$id" COMPLETED
     [[ $(in_share 'cat own.out') == *"status 143"* ]]
 }
 
@@ -398,10 +398,10 @@ END
 command = ["sh", "-c", "trap 'echo saved; exit 0' TERM; echo ready; while :; do sleep 0.1; done"]
 END
     id=$(in_share 'sbatch --parsable -w "n[1-2]" -N2 -o own.out --wrap "aolani-run job.toml"')
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     in_share 'salloc -w n3 -N1 --ntasks-per-node=2 --gpus=2 aolani-run stop "$1" </dev/null' "$id"
     wrote saved
-    wait_for 20 job_is "$id" FAILED
+    wait_for 40 job_is "$id" FAILED
 }
 
 @test "a job that goes to a cluster that is not asked is refused" {
@@ -430,7 +430,7 @@ END
     on_run submit job.toml --prepare
     in_share 'sed -i "s#^aolani=.*#aolani=/no/such/aolani-run#" runs/latest/batch.sh'
     id=$(on head sbatch --parsable "$here/runs/latest/batch.sh")
-    wait_for 20 job_is "$id" FAILED
+    wait_for 40 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 127 ]
     of_run "slurm-$id.out" | grep -q 'there is no program "/no/such/aolani-run" on n1'
     state_is "cut off"
@@ -457,10 +457,10 @@ END
 command = ["sh", "-c", "exit 9"]
 END
     id=$(in_share 'sbatch --parsable -o w.out $(command -v aolani-sbatch) fails.toml')
-    wait_for 30 job_is "$id" FAILED
+    wait_for 60 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 9 ]
     id=$(in_share 'sbatch --parsable -o w.out $(command -v aolani-sbatch)')
-    wait_for 30 job_is "$id" FAILED
+    wait_for 60 job_is "$id" FAILED
     [ "$(job_exit "$id")" = 2 ]
 }
 
@@ -475,7 +475,7 @@ END
         "$cluster" exec -u root "$C" n1 mount $what "$here/runs" "$here/runs"
     done
     id=$(in_share 'sbatch --parsable -w n1 -o w.out $(command -v aolani-sbatch) job.toml')
-    wait_for 30 job_is "$id" FAILED
+    wait_for 60 job_is "$id" FAILED
     "$cluster" exec -u root "$C" n1 umount "$here/runs"
     on head cat $here/w.out
     [ "$(job_exit "$id")" = 9 ]
@@ -493,7 +493,7 @@ END
     start=${start//'${VERB}'/run} start=${start//%E\/aolani\/jobs\/%I/$here/job}
     start=${start//%h\/aolani-runs\/%i/$here/runs}
     in_share "{ aolani-job $start >log 2>&1 & echo \$! >pid; }"
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     in_share 'kill -KILL $(cat pid); touch go'
     in_share "aolani-job $start >>log 2>&1"
     [ "$(in_share 'ls -d runs/job-* | wc -l')" = 1 ]
@@ -516,11 +516,11 @@ END
     echo "$output"
     [[ $status -eq 0 && $output == *": queued"* ]]
     on head scontrol update "JobId=$id" StartTime=now
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     run in_share "aolani-job submit job.toml runs"
     [[ $status -eq 0 && $output == *": running"* ]]
     "$cluster" exec -u root "$C" n1 pkill -KILL -u rider
-    wait_for 30 state_is "cut off"
+    wait_for 60 state_is "cut off"
     in_share "touch go; aolani-job submit job.toml runs"
     wait_for 40 state_is ended
     [ "$(in_share 'ls -d runs/job-* | wc -l')" = 1 ]

@@ -80,7 +80,7 @@ none_left()
         [ -z "$lines" ] || { echo "$h: $lines"; return 1; }
     done
 }
-clean() { wait_for 20 none_left; }
+clean() { wait_for 40 none_left; }
 
 # started N: so many ranks have begun
 started() { [ "$(on head sh -c "cat $shared/up 2>/dev/null | wc -l")" = "$1" ]; }

@@ -33,7 +33,7 @@ teardown()
     slurm munge head start
     slurm ctld start
     on head scancel -u rider
-    wait_for 30 no_jobs
+    wait_for 60 no_jobs
 }
 
 # batch SCRIPT [OPTION...]: its job id
@@ -54,7 +54,7 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
 
 @test "environment, scontrol and libslurm tell the same of a job on nodes of two sizes" {
     id=$(batch env.sh -N4 -n8 --gres=gpu:1 -t 7 -J "two words Nodes=n9")
-    wait_for 30 on head test -e $shared/env.txt
+    wait_for 60 on head test -e $shared/env.txt
     output=$(on head cat $shared/env.txt)
     echo "$output"
     env_nodes=$(nodes | sed 's/ gpus.*//')
@@ -85,7 +85,7 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
 
 @test "a limit that is changed while the job runs is seen" {
     id=$(batch sleep.sh -N1 -t 5)
-    wait_for 30 state_is RUNNING "$id"
+    wait_for 60 state_is RUNNING "$id"
     facts "$with" ask "$id"
     before=$(field end)
     as_root scontrol update JobId="$id" TimeLimit=9
@@ -98,7 +98,7 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
 
 @test "a requeued job is not over while its processes end, and counts its restarts" {
     id=$(batch stubborn.sh -N1 --requeue -t 5)
-    wait_for 30 state_is RUNNING "$id"
+    wait_for 60 state_is RUNNING "$id"
     facts "$with" ask "$id"
     [ "$(field restarts)" = 0 ]
     on head scontrol requeue "$id"
@@ -106,23 +106,23 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
     [ "$(field restarts)" = 1 ]
     [[ $(field state) == COMPLETING || $(field state) == PENDING ]]
     [ "$(field over)" = 0 ]
-    wait_for 30 state_is PENDING "$id" # until it may begin again
+    wait_for 60 state_is PENDING "$id" # until it may begin again
     facts "$with" now "$id"
     [ "$(field over)" = 0 ]
     on head scancel "$id"
-    wait_for 30 state_is CANCELLED "$id"
+    wait_for 60 state_is CANCELLED "$id"
     facts "$with" now "$id"
     [ "$(field over)" = 1 ]
 }
 
 @test "a job that waits has a position and a reason in words" {
     a=$(batch sleep.sh -N4 --exclusive -t 5)
-    wait_for 30 state_is RUNNING "$a"
+    wait_for 60 state_is RUNNING "$a"
     b=$(batch sleep.sh -N4 --exclusive -t 5)
     c=$(batch sleep.sh -N4 --exclusive -t 5)
     other=$(batch sleep.sh -N4 --exclusive -t 5 -p low)
-    wait_for 30 reason_is Resources "$b"
-    wait_for 30 reason_is Priority "$c"
+    wait_for 60 reason_is Resources "$b"
+    wait_for 60 reason_is Priority "$c"
     facts "$with" queue "$b"
     [ "$(field position)/$(field pending)" = 1/2 ]
     [[ $(field line) == 'position 1 of 2 in "main": it is next, as soon as enough nodes are free (Resources)'* ]]
@@ -131,9 +131,9 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
     [[ $(field line) == 'position 2 of 2 in "main": jobs of higher priority are before it (Priority)'* ]]
     facts "$with" queue "$other"
     [ "$(field position)/$(field pending)" = 1/1 ]
-    wait_for 30 sh -c "'$cluster' exec '$C' head $with queue $b | grep 'expected to start at 20'"
+    wait_for 60 sh -c "'$cluster' exec '$C' head $with queue $b | grep 'expected to start at 20'"
     on head scontrol hold "$b"
-    wait_for 30 reason_is JobHeldUser "$b"
+    wait_for 60 reason_is JobHeldUser "$b"
     facts "$with" queue-ask "$b"
     [ "$(field position)/$(field pending)" = 2/2 ]
     [[ $(field line) == *'it is held; `scontrol release` lets it go (JobHeldUser)'* ]]
@@ -156,9 +156,9 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
 
 @test "formats, filters and time zones of the user change nothing" {
     id=$(batch sleep.sh -N1 -t 5)
-    wait_for 30 state_is RUNNING "$id"
+    wait_for 60 state_is RUNNING "$id"
     b=$(batch sleep.sh -N4 --exclusive -t 5)
-    wait_for 30 reason_is Resources "$b"
+    wait_for 60 reason_is Resources "$b"
     facts "$without" now "$id"
     plainly=$output
     odd="SQUEUE_FORMAT=%N SQUEUE_SORT=u SQUEUE_STATES=COMPLETED SQUEUE_PARTITION=low
@@ -175,7 +175,7 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
 
 @test "without Slurm's commands in PATH libslurm still answers, or the way out is said" {
     id=$(batch sleep.sh -N1 -t 5)
-    wait_for 30 state_is RUNNING "$id"
+    wait_for 60 state_is RUNNING "$id"
     for verb in now ask; do
         facts env PATH=/nowhere "$without" $verb "$id"
         [ "$status" -eq 1 ]
@@ -197,7 +197,7 @@ no_askers() { [ -z "$(as_root pgrep -x 'scontrol|squeue|aolani-slurm')" ]; }
     chmod -R a+rX "$C/share/stale"
     chmod a+x "$C/share/stale/aolani-slurm"
     id=$(batch sleep.sh -N1 -t 5)
-    wait_for 30 state_is RUNNING "$id"
+    wait_for 60 state_is RUNNING "$id"
     for verb in now ask; do
         facts /srv/share/stale/slurm-facts -v $verb "$id"
         [ "$(field state)" = RUNNING ]
@@ -248,5 +248,5 @@ patience()
     # 1, and not 3: no loop stood still.
     [ "$(xargs <"$BATS_TEST_TMPDIR/status")" = "1 1 1 1 1 1" ]
     [ "$(cat "$BATS_TEST_TMPDIR"/*facts.* | grep -c "no answer within 20 s")" = 6 ]
-    wait_for 5 no_askers
+    wait_for 40 no_askers
 }

@@ -17,7 +17,7 @@ teardown()
 {
     [ -n "${C-}" ] || return 0
     on head scancel -u rider
-    wait_for 30 no_jobs
+    wait_for 60 no_jobs
 }
 
 shared=/srv/share/rider
@@ -85,7 +85,7 @@ command = ["sh", "-c", "echo waits $(hostname); sleep 1000"]
 [failure]
 head_lease = "3s"
 END
-    { wait_for 30 on n2 pgrep -x sleep && on n2 pkill -STOP -x 'aolani-(agent|keeper)'; } 3>&- &
+    { wait_for 60 on n2 pgrep -x sleep && on n2 pkill -STOP -x 'aolani-(agent|keeper)'; } 3>&- &
     local stopper=$!
     inside 2 lost.toml
     wait "$stopper"

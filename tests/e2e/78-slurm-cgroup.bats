@@ -48,7 +48,7 @@ END
     for id in "${ids[@]}"; do
         [[ $(on head scontrol show job "$id") == *JobState=COMPLETED* ]]
     done
-    wait_for 20 nothing_left
+    wait_for 60 nothing_left
 }
 
 @test "scancel leaves no process and no control group" {
@@ -65,8 +65,8 @@ END
     wait_for 60 no_jobs
     in_share 'cat cancelled.log'
     [ "$(on head cat $shared/cancelled.runs/latest/run.json | jq .run.exit_status)" = 143 ]
-    wait_for 20 nothing_left
-    wait_for 20 no_groups
+    wait_for 60 nothing_left
+    wait_for 40 no_groups
 }
 no_groups()
 {

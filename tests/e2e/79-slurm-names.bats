@@ -12,7 +12,7 @@ teardown()
 {
     [ -n "${C-}" ] || return 0
     on head scancel -u rider
-    wait_for 30 no_jobs
+    wait_for 60 no_jobs
 }
 
 shared=/srv/share/rider
@@ -40,10 +40,10 @@ command = ["sh", "-c", "echo ready; while :; do sleep 0.1; done"]
 mpi = "none"
 END
     id=$(in_share "sbatch --parsable -N2 -o own.out --wrap '$bin/aolani-run job.toml; echo status \$?'")
-    wait_for 30 wrote ready
+    wait_for 60 wrote ready
     run on head sh -c "cd $shared && $bin/aolani-run stop $id"
     echo "$output"
     [ "$status" -eq 0 ]
     [[ $output == *"has ended with exit status 143"* ]]
-    wait_for 20 in_share 'grep -q "status 143" own.out'
+    wait_for 40 in_share 'grep -q "status 143" own.out'
 }
