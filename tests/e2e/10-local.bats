@@ -251,6 +251,7 @@ all_there() { local f; for f; do [ -e "$f" ] || return 1; done; }
 }
 
 @test "USR1 before there are ranks goes nowhere, and does the job no harm" {
+    export HOME=$W # no start-up files
     local_job 2 1 'echo ran' 'setup = "touch $TEST_MARK/up; until [ -e $TEST_MARK/on ]; do sleep 0.1; done"'
     start up
     kill -USR1 "$launcher"

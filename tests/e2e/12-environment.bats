@@ -11,6 +11,8 @@ setup()
     work
     export TEST_MARK=$W # marks every process of the test's jobs
     unset AOLANI_JOB_FORWARD_ENV
+    # A login shell that is killed may leave a lock of its start-up files behind: none of ours.
+    export HOME=$W
 }
 teardown() { wait_for 30 nothing_left_here; }
 
@@ -100,7 +102,6 @@ rank_says() { [ "$(cat "$(rank_file 0 out)")" = "$1" ] || { cat "$(rank_file 0 o
 # ---- setup
 
 @test "setup runs once on a node, in a login shell, for all its ranks" {
-    export HOME=$W
     echo 'echo welcome; module() { MODULES="$MODULES $2"; export MODULES; }; SITE=theirs
         umask 077; PATH=/usr/bin:/bin:/opt/site; cd /' >.profile
     mkdir venv venv/bin mod

@@ -153,6 +153,7 @@ UCX_NET_DEVICES=$own"
 @test "what the setup text set wins; a filter of the site is looked through" {
     make_machine "$W/two"
     export AOLANI_LIBDIR=$W/two
+    export HOME=$W # no start-up files
     here 'setup = "export NCCL_IB_HCA=mlx5_3"'
     CUDA_VISIBLE_DEVICES=6,7 aolani job.toml
     [ "$status" -eq 0 ]
