@@ -34,6 +34,8 @@ struct node {
     bool of_slurm;             /* a task of srun's */
     pid_t keeper;              /* our parent */
     bool told;                 /* by Slurm, to end */
+    bool seeks_link;           /* patience is with a link that was cut */
+    bool ending;               /* patience is over */
     bool ruled;                /* the head has said STOP or END */
     struct loop_timer *patience;
     struct loop_signal *signals[NODE_SIGNALS];
@@ -132,18 +134,23 @@ static void node_on_credit(void *arg)
     job_credit(n->job);
 }
 
-/* What nobody is there to take is not offered: whoever ended the head ends us soon. */
-static void node_abandon(struct node *n)
+static void node_abandon(struct node *n, bool linked)
 {
     node_hurry(n);
-    job_abandon(n->job, uplink_is_linked(n->uplink));
+    job_abandon(n->job, linked);
 }
 
 static void node_on_lease_over(void *arg)
 {
     struct node *n = arg;
     log_note("the head is out of reach for longer than the lease: ending");
-    node_abandon(n);
+    node_abandon(n, false);
+}
+
+static void node_await_head(struct node *n, bool linked)
+{
+    n->seeks_link = !linked;
+    loop_timer_start(n->patience, linked ? NODE_TOLD_MS : NODE_RELINK_MS, 0);
 }
 
 /* Slurm tells every process of a step, ranks too, and in most cases the head; KILL
@@ -157,24 +164,32 @@ static void node_tell_head(struct node *n, int signum)
     n->told = true;
     m.signum = signum;
     (void)up->send(up->arg, MSG_TOLD_TO_END, &m.base);
-    /* A head that is gone will not answer: what time there is goes to the clearing up. */
-    loop_timer_start(n->patience, uplink_is_linked(n->uplink) ? NODE_TOLD_MS : 0, 0);
+    node_await_head(n, uplink_is_linked(n->uplink));
 }
 
 static void node_on_unlinked(void *arg)
 {
     struct node *n = arg;
     if (n->told && !n->ruled)
-        loop_timer_start(n->patience, NODE_RELINK_MS, 0);
+        node_await_head(n, false);
 }
 
+/* A head that is gone will not answer: what time there is goes to the clearing up, and what
+ * nobody is there to take is not offered. */
 static void node_on_patience(void *arg)
 {
     struct node *n = arg;
-    if (n->ruled)
+    bool linked = uplink_is_linked(n->uplink);
+    if (n->ruled || (n->ending && linked))
         return;
-    log_note("ending: Slurm asks for it, and the head says nothing");
-    node_abandon(n);
+    if (n->seeks_link && linked) { /* it has heard of it only now */
+        node_await_head(n, true);
+        return;
+    }
+    if (!n->ending)
+        log_note("ending: Slurm asks for it, and the head says nothing");
+    n->ending = true;
+    node_abandon(n, linked);
 }
 
 static void node_on_signal(int signum, void *arg)
@@ -186,7 +201,7 @@ static void node_on_signal(int signum, void *arg)
         return;
     }
     log_note("ending: %s", strsignal(signum));
-    node_abandon(n);
+    node_abandon(n, uplink_is_linked(n->uplink));
 }
 
 /* ---- job to session ---- */
