@@ -43,8 +43,8 @@ int job_message(struct job *j, const struct envelope *v, struct err *e);
 void job_acked(struct job *j, uint64_t seq);
 void job_credit(struct job *j);
 
-/* The lease is over (linked false), or the agent was told to end: stop the ranks, with
- * little grace, remove everything, over. */
+/* The lease is over, or the agent was told to end: stop the ranks, with little grace,
+ * remove everything, over. linked: the head may still take the output. */
 void job_abandon(struct job *j, bool linked);
 
 #endif

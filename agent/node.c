@@ -201,7 +201,7 @@ static void node_on_signal(int signum, void *arg)
         return;
     }
     log_note("ending: %s", strsignal(signum));
-    node_abandon(n, uplink_is_linked(n->uplink));
+    node_abandon(n, true); /* a head that lives takes the rest, maybe by another link */
 }
 
 /* ---- job to session ---- */

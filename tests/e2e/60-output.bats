@@ -223,6 +223,27 @@ open my $f, ">", "'"\$ENV{TEST_MARK}"'/done.$r";'
     done
 }
 
+# The agents have given the link up after 15 s without a word from the head, which lives.
+@test "agents told to end while their head stands still give it the output when it goes on" {
+    rank_job 2 1 <<'END'
+$SIG{TERM} = sub { print "last words $r\n"; open my $f, ">", "$ENV{TEST_MARK}/done.$r"; exit 0 };
+print "begun $r\n";
+sleep 1 while 1;
+END
+    start job.toml --set failure.head_lease=60s
+    wait_for 30 grep -q begun "$(rank_file 1 out)"
+    kill -STOP "$launcher"
+    sleep 18
+    for agent in $(pgrep -x aolani-agent); do
+        ! tr '\0' '\n' <"/proc/$agent/environ" | grep -qx "TEST_MARK=$W" || kill -TERM "$agent"
+    done
+    wait_for 10 all_there 0 1
+    kill -CONT "$launcher"
+    ended
+    cat got
+    for r in 0 1; do grep -x "last words $r" "$(rank_file $r out)"; done
+}
+
 # KiB that the spool files of this test's run hold on the disk
 spooled()
 {
