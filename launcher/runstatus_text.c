@@ -145,12 +145,23 @@ static void say_since(const struct runstatus *s, const struct runstate_stall *k,
                    seen[0] ? ", as of " : "", seen);
 }
 
-/* The words may be about one of several ranks, or about one that is like the others again. */
+/* The words may be about some of several ranks, or about one that is like the others again. */
 static bool is_said(const struct runstate_stall *k)
 {
-    size_t n = strlen(k->ranks);
-    return !strpbrk(k->ranks, ",-") && k->text && strncmp(k->text, "rank ", 5) == 0 &&
-           strncmp(k->text + 5, k->ranks, n) == 0 && k->text[5 + n] == ' ';
+    const char *who = strpbrk(k->ranks, ",-") ? "ranks " : "rank ";
+    size_t at = strlen(who), n = strlen(k->ranks);
+    return k->text && strncmp(k->text, who, at) == 0 &&
+           strncmp(k->text + at, k->ranks, n) == 0 && k->text[at + n] == ' ';
+}
+
+/* Half a number would be another rank. */
+static size_t shown_ranks(const char *ranks)
+{
+    size_t n = strlen(ranks);
+    for (size_t i = SHOWN_RANKS; n > SHOWN_RANKS && i > 0; i--)
+        if (ranks[i] == ',')
+            return i;
+    return n < SHOWN_RANKS ? n : SHOWN_RANKS;
 }
 
 static void say_ranks(const struct runstate_stall *k, char *ret, size_t len)
@@ -159,9 +170,9 @@ static void say_ranks(const struct runstate_stall *k, char *ret, size_t len)
     if (!k->ranks || !*k->ranks || is_said(k))
         return;
     bool several = strpbrk(k->ranks, ",-");
-    (void)snprintf(ret, len, "; rank%s %.*s%s stand%s out", several ? "s" : "",
-                   (int)SHOWN_RANKS, k->ranks,
-                   strlen(k->ranks) > SHOWN_RANKS ? "..." : "", several ? "" : "s");
+    size_t n = shown_ranks(k->ranks);
+    (void)snprintf(ret, len, "; rank%s %.*s%s stand%s out", several ? "s" : "", (int)n,
+                   k->ranks, k->ranks[n] ? "..." : "", several ? "" : "s");
 }
 
 static int add_file(const struct runstatus *s, struct buf *out)
