@@ -100,7 +100,7 @@ static void close_older(struct steps *s, const struct open_step *than)
 {
     for (size_t i = 0; i < s->window.n && s->window.at[i] != than; i++)
         if (!s->window.at[i]->closed)
-            step_close(s, s->window.at[i]);
+            steps_close(s, s->window.at[i]);
 }
 
 /* Too many ranks have gone on without it. */
@@ -120,7 +120,7 @@ static struct open_step *step_of(struct steps *s, struct rank *k, uint32_t step,
         rank_restart(s, k, s->attempt);
     }
     if (stepwindow_is_full(&s->window)) {
-        step_close(s, s->window.at[0]);
+        steps_close(s, s->window.at[0]);
         tell_and_trim(s);
     }
     struct open_step *o = stepwindow_get(&s->window, key_of(k, step), now_ms);
@@ -141,7 +141,7 @@ void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms)
     struct rank *k = &s->ranks[r->rank];
     s->now_ms = now_ms;
     bool was_known = k->known;
-    if (!rank_is_ready(s, k))
+    if (!steps_rank_is_ready(s, k))
         return;
     if (was_known && r->step <= k->last_step)
         rank_restart(s, k, k->attempt + 1);
@@ -150,7 +150,7 @@ void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms)
     bool warming = k->warm < s->warmup;
     k->warm += warming;
     if (!warming && !(r->flags & STEPREC_SPECIAL)) {
-        rank_count(k, r);
+        steps_rank_count(k, r);
         if (s->ops.record)
             s->ops.record(s->ops.arg, r, k->attempt);
     }
@@ -158,7 +158,7 @@ void steps_add(struct steps *s, const struct steprec *r, uint64_t now_ms)
         return;
     open_step_add(o, r, warming);
     if (o->c.n == s->world_size) {
-        step_close(s, o);
+        steps_close(s, o);
         close_older(s, o);
         tell_and_trim(s);
     }
@@ -178,7 +178,7 @@ void steps_tick(struct steps *s, uint64_t now_ms)
         struct open_step *o = s->window.at[i];
         if (!o->closed && now_ms >= o->first_ms + CLOSE_AFTER_MS &&
             (steps_has_enough(s, o->c.n) || (before && is_hopeless(s, o))))
-            step_close(s, o);
+            steps_close(s, o);
         before = before && o->closed;
     }
     tell_and_trim(s);
@@ -188,6 +188,6 @@ void steps_finish(struct steps *s)
 {
     for (size_t i = 0; i < s->window.n; i++)
         if (!s->window.at[i]->closed)
-            step_close(s, s->window.at[i]);
+            steps_close(s, s->window.at[i]);
     tell_and_trim(s);
 }

@@ -62,7 +62,7 @@ static bool is_doubtful(const struct steps *s, const struct open_step *o)
            (uint64_t)steprec_busy_us(top) * 2 < o->c.t;
 }
 
-void step_close(struct steps *s, struct open_step *o)
+void steps_close(struct steps *s, struct open_step *o)
 {
     struct steps_closed *c = &o->c;
     open_step_close(o, s->world_size, steps_has_enough(s, c->n_compared));

@@ -48,15 +48,15 @@ struct steps {
 };
 
 /* steps_rank.c */
-bool rank_is_ready(struct steps *s, struct rank *k); /* false: no memory */
-void rank_count(struct rank *k, const struct steprec *r);
+bool steps_rank_is_ready(struct steps *s, struct rank *k); /* false: no memory */
+void steps_rank_count(struct rank *k, const struct steprec *r);
 /* The part of `of` that is like `part` of `whole`: no more than STANDS_FOR of them. */
 uint64_t steps_as_much(uint64_t of, uint32_t part, uint32_t whole);
 
 /* steps_close.c */
 /* Of the ranks that mark steps at all: one that never does is not waited for. */
 bool steps_has_enough(const struct steps *s, uint32_t n);
-void step_close(struct steps *s, struct open_step *o);
+void steps_close(struct steps *s, struct open_step *o);
 int steps_compare_u32(const void *a, const void *b); /* for qsort */
 
 #endif

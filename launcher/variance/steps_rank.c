@@ -8,7 +8,7 @@
 
 /* Histograms come with the first record: most of a large job's memory, and a job that
  * marks no steps needs none of it. */
-bool rank_is_ready(struct steps *s, struct rank *k)
+bool steps_rank_is_ready(struct steps *s, struct rank *k)
 {
     unsigned p = s->world_size <= SMALL_WORLD ? JOB_PRECISION : RANK_PRECISION;
     if (k->known)
@@ -44,7 +44,7 @@ static void rank_count_wait(struct rank *k, const struct steprec *r)
     k->paced_sum = 0;
 }
 
-void rank_count(struct rank *k, const struct steprec *r)
+void steps_rank_count(struct rank *k, const struct steprec *r)
 {
     hist_add(&k->wall, r->wall_us);
     k->n++;
