@@ -150,7 +150,7 @@ no_helpers() { ! on head pgrep -x 'salloc|cat|scancel' >/dev/null; }
 
 # Slurm gives them 5 s to clear up, and what they still have nobody will ever take.
 @test "a launcher that is killed as ranks write leaves nothing on the nodes" {
-    head_start job.toml --set \
+    head_start job.toml --set failure.grace=30s --set \
         'job.command=["sh", "-c", "touch ~/began; while :; do echo x; sleep 0.01; done"]'
     wait_for 60 runs
     head_signal KILL
