@@ -15,6 +15,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#define OPEN_TRIES 1000u /* each a few microseconds */
+
 /* "." for the root itself: openat2 takes no empty path. */
 static const char *relative(const char *path)
 {
@@ -33,7 +35,10 @@ static int open_below(const struct machine *m, const char *path, int flags)
         int live = open(path, flags);
         return live < 0 ? -errno : live;
     }
-    int fd = (int)syscall(SYS_openat2, m->root_fd, relative(path), &how, sizeof how);
+    /* With a ".." on the way it gives up when anything is renamed or mounted meanwhile. */
+    int fd = -1;
+    for (unsigned i = 0; fd < 0 && (i == 0 || errno == EAGAIN) && i < OPEN_TRIES; i++)
+        fd = (int)syscall(SYS_openat2, m->root_fd, relative(path), &how, sizeof how);
     return fd < 0 ? -errno : fd;
 }
 

@@ -7,6 +7,12 @@
 #include <cmocka.h>
 
 #include <errno.h>
+#include <limits.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include "agent/audit/machine.h"
 #include "tests/lib/machine_tree.h"
@@ -111,6 +117,28 @@ static void test_links(void **state)
     assert_int_equal(ten, 10);
     assert_int_equal(machine_line(m, "/sys/out", text, sizeof text), -ENOENT);
     assert_int_equal(machine_line(m, "/../../etc/passwd", text, sizeof text), -ENOENT);
+}
+
+/* The kernel gives up on a way with ".." in it when something is renamed or mounted
+ * meanwhile, anywhere on the machine. */
+static void test_others_rename(void **state)
+{
+    const struct tree *t = *state;
+    char a[PATH_MAX], b[PATH_MAX];
+    int64_t v;
+    (void)snprintf(a, sizeof a, "%s/a", t->files.dir);
+    (void)snprintf(b, sizeof b, "%s/b", t->files.dir);
+    assert_int_equal(mkdir(a, 0700), 0);
+    pid_t pid = fork();
+    while (pid == 0)
+        (void)(rename(a, b), rename(b, a));
+    assert_true(pid > 0);
+    unsigned failed = 0;
+    for (unsigned i = 0; i < 20000; i++)
+        failed += machine_int(t->m, "/sys/up", &v) < 0;
+    (void)kill(pid, SIGKILL);
+    (void)waitpid(pid, NULL, 0);
+    assert_int_equal(failed, 0);
 }
 
 static void test_folders(void **state)
@@ -361,6 +389,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_numbers, setup, teardown),
         cmocka_unit_test_setup_teardown(test_links, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_others_rename, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folders, setup, teardown),
         cmocka_unit_test_setup_teardown(test_refusals, setup, teardown),
         cmocka_unit_test_setup_teardown(test_facts, setup, teardown),
