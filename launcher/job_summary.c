@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "launcher/audit_require.h"
 #include "launcher/job_impl.h"
 #include "launcher/netproof.h"
 #include "proto/base/clock.h"
@@ -43,6 +44,12 @@ static void fill_phases(struct job *j, struct summary *s)
     s->phases = j->sum_phases;
 }
 
+/* One node needs none, and NCCL names what it would take. */
+static bool is_net_of_interest(const struct job *j, const struct netproof *p)
+{
+    return j->n_nodes > 1 || netproof_is_used(p) || audit_requires_net(j->config.spec);
+}
+
 static void fill_nodes(struct job *j, struct summary *s)
 {
     j->sum_nodes = calloc(j->n_nodes, sizeof *j->sum_nodes);
@@ -63,7 +70,7 @@ static void fill_nodes(struct job *j, struct summary *s)
             .clock_error_us = c->known ? (c->error_ns + 999) / 1000 : 0,
             .copied = fleet_was_copied(j->fleet, i),
             .limits = j->nodes[i].limits_text};
-        if (j->nets)
+        if (j->nets && is_net_of_interest(j, &j->nets[i]))
             netproof_words(&j->nets[i], j->sum_nodes[i].net,
                            sizeof j->sum_nodes[i].net);
         s->n_nodes++;

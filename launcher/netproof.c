@@ -82,6 +82,11 @@ void netproof_add(struct netproof *p, uint32_t rank, const struct ncclsaid *s)
         add_use(p, &s->uses[i]);
 }
 
+bool netproof_is_used(const struct netproof *p)
+{
+    return p->sockets || p->ib || p->ib_gdr || p->other[0];
+}
+
 static const char *short_name(const char *transport)
 {
     return is_sockets(transport) ? "sockets" : is_ib(transport) ? "ib" : transport;

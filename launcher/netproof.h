@@ -36,6 +36,7 @@ void netproof_add(struct netproof *p, uint32_t rank, const struct ncclsaid *s);
 /* "ib+gdr", "ib", "sockets", a transport's name; several with ", "; "ib, not used" without a
  * connection; "": nothing was said. */
 void netproof_words(const struct netproof *p, char *ret, size_t len);
+bool netproof_is_used(const struct netproof *p); /* a rank has a connection */
 /* Does this node prove "ib+gdr"? Else ret is why not: "rank 3 has said nothing of its
  * network". */
 bool netproof_holds(const struct netproof *p, char *ret, size_t len);

@@ -102,7 +102,7 @@ echo "h:1:2 [0] NCCL INFO Using network Socket"
 END
     aolani job.toml
     [ "$status" -eq 0 ]
-    [[ $(words) != *"NCCL uses sockets"* ]]
+    [[ $(words) != *"NCCL uses sockets"* && $(words) != *"NCCL, between nodes"* ]]
     [ "$(summary .run.nccl)" = "" ]
     printf '[local]\nnodes = 2\n' >>job.toml
     aolani job.toml
