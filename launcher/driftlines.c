@@ -85,9 +85,11 @@ static const char *name_ranks(const struct rankset *s, char out[RANKS_TEXT])
     struct buf b;
     buf_init(&b, 1u << 24);
     out[0] = '\0';
-    if (rankset_format(s, &b) == 0)
-        (void)snprintf(out, RANKS_TEXT, "%.*s%s", (int)RANKS_TEXT - 4,
-                       (const char *)b.data, b.len > RANKS_TEXT - 4 ? "..." : "");
+    if (rankset_format(s, &b) == 0) {
+        const char *list = (const char *)b.data;
+        size_t n = rankset_shown(list, RANKS_TEXT - 4);
+        (void)snprintf(out, RANKS_TEXT, "%.*s%s", (int)n, list, list[n] ? "..." : "");
+    }
     buf_fini(&b);
     return out;
 }

@@ -167,10 +167,13 @@ void job_print_drift(const struct job *j)
             (void)rankset_add(&ranks, i);
     }
     buf_init(&names, 1u << 24);
-    if (first && rankset_format(&ranks, &names) == 0)
-        log_answer("drift on %zu rank%s (%.120s%s), the first: %s",
-                   rankset_count(&ranks), rankset_count(&ranks) > 1 ? "s" : "",
-                   (const char *)names.data, names.len > 120 ? "..." : "", first->text);
+    if (first && rankset_format(&ranks, &names) == 0) {
+        const char *list = (const char *)names.data;
+        size_t n = rankset_shown(list, 120);
+        log_answer("drift on %zu rank%s (%.*s%s), the first: %s", rankset_count(&ranks),
+                   rankset_count(&ranks) > 1 ? "s" : "", (int)n, list,
+                   list[n] ? "..." : "", first->text);
+    }
     buf_fini(&names);
     rankset_fini(&ranks);
 }

@@ -12,7 +12,8 @@
 #include "proto/base/rankset.h"
 
 #define RANKS_SHOWN  10u
-#define DRIFTS_SHOWN 4u /* of one rank */
+#define DRIFTS_SHOWN 4u    /* of one rank */
+#define LIST_SHOWN   1000u /* bytes of the ranks that drifted alike */
 
 static const struct {
     const char *what, *name;
@@ -204,12 +205,14 @@ static void page_lines(struct page *p, struct drift_lines *l)
 {
     for (size_t i = 0; i < l->n; i++) {
         struct buf names, text;
-        buf_init(&names, 4096);
-        buf_init(&text, 8192);
+        buf_init(&names, 1u << 24);
+        buf_init(&text, 1u << 16);
         bool many = rankset_count(&l->list[i].ranks) > 1;
-        if (rankset_format(&l->list[i].ranks, &names) == 0 &&
-            buf_printf(&text, "rank%s %s, %s", many ? "s" : "",
-                       (const char *)names.data, l->list[i].text) == 0)
+        int rc = rankset_format(&l->list[i].ranks, &names);
+        const char *list = rc == 0 ? (const char *)names.data : "";
+        size_t n = rankset_shown(list, LIST_SHOWN);
+        if (rc == 0 && buf_printf(&text, "rank%s %.*s%s, %s", many ? "s" : "", (int)n,
+                                  list, list[n] ? "..." : "", l->list[i].text) == 0)
             page_wrap(p, "  ", (const char *)text.data);
         buf_fini(&names);
         buf_fini(&text);

@@ -14,6 +14,7 @@
 #include "launcher/stallwords.h"
 #include "proto/base/clock.h"
 #include "proto/base/hostlist.h"
+#include "proto/base/rankset.h"
 #include "proto/base/utf8.h"
 
 #define SHOWN_NEXT  8u /* jobs of a chain; the rest is a number */
@@ -154,23 +155,13 @@ static bool is_said(const struct runstate_stall *k)
            strncmp(k->text + at, k->ranks, n) == 0 && k->text[at + n] == ' ';
 }
 
-/* Half a number would be another rank. */
-static size_t shown_ranks(const char *ranks)
-{
-    size_t n = strlen(ranks);
-    for (size_t i = SHOWN_RANKS; n > SHOWN_RANKS && i > 0; i--)
-        if (ranks[i] == ',')
-            return i;
-    return n < SHOWN_RANKS ? n : SHOWN_RANKS;
-}
-
 static void say_ranks(const struct runstate_stall *k, char *ret, size_t len)
 {
     ret[0] = '\0';
     if (!k->ranks || !*k->ranks || is_said(k))
         return;
     bool several = strpbrk(k->ranks, ",-");
-    size_t n = shown_ranks(k->ranks);
+    size_t n = rankset_shown(k->ranks, SHOWN_RANKS);
     (void)snprintf(ret, len, "; rank%s %.*s%s stand%s out", several ? "s" : "", (int)n,
                    k->ranks, k->ranks[n] ? "..." : "", several ? "" : "s");
 }

@@ -12,7 +12,8 @@
 
 #define MINUTE_MS   60000u
 #define RANKS_TEXT  120u
-#define RANKS_NAMED 8u /* by factor_common */
+#define RANKS_SHOWN 76u /* at most every second byte is a comma, and has a blank */
+#define RANKS_NAMED 8u  /* by factor_common */
 #define LINE_TEXT   1000u
 
 /* ---- gathering ---- */
@@ -123,12 +124,13 @@ static const char *format_ranks(const uint32_t *ranks, size_t n, char out[RANKS_
     for (size_t i = 0; i < n; i++)
         (void)rankset_add(&set, ranks[i]);
     const char *text = rankset_format(&set, &b) == 0 ? (const char *)b.data : "";
-    for (; *text && at + 5 < RANKS_TEXT; text++) {
-        out[at++] = *text;
-        if (*text == ',')
+    size_t shown = rankset_shown(text, RANKS_SHOWN);
+    for (size_t i = 0; i < shown; i++) {
+        out[at++] = text[i];
+        if (text[i] == ',')
             out[at++] = ' ';
     }
-    (void)snprintf(out + at, RANKS_TEXT - at, "%s", *text ? "..." : "");
+    (void)snprintf(out + at, RANKS_TEXT - at, "%s", text[shown] ? "..." : "");
     buf_fini(&b);
     rankset_fini(&set);
     return out;

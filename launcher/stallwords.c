@@ -195,8 +195,10 @@ static void say_many(struct view *v, const struct rankset *ranks, enum why why)
             last = (uint32_t)id + 1;
     flush(v);
     if (rankset_format(ranks, &text) == 0) {
-        add(v, "ranks %.*s%s (%zu) %s", (int)SET_TEXT, (const char *)text.data,
-            text.len > SET_TEXT ? "..." : "", rankset_count(ranks), phrases[why][1]);
+        const char *list = (const char *)text.data;
+        size_t n = rankset_shown(list, SET_TEXT);
+        add(v, "ranks %.*s%s (%zu) %s", (int)n, list, list[n] ? "..." : "",
+            rankset_count(ranks), phrases[why][1]);
         if (is_behind(v, &v->w->ranks[last - 1]))
             add(v, ", rank %u by %llu steps", last - 1,
                 (unsigned long long)(v->most - v->w->ranks[last - 1].ended));

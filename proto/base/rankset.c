@@ -220,3 +220,13 @@ int rankset_format(const struct rankset *s, struct buf *out)
         out->len = len;
     return rc;
 }
+
+size_t rankset_shown(const char *list, size_t most)
+{
+    size_t n = strlen(list);
+    if (n <= most)
+        return n;
+    for (n = most; n > 0 && list[n] != ',';)
+        n--;
+    return n > 0 ? n : most;
+}

@@ -33,5 +33,8 @@ int64_t rankset_next(const struct rankset *s, uint32_t from);
  * names the position; "3-0" and "1,,2" are refused. ERR_LIMIT as rankset_add. */
 int rankset_parse(struct rankset *s, const char *text, struct err *e);
 int rankset_format(const struct rankset *s, struct buf *out);
+/* Of a list so written: how many of its bytes to show where `most` are too many. Half a number
+ * would be another rank. */
+size_t rankset_shown(const char *list, size_t most);
 
 #endif

@@ -169,6 +169,20 @@ static void test_bounds(void **state)
     rankset_fini(&s);
 }
 
+static void test_shown(void **state)
+{
+    static const struct {
+        const char *list;
+        size_t most, shown;
+    } t[] = {
+        {"", 4, 0},         {"1,2", 3, 3},      {"1,10240", 4, 1}, {"1-3,7,10", 6, 5},
+        {"1-3,7,10", 5, 5}, {"1-3,7,10", 3, 3}, {"10240", 3, 3},   {"10240,1", 0, 0},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        assert_int_equal(rankset_shown(t[i].list, t[i].most), t[i].shown);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -176,6 +190,7 @@ int main(void)
         cmocka_unit_test(test_against_a_model),
         cmocka_unit_test(test_two_sets),
         cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
