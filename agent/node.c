@@ -170,24 +170,25 @@ static void node_tell_head(struct node *n, int signum)
 static void node_on_unlinked(void *arg)
 {
     struct node *n = arg;
-    if (n->told && !n->ruled)
+    if (n->told)
         node_await_head(n, false);
 }
 
-/* A head that is gone will not answer: what time there is goes to the clearing up, and what
- * nobody is there to take is not offered. */
+/* A head that is gone will not answer, nor see to the end that it has ruled: what time there
+ * is goes to the clearing up, and what nobody is there to take is not offered. */
 static void node_on_patience(void *arg)
 {
     struct node *n = arg;
     bool linked = uplink_is_linked(n->uplink);
-    if (n->ruled || (n->ending && linked))
+    if (linked && (n->ruled || n->ending))
         return;
     if (n->seeks_link && linked) { /* it has heard of it only now */
         node_await_head(n, true);
         return;
     }
     if (!n->ending)
-        log_note("ending: Slurm asks for it, and the head says nothing");
+        log_note("ending: Slurm asks for it, and the head %s",
+                 linked ? "says nothing" : "is gone");
     n->ending = true;
     node_abandon(n, linked);
 }

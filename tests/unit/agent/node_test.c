@@ -29,7 +29,7 @@ struct row {
     const char *name;
     uint32_t cut, back; /* the link; until then nobody is let in */
     uint32_t told;      /* the agent, by Slurm */
-    uint32_t end;       /* the head says END */
+    uint32_t stop, end; /* the head says STOP, END */
     bool done;          /* the agent obeys, and says so; else it ends by itself: */
     uint32_t from, to;
 };
@@ -47,7 +47,7 @@ struct bench {
     uint64_t began_ms; /* 0: the node is not heard of yet */
     uint32_t passed;
     unsigned done, told;
-    bool cut, signalled, ended;
+    bool cut, signalled, stopped, ended;
 };
 
 /* ---- the head ---- */
@@ -119,6 +119,15 @@ static void say_end(struct bench *b)
     b->ended = true;
 }
 
+static void say_stop(struct bench *b)
+{
+    Aolani__Stop m = AOLANI__STOP__INIT;
+    uint8_t bytes[32];
+    size_t len = aolani__stop__pack(&m, bytes);
+    (void)session_send(b->session, loop_now_ms(b->loop), MSG_STOP, 0, bytes, len, NULL);
+    b->stopped = true;
+}
+
 static void cut(struct bench *b)
 {
     conn_destroy(b->link);
@@ -136,6 +145,8 @@ static void on_tick(void *arg)
         cut(b);
     if (b->began_ms && !b->signalled && b->passed >= b->row->told)
         b->signalled = kill(b->agent, SIGTERM) == 0;
+    if (b->began_ms && !b->stopped && b->passed >= b->row->stop)
+        say_stop(b);
     if (b->began_ms && !b->ended && b->passed >= b->row->end)
         say_end(b);
     if (waitpid(b->agent, &status, WNOHANG) != b->agent)
@@ -209,13 +220,16 @@ static void run(struct bench *b, const struct row *row)
 static void test_told_to_end(void **state)
 {
     static const struct row rows[] = {
-        {"an answer", NEVER, 0, 100, 1100, true, 1100, 10000},
-        {"no answer", NEVER, 0, 100, NEVER, false, 2000, 4000},
-        {"cut for good", 200, NEVER, 100, NEVER, false, 700, 2000},
-        {"cut for good before", 100, NEVER, 150, NEVER, false, 600, 2000},
-        {"cut, and an answer", 200, 200, 100, 1400, true, 1400, 10000},
-        {"cut, and no answer", 200, 200, 100, NEVER, false, 2000, 5000},
-        {"cut before, and an answer", 100, 200, 150, 1400, true, 1400, 10000},
+        {"an answer", NEVER, 0, 100, NEVER, 1100, true, 1100, 10000},
+        {"no answer", NEVER, 0, 100, NEVER, NEVER, false, 2000, 4000},
+        {"cut for good", 200, NEVER, 100, NEVER, NEVER, false, 700, 2000},
+        {"cut for good before", 100, NEVER, 150, NEVER, NEVER, false, 600, 2000},
+        {"cut, and an answer", 200, 200, 100, NEVER, 1400, true, 1400, 10000},
+        {"cut, and no answer", 200, 200, 100, NEVER, NEVER, false, 2000, 5000},
+        {"cut before, and an answer", 100, 200, 150, NEVER, 1400, true, 1400, 10000},
+        {"stopped, and an answer", NEVER, 0, 150, 100, 3000, true, 3000, 10000},
+        {"stopped, and cut for good", 200, NEVER, 150, 100, NEVER, false, 700, 4000},
+        {"stopped, and cut before", 200, NEVER, 300, 100, NEVER, false, 800, 4000},
     };
     unsigned bad = 0;
     (void)state;
